@@ -1,0 +1,470 @@
+//! Names and numbers that identify things: hashes, digests, projects, positions, times.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// What is wrong with a name, number or hash that somebody wrote.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    #[error("not {expected}: {found:?}")]
+    Malformed { expected: &'static str, found: String },
+}
+
+fn malformed(expected: &'static str, found: &str) -> IdError {
+    IdError::Malformed { expected, found: found.chars().take(80).collect() }
+}
+
+/// Largest integer that every JSON reader keeps exactly: 2^53 - 1.
+pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// A SHA-256 hash inside the log: 32 bytes, shown as 64 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// The first eight hex digits, for people.
+    pub fn short(&self) -> String {
+        self.to_string()[..8].to_owned()
+    }
+
+    /// Writes the 64 lower-case hex digits.
+    pub fn to_hex(&self) -> [u8; 64] {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut out = [0; 64];
+        for (pair, byte) in out.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = HEX[usize::from(byte >> 4)];
+            pair[1] = HEX[usize::from(byte & 15)];
+        }
+        out
+    }
+
+    /// Reads exactly 64 lower-case hex digits.
+    pub fn from_hex(text: &[u8]) -> Option<Hash> {
+        let mut out = [0; 32];
+        if text.len() != 64 {
+            return None;
+        }
+        for (byte, pair) in out.iter_mut().zip(text.chunks_exact(2)) {
+            *byte = (hex_digit(pair[0])? << 4) | hex_digit(pair[1])?;
+        }
+        Some(Hash(out))
+    }
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    }
+}
+
+fn is_lower_hex(text: &str) -> bool {
+    text.bytes().all(|byte| hex_digit(byte).is_some())
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.to_hex()).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Hash {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Hash, IdError> {
+        Hash::from_hex(text.as_bytes()).ok_or_else(|| malformed("64 lower-case hex digits", text))
+    }
+}
+
+/// Gives a text newtype its strict `FromStr`, `Display` and serde forms.
+macro_rules! text_id {
+    ($name:ident, $check:expr, $expected:literal) => {
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<$name, IdError> {
+                let check: fn(&str) -> bool = $check;
+                if check(text) { Ok($name(text.to_owned())) } else { Err(malformed($expected, text)) }
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        string_serde!($name);
+    };
+}
+
+/// Serialises a type as the text of its `Display`, and reads it by its `FromStr`.
+macro_rules! string_serde {
+    ($name:ident) => {
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn inline_schema() -> bool {
+                true
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "description": stringify!($name) })
+            }
+        }
+    };
+}
+
+string_serde!(Hash);
+
+/// The name of a log: 1 to 255 printable ASCII bytes without space and `+`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin(String);
+text_id!(
+    Origin,
+    |text| (1..=255).contains(&text.len())
+        && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'+'),
+    "a log origin (1 to 255 printable ASCII bytes without space and +)"
+);
+
+fn is_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let start = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (1..=63).contains(&bytes.len())
+        && start(&bytes[0])
+        && bytes.iter().all(|byte| start(byte) || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+/// The name of a project: `[a-z0-9][a-z0-9._-]{0,62}`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Project(String);
+text_id!(Project, is_name, "a project name ([a-z0-9][a-z0-9._-]{0,62})");
+
+/// The name of an environment inside its project: `[a-z0-9][a-z0-9._-]{0,62}`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnvironmentName(String);
+text_id!(EnvironmentName, is_name, "an environment name ([a-z0-9][a-z0-9._-]{0,62})");
+
+/// The name of an identity: `[a-z0-9][a-z0-9._-]{0,62}`; a pseudonym if you like.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdentityName(String);
+text_id!(IdentityName, is_name, "an identity name ([a-z0-9][a-z0-9._-]{0,62})");
+
+/// One environment of one project, written `project/name`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Environment {
+    pub project: Project,
+    pub name: EnvironmentName,
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.project, self.name)
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Environment {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Environment, IdError> {
+        let (project, name) =
+            text.split_once('/').ok_or_else(|| malformed("an environment (project/name)", text))?;
+        Ok(Environment { project: project.parse()?, name: name.parse()? })
+    }
+}
+string_serde!(Environment);
+
+/// A digest algorithm that opens an artifact thread.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DigestAlgorithm {
+    GitCommit,
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+impl DigestAlgorithm {
+    /// The name that in-toto digest sets use.
+    pub fn name(self) -> &'static str {
+        match self {
+            DigestAlgorithm::GitCommit => "gitCommit",
+            DigestAlgorithm::Sha256 => "sha256",
+            DigestAlgorithm::Sha384 => "sha384",
+            DigestAlgorithm::Sha512 => "sha512",
+        }
+    }
+
+    /// Finds the algorithm of a digest set's member, if it is one that opens a thread.
+    pub fn from_name(name: &str) -> Option<DigestAlgorithm> {
+        match name {
+            "gitCommit" => Some(DigestAlgorithm::GitCommit),
+            "sha256" => Some(DigestAlgorithm::Sha256),
+            "sha384" => Some(DigestAlgorithm::Sha384),
+            "sha512" => Some(DigestAlgorithm::Sha512),
+            _ => None,
+        }
+    }
+
+    fn fits(self, hex_digits: usize) -> bool {
+        match self {
+            DigestAlgorithm::GitCommit => hex_digits == 40 || hex_digits == 64,
+            DigestAlgorithm::Sha256 => hex_digits == 64,
+            DigestAlgorithm::Sha384 => hex_digits == 96,
+            DigestAlgorithm::Sha512 => hex_digits == 128,
+        }
+    }
+}
+
+/// The digest of an artifact or commit: algorithm and lower-case hex, written `sha256:ab12…`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest {
+    text: Box<str>,
+}
+
+impl Digest {
+    /// Makes a digest, refusing a wrong length and anything but lower-case hex.
+    pub fn new(algorithm: DigestAlgorithm, hex: &str) -> Result<Digest, IdError> {
+        if !algorithm.fits(hex.len()) || !is_lower_hex(hex) {
+            return Err(malformed("a digest of that algorithm in lower-case hex", hex));
+        }
+        Ok(Digest { text: format!("{}:{hex}", algorithm.name()).into() })
+    }
+
+    pub fn sha256(hash: &Hash) -> Digest {
+        Digest { text: format!("sha256:{hash}").into() }
+    }
+
+    pub fn algorithm(&self) -> DigestAlgorithm {
+        match self.text.as_bytes()[0] {
+            b'g' => DigestAlgorithm::GitCommit,
+            _ if self.text.starts_with("sha256") => DigestAlgorithm::Sha256,
+            _ if self.text.starts_with("sha384") => DigestAlgorithm::Sha384,
+            _ => DigestAlgorithm::Sha512,
+        }
+    }
+
+    pub fn hex(&self) -> &str {
+        &self.text[self.algorithm().name().len() + 1..]
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The algorithm and the first eight digits, for people; a commit without its algorithm.
+    pub fn short(&self) -> String {
+        match self.algorithm() {
+            DigestAlgorithm::GitCommit => self.hex()[..7].to_owned(),
+            algorithm => format!("{}:{}", algorithm.name(), &self.hex()[..8]),
+        }
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Digest, IdError> {
+        let expected = "a digest (sha256:, sha384:, sha512: or gitCommit: and lower-case hex)";
+        let (name, hex) = text.split_once(':').ok_or_else(|| malformed(expected, text))?;
+        let algorithm = DigestAlgorithm::from_name(name).ok_or_else(|| malformed(expected, text))?;
+        Digest::new(algorithm, hex)
+    }
+}
+string_serde!(Digest);
+
+/// Hex SHA-256 of a public key's DER SubjectPublicKeyInfo.
+pub type KeyId = Hash;
+
+/// 0-based position in the log.
+pub type EntryIndex = u64;
+
+/// Count of leaves; `index < size`.
+pub type TreeSize = u64;
+
+/// A UTC time in milliseconds since 1970, written `2026-11-20T17:00:00.123Z` (24 bytes).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Time(pub i64);
+
+impl Time {
+    /// Reads the one 24-byte spelling; no second 60, years 0000 to 9999.
+    pub fn parse(text: &[u8]) -> Option<Time> {
+        const SHAPE: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
+        if text.len() != SHAPE.len() {
+            return None;
+        }
+        for (byte, shape) in text.iter().zip(SHAPE) {
+            let fits = if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+            if !fits {
+                return None;
+            }
+        }
+        let number = |from: usize, to: usize| {
+            text[from..to].iter().fold(0i32, |sum, byte| sum * 10 + i32::from(byte - b'0'))
+        };
+        let part = |from: usize| i8::try_from(number(from, from + 2)).ok();
+        let date = jiff::civil::Date::new(
+            i16::try_from(number(0, 4)).ok()?,
+            part(5)?,
+            part(8)?,
+        )
+        .ok()?;
+        let (hour, minute, second) = (number(11, 13), number(14, 16), number(17, 19));
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let days = i64::from((date - EPOCH).get_days());
+        let seconds = i64::from(hour * 3600 + minute * 60 + second);
+        Some(Time((days * 86_400 + seconds) * 1000 + i64::from(number(20, 23))))
+    }
+
+    /// Reads any RFC 3339 time, as other tools write them, down to the millisecond.
+    pub fn parse_rfc3339(text: &str) -> Option<Time> {
+        if text.len() > 64 {
+            return None;
+        }
+        text.parse::<jiff::Timestamp>().ok().map(|stamp| Time(stamp.as_millisecond()))
+    }
+
+    pub fn plus_ms(self, ms: i64) -> Time {
+        Time(self.0.saturating_add(ms))
+    }
+
+    pub fn since(self, earlier: Time) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+const EPOCH: jiff::civil::Date = jiff::civil::date(1970, 1, 1);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stamp = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
+        let civil = stamp.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            civil.year(),
+            civil.month(),
+            civil.day(),
+            civil.hour(),
+            civil.minute(),
+            civil.second(),
+            civil.millisecond()
+        )
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Time {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Time, IdError> {
+        Time::parse(text.as_bytes())
+            .ok_or_else(|| malformed("a UTC time like 2026-11-20T17:00:00.123Z", text))
+    }
+}
+string_serde!(Time);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_one_spelling() {
+        for good in [
+            "1970-01-01T00:00:00.000Z",
+            "2026-11-20T17:00:00.123Z",
+            "2024-02-29T23:59:59.999Z",
+            "9999-12-30T22:00:00.000Z",
+        ] {
+            assert_eq!(good.parse::<Time>().unwrap().to_string(), good);
+        }
+        for bad in [
+            "2026-11-20T17:00:00Z",
+            "2026-11-20T17:00:60.000Z",
+            "2026-11-20T24:00:00.000Z",
+            "2025-02-29T00:00:00.000Z",
+            "2026-11-20t17:00:00.123Z",
+            "2026-11-20T17:00:00.123+",
+            "+026-11-20T17:00:00.123Z",
+        ] {
+            assert!(bad.parse::<Time>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn digests_are_lower_case_and_of_the_right_length() {
+        let hex = "ab".repeat(32);
+        assert!(format!("sha256:{hex}").parse::<Digest>().is_ok());
+        assert!(format!("gitCommit:{}", &hex[..40]).parse::<Digest>().is_ok());
+        for bad in [
+            format!("sha256:{}", hex.to_uppercase()),
+            format!("sha256:{}", &hex[..62]),
+            format!("sha1:{}", &hex[..40]),
+            format!("gitCommit:{}", &hex[..39]),
+            hex.clone(),
+        ] {
+            assert!(bad.parse::<Digest>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_narrow() {
+        for good in ["a", "payments", "0.1_x-y"] {
+            assert!(good.parse::<Project>().is_ok());
+        }
+        for bad in ["", "-a", ".a", "A", "a/b", "a b", &"a".repeat(64)] {
+            assert!(bad.parse::<Project>().is_err(), "{bad}");
+        }
+        assert!("a/b".parse::<Environment>().is_ok());
+        assert!("a/b/c".parse::<Environment>().is_err());
+        assert!("ledger.acme.example+x".parse::<Origin>().is_err());
+    }
+}
