@@ -1,3 +1,9 @@
 //! The vocabulary of Attestry: types, names, limits and JSON Schemas. No crypto, no IO, no async.
 
 pub mod id;
+pub mod kind;
+pub mod policy;
+pub mod predicate;
+pub mod report;
+pub mod statement;
+pub mod trust;

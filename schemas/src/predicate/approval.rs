@@ -1,0 +1,50 @@
+//! A person's signed answer to a promotion request.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{EnvironmentName, Hash, Origin, Project, Time};
+use crate::predicate::{EntryRef, Nonce, Seen};
+
+pub const TYPE: &str = "urn:attestry:approval:v1";
+
+/// Bound to the artifact (the subject), the environment, the request and the policy in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approval {
+    pub ledger: Origin,
+    pub project: Project,
+    pub nonce: Nonce,
+    pub environment: EnvironmentName,
+    pub request: EntryRef,
+    /// Statement digest of the policy that the approver saw.
+    pub policy: Hash,
+    pub outcome: ApprovalOutcome,
+    /// Statement digest of the approval that a withdrawal takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdraws: Option<Hash>,
+    /// What the signature means: `release`, `security-review`, …
+    pub meaning: String,
+    /// The role in which the approver signs.
+    pub role: String,
+    pub reason: String,
+    pub expires_at: Time,
+    pub signing_mode: SigningMode,
+    pub seen: Seen,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApprovalOutcome {
+    Granted,
+    Rejected,
+    Withdrawn,
+}
+
+/// How the approver's key was held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SigningMode {
+    /// An Ed25519 key file.
+    Key,
+}
