@@ -203,8 +203,8 @@ text_id!(
     "an identity name ([a-z0-9][a-z0-9._-]{0,62})"
 );
 
-/// One environment of one project, written `project/name`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// One environment of one project, written `project/name`; ordered by that text.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Environment {
     pub project: Project,
     pub name: EnvironmentName,
@@ -213,6 +213,22 @@ pub struct Environment {
 impl fmt::Display for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.project, self.name)
+    }
+}
+
+impl Ord for Environment {
+    fn cmp(&self, other: &Environment) -> std::cmp::Ordering {
+        let text = |it: &'_ Environment| {
+            let (project, name) = (it.project.as_str().bytes(), it.name.as_str().bytes());
+            project.chain([b'/']).chain(name).collect::<Vec<u8>>()
+        };
+        text(self).cmp(&text(other))
+    }
+}
+
+impl PartialOrd for Environment {
+    fn partial_cmp(&self, other: &Environment) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -6,4 +6,5 @@ pub mod policy;
 pub mod predicate;
 pub mod report;
 pub mod statement;
+pub mod thread;
 pub mod trust;

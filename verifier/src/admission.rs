@@ -1,0 +1,316 @@
+//! What may be logged: the rules that an event must keep at its position.
+//!
+//! The sequencer asks before it appends, and the auditor asks again years later; both ask here.
+
+mod control;
+mod promotion;
+
+use schemas::id::{EntryIndex, Hash, IdentityName, KeyId, Project, Time};
+use schemas::kind::EventKind;
+use schemas::report::{Code, Finding};
+
+use crate::dsse::Spelling;
+use crate::entry::genesis_prev;
+use crate::event::{Body, Event};
+use crate::projection::slice::{METRICS_MAX, SUITES_MAX, Signer};
+use crate::projection::{Missing, State, evidence};
+use crate::trust::Trust;
+
+/// Where an event stands, or would stand.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    pub index: EntryIndex,
+    pub time: Time,
+    /// The time of the entry before; of the entry itself for entry 0.
+    pub time_before: Time,
+}
+
+/// Why an event may not be logged, or has no effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    Rule(Finding),
+    /// A partial state cannot tell.
+    Missing(Missing),
+}
+
+impl From<Missing> for Refusal {
+    fn from(missing: Missing) -> Refusal {
+        Refusal::Missing(missing)
+    }
+}
+
+/// An event that keeps the rules, and what the fold needs to know of its signers.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    pub project: Option<Project>,
+    /// The identities whose signatures count, with the keys they used.
+    pub signers: Vec<Signer>,
+    /// Every known key whose signature verifies.
+    pub keys: Vec<KeyId>,
+    /// Logged before: only the signers are new.
+    pub repeated: bool,
+    /// What is worth saying of an event that keeps the rules.
+    pub notices: Vec<Finding>,
+    /// Evidence and approvals that a decision relied on.
+    pub relied: Vec<(EntryIndex, KeyId)>,
+}
+
+impl Accepted {
+    fn by(project: Option<Project>, signers: Vec<Signer>) -> Accepted {
+        let keys = Vec::new();
+        Accepted {
+            project,
+            signers,
+            keys,
+            repeated: false,
+            notices: Vec::new(),
+            relied: Vec::new(),
+        }
+    }
+}
+
+/// Everything that the rules of one kind look at.
+struct Case<'a> {
+    state: &'a State,
+    trust: &'a Trust,
+    event: &'a Event,
+    signed_by: &'a [KeyId],
+    at: &'a Moment,
+}
+
+/// Judges an event at its position.
+///
+/// `signed_by` are the known keys whose signatures verify, and `filed` the project that a foreign
+/// statement is filed under.
+pub fn judge(
+    state: &State,
+    event: &Event,
+    signed_by: &[KeyId],
+    filed: Option<&Project>,
+    at: &Moment,
+) -> Result<Accepted, Refusal> {
+    let Some(trust) = state.trust() else {
+        return control::judge_genesis(event, signed_by, at);
+    };
+    let case = Case {
+        state,
+        trust,
+        event,
+        signed_by,
+        at,
+    };
+    case.signatures()?;
+    let project = case.project(filed)?;
+    let repeated = case.repeated(project.as_ref())?;
+    let mut accepted = match &event.body {
+        Body::Trust(body, digest) => case.trust_document(body, digest)?,
+        Body::Policy(body, digest) => case.policy(body, digest)?,
+        Body::Heads(body) => case.heads(body)?,
+        Body::Export(body) => case.export(body)?,
+        Body::PromotionRequest(body) => case.request(body)?,
+        Body::Approval(body) => case.approval(body)?,
+        Body::Decision(body) => case.decision(body)?,
+        Body::Deployment(body) => case.deployment(body)?,
+        Body::Note(body) => case.note(body)?,
+        Body::Analysis(_)
+        | Body::Build(_)
+        | Body::Measurement(_)
+        | Body::Other
+        | Body::Review(_)
+        | Body::Sbom
+        | Body::Test(_)
+        | Body::Unreadable(_)
+        | Body::Vulnerabilities(_) => case.evidence(project.as_ref())?,
+    };
+    accepted.repeated = repeated;
+    accepted.keys = signed_by.to_vec();
+    Ok(accepted)
+}
+
+fn refuse<T>(case: &Case, code: Code, detail: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Rule(Finding::new(
+        code,
+        Some(case.at.index),
+        detail,
+    )))
+}
+
+impl Case<'_> {
+    /// Checks the number of signatures and, for our own kinds, the spelling and the ledger.
+    fn signatures(&self) -> Result<(), Refusal> {
+        let count = self.event.signed.signatures.len();
+        if self.signed_by.is_empty() {
+            return refuse(
+                self,
+                Code::SignatureInvalid,
+                "no signature of a known key verifies",
+            );
+        }
+        if !self.event.kind.is_own() {
+            return Ok(());
+        }
+        if self.signed_by.len() != count {
+            let detail = format!("{} of {count} signatures verify", self.signed_by.len());
+            return refuse(self, Code::SignatureExtra, detail);
+        }
+        if self.event.signed.spelling != Spelling::Own
+            || (count != 1 && self.event.kind != EventKind::Trust)
+        {
+            let detail = "our own kinds have one spelling of the envelope and one signature";
+            return refuse(self, Code::PredicateInvalid, detail);
+        }
+        match self.event.ledger() {
+            Some(ledger) if *ledger == self.trust.document.origin => Ok(()),
+            ledger => {
+                let named = ledger.map_or_else(|| "no ledger".to_owned(), ToString::to_string);
+                refuse(self, Code::OtherLedger, format!("made for {named}"))
+            }
+        }
+    }
+
+    /// The project of the event: signed in our own kinds, as filed in others.
+    fn project(&self, filed: Option<&Project>) -> Result<Option<Project>, Refusal> {
+        if self.event.is_project_free() {
+            return Ok(None);
+        }
+        let signed = self.event.project();
+        if let (Some(signed), Some(filed)) = (signed, filed)
+            && signed != filed
+        {
+            let detail = format!("signed for {signed}, filed under {filed}");
+            return refuse(self, Code::ProjectMismatch, detail);
+        }
+        match signed.or(filed) {
+            Some(project) if self.trust.has_project(project) => Ok(Some(project.clone())),
+            Some(project) => refuse(
+                self,
+                Code::UnknownProject,
+                format!("no grant names project {project}"),
+            ),
+            None => refuse(self, Code::UnknownProject, "filed under no project"),
+        }
+    }
+
+    /// True where the statement is logged already and this brings a new signer.
+    fn repeated(&self, project: Option<&Project>) -> Result<bool, Refusal> {
+        let Some(earlier) = self.state.signers_of(&self.event.statement, project)? else {
+            return Ok(false);
+        };
+        let brings_new = self.signed_by.iter().any(|key| !earlier.contains(key));
+        if brings_new && !self.event.kind.is_own() {
+            Ok(true)
+        } else {
+            refuse(
+                self,
+                Code::StatementRepeated,
+                "logged already, with these signers",
+            )
+        }
+    }
+
+    /// The identities behind the signatures that pass `may`.
+    fn signers(
+        &self,
+        what: &str,
+        may: impl Fn(&IdentityName) -> bool,
+    ) -> Result<Vec<Signer>, Refusal> {
+        let mut denied = None;
+        let mut signers = Vec::new();
+        for key in self.signed_by {
+            match self.trust.identity(key, self.at.index) {
+                Some(identity) if may(identity) => {
+                    signers.push(Signer {
+                        identity: identity.clone(),
+                        key: *key,
+                    });
+                }
+                Some(identity) => denied = Some(identity.to_string()),
+                None => {}
+            }
+        }
+        if !signers.is_empty() {
+            return Ok(signers);
+        }
+        match denied {
+            Some(name) => refuse(self, Code::RoleMissing, format!("{name} may not {what}")),
+            None => refuse(
+                self,
+                Code::SignatureInvalid,
+                "signed by no identity in force",
+            ),
+        }
+    }
+
+    /// The digest by which statements name the ledger itself.
+    fn ledger_digest(&self) -> Hash {
+        genesis_prev(&self.trust.document.origin)
+    }
+
+    /// Evidence: an emitter with this kind, about at least one digest that opens a thread.
+    fn evidence(&self, project: Option<&Project>) -> Result<Accepted, Refusal> {
+        let Some(project) = project else {
+            return refuse(self, Code::UnknownProject, "filed under no project");
+        };
+        let kind = self.event.kind;
+        let what = format!("record {} about {project}", kind.name());
+        let signers = self.signers(&what, |name| self.trust.may_emit(name, kind, project, None))?;
+        self.evidence_body()?;
+        for digest in self.event.digests() {
+            let slice = self.state.artifact(digest)?;
+            let known = slice.and_then(|slice| slice.projects.get(project));
+            if known.is_some_and(|known| {
+                known.metrics.len() >= METRICS_MAX || evidence::most_suites(known) >= SUITES_MAX
+            }) {
+                let detail = format!("{digest} has {SUITES_MAX} suites or {METRICS_MAX} metrics");
+                return refuse(self, Code::SubjectInvalid, detail);
+            }
+        }
+        Ok(Accepted::by(Some(project.clone()), signers))
+    }
+
+    fn evidence_body(&self) -> Result<(), Refusal> {
+        use schemas::id::DigestAlgorithm::GitCommit;
+        let named = self.event.digests().next().is_some();
+        if self.event.kind.is_own() && !named {
+            return refuse(self, Code::SubjectInvalid, "the subject has no digest");
+        }
+        match &self.event.body {
+            Body::Measurement(body) => {
+                let mut names: Vec<&str> = body.metrics.iter().map(|it| it.name.as_str()).collect();
+                names.sort_unstable();
+                let distinct = names.windows(2).all(|pair| pair[0] != pair[1]);
+                let bounded = names.iter().all(|name| (1..=200).contains(&name.len()));
+                if names.is_empty() || names.len() > SUITES_MAX || !distinct || !bounded {
+                    let detail = "a measurement has 1 to 256 metrics with distinct names";
+                    return refuse(self, Code::PredicateInvalid, detail);
+                }
+            }
+            Body::Review(body) => {
+                let commits = self
+                    .event
+                    .digests()
+                    .all(|digest| digest.algorithm() == GitCommit);
+                let people = body.authors.len() + body.reviewers.len();
+                if !commits || body.authors.is_empty() || people > 256 {
+                    let detail = "a review is of a gitCommit and names its authors";
+                    return refuse(self, Code::PredicateInvalid, detail);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn note(&self, body: &schemas::predicate::note::Note) -> Result<Accepted, Refusal> {
+        let what = format!("note anything about {}", body.project);
+        let signers = self.signers(&what, |name| self.trust.has_any_role(name, &body.project))?;
+        if body.text.is_empty() || body.text.len() > 65_536 {
+            return refuse(
+                self,
+                Code::PredicateInvalid,
+                "a note has 1 to 65,536 bytes of text",
+            );
+        }
+        Ok(Accepted::by(Some(body.project.clone()), signers))
+    }
+}

@@ -1,0 +1,34 @@
+//! The rules of Attestry: bytes in, verdicts out. No IO, no clock, no randomness, no async.
+
+pub mod admission;
+pub mod canonical;
+pub mod chain;
+pub mod checkpoint;
+pub mod cosignature;
+pub mod decimal;
+pub mod dsse;
+pub mod entry;
+pub mod event;
+pub mod json;
+pub mod log;
+pub mod merkle;
+pub mod note;
+pub mod pin;
+pub mod policy;
+pub mod projection;
+pub mod receipt;
+pub mod sequence;
+pub mod sign;
+pub mod signature;
+pub mod signed;
+pub mod thread;
+pub mod threshold;
+pub mod trust;
+
+/// The version of the rules that this verifier has.
+pub const RULES: u32 = 1;
+
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod seeded;

@@ -1,0 +1,481 @@
+//! Verifies a whole log: everything from bytes, every entry re-derived.
+//!
+//! Reading and signature checks run over all cores; the fold is one thread that runs beside them,
+//! a batch behind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use schemas::id::{EntryIndex, Hash, KeyId, Origin, Project, TreeSize};
+use schemas::kind::EventKind;
+use schemas::predicate::Seen;
+use schemas::report::{Class, Code, Finding};
+use schemas::thread::ThreadId;
+
+use crate::admission::{Accepted, Moment, Refusal, judge};
+use crate::chain::Chain;
+use crate::entry::{Entry, EntryError, ThreadLine, genesis_prev};
+use crate::event::{Body, Event, EventError};
+use crate::merkle;
+use crate::merkle::proof::verify_consistency;
+use crate::projection::State;
+use crate::sequence::thread_lines;
+use crate::signed::{KeyRing, signed_by};
+use crate::thread::derive_threads;
+
+/// Most findings that a report keeps; the counts go on.
+const FINDINGS_MAX: usize = 10_000;
+
+/// One log position as stored: the envelope comes with the first part of its statement.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub entry: Vec<u8>,
+    pub envelope: Option<Vec<u8>>,
+}
+
+/// Where a log is read from, in order.
+pub trait LogSource {
+    type Error;
+    /// The next records; an empty list at the end.
+    fn next_records(&mut self) -> Result<Vec<Record>, Self::Error>;
+    /// A proof that the log at `to` extends the log at `from`.
+    fn consistency(&mut self, from: TreeSize, to: TreeSize) -> Result<Vec<Hash>, Self::Error>;
+}
+
+/// What was counted on the way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub events: u64,
+    pub signatures: u64,
+    pub decisions: u64,
+    pub heads: u64,
+    pub kinds: BTreeMap<EventKind, u64>,
+    pub findings: u64,
+}
+
+/// What verification of a log found.
+#[derive(Debug)]
+pub struct LogReport {
+    pub size: TreeSize,
+    /// The root that the entries hash to.
+    pub root: Hash,
+    /// The leaf hash of entry 0.
+    pub genesis: Option<Hash>,
+    pub findings: Vec<Finding>,
+    pub counts: Counts,
+    /// The state at the end.
+    pub state: State,
+    /// The entries broke off: nothing after them was looked at.
+    pub halted: bool,
+}
+
+/// Verifies every entry of a log from its genesis.
+///
+/// A finding of class integrity about the structure stops it there: what follows a broken chain
+/// has no meaning. Everything else is collected.
+pub fn verify_log<S: LogSource>(origin: &Origin, source: &mut S) -> Result<LogReport, S::Error> {
+    let mut fold = Fold::new(origin);
+    let mut waiting: Vec<Reading> = Vec::new();
+    loop {
+        let records = source.next_records()?;
+        let last = records.is_empty();
+        let ring = Arc::clone(&fold.ring);
+        let batch = std::mem::take(&mut waiting);
+        let (read, ()) = rayon::join(
+            || {
+                records
+                    .into_par_iter()
+                    .map(|record| Reading::of(record, &ring))
+                    .collect()
+            },
+            || fold.take(batch),
+        );
+        waiting = read;
+        if last || fold.halted {
+            break;
+        }
+    }
+    let claims = std::mem::take(&mut fold.seen);
+    let (size, root) = (fold.chain.size(), fold.chain.root());
+    for ((seen_size, seen_root), index) in claims {
+        if fold.halted {
+            break;
+        }
+        let proof = source.consistency(seen_size, size)?;
+        if verify_consistency(seen_size, &seen_root, size, &root, &proof).is_err() {
+            let detail = format!("its signer saw root {seen_root} at size {seen_size}");
+            fold.find(Finding::new(Code::NotExtending, Some(index), detail));
+        }
+    }
+    Ok(fold.finish())
+}
+
+/// A record after the work that needs no order.
+struct Reading {
+    leaf: Hash,
+    entry: Result<Entry, EntryError>,
+    event: Option<Result<(Event, Vec<KeyId>), EventError>>,
+    ring: usize,
+}
+
+impl Reading {
+    fn of(record: Record, ring: &KeyRing) -> Reading {
+        let event = record.envelope.map(|bytes| {
+            Event::read(&bytes).map(|event| {
+                let keys = signed_by(&event, ring);
+                (event, keys)
+            })
+        });
+        Reading {
+            leaf: merkle::leaf_hash(&record.entry),
+            entry: Entry::parse(&record.entry),
+            event,
+            ring: ring.len(),
+        }
+    }
+}
+
+/// A statement of which some parts have been seen.
+struct Open {
+    event: Event,
+    keys: Vec<KeyId>,
+    filed: Option<Project>,
+    parts: Vec<Vec<ThreadId>>,
+    entries: Vec<(Entry, Hash)>,
+    chain_before: Chain,
+}
+
+/// The ordered part of the work.
+struct Fold {
+    ledger: Hash,
+    chain: Chain,
+    state: State,
+    ring: Arc<KeyRing>,
+    open: Option<Open>,
+    relied: Vec<(EntryIndex, EntryIndex, KeyId)>,
+    seen: BTreeMap<(TreeSize, Hash), EntryIndex>,
+    genesis: Option<Hash>,
+    findings: Vec<Finding>,
+    counts: Counts,
+    halted: bool,
+}
+
+impl Fold {
+    fn new(origin: &Origin) -> Fold {
+        Fold {
+            ledger: genesis_prev(origin),
+            chain: Chain::genesis(origin),
+            state: State::empty(),
+            ring: Arc::default(),
+            open: None,
+            relied: Vec::new(),
+            seen: BTreeMap::new(),
+            genesis: None,
+            findings: Vec::new(),
+            counts: Counts::default(),
+            halted: false,
+        }
+    }
+
+    fn find(&mut self, finding: Finding) {
+        self.counts.findings += 1;
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(finding);
+        }
+    }
+
+    fn take(&mut self, batch: Vec<Reading>) {
+        for reading in batch {
+            if let Err(finding) = self.one(reading) {
+                self.find(finding);
+                self.halted = true;
+                return;
+            }
+        }
+    }
+
+    /// Takes one position; an error is a broken structure.
+    fn one(&mut self, reading: Reading) -> Result<(), Finding> {
+        let index = self.chain.next();
+        let entry = reading
+            .entry
+            .map_err(|cause| Finding::new(Code::EntryMalformed, Some(index), cause.to_string()))?;
+        self.chain.check(&entry)?;
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin(&entry, reading.event, reading.ring)?,
+        };
+        check_part(&open, &entry, &self.state)?;
+        self.genesis.get_or_insert(reading.leaf);
+        self.chain.push(&entry, reading.leaf);
+        let complete = entry.part == entry.parts;
+        open.entries.push((entry, reading.leaf));
+        if complete {
+            self.fold(open)?;
+        } else {
+            self.open = Some(open);
+        }
+        Ok(())
+    }
+
+    /// Begins a statement at its first part.
+    fn begin(
+        &self,
+        entry: &Entry,
+        event: Option<Result<(Event, Vec<KeyId>), EventError>>,
+        ring: usize,
+    ) -> Result<Open, Finding> {
+        let broken = |code, detail: String| Finding::new(code, Some(entry.index), detail);
+        let (event, mut keys) = match event {
+            None => return Err(broken(Code::EnvelopeMissing, entry.envelope.to_string())),
+            Some(Err(cause)) => return Err(broken(logged_code(cause.code), cause.detail)),
+            Some(Ok(read)) => read,
+        };
+        if ring != self.ring.len() && keys.len() < event.signed.signatures.len() {
+            keys = signed_by(&event, &self.ring);
+        }
+        if event.kind == EventKind::Trust && self.state.trust().is_none() {
+            keys = genesis_keys(&event);
+        }
+        check_envelope(entry, &event)?;
+        let filed = entry.threads.iter().find_map(|line| match &line.thread {
+            ThreadId::Project(project) => Some(project.clone()),
+            _ => None,
+        });
+        let parts = derive_threads(&event, filed.as_ref(), &self.ledger);
+        let chain_before = self.chain.clone();
+        Ok(Open {
+            event,
+            keys,
+            filed,
+            parts,
+            entries: Vec::new(),
+            chain_before,
+        })
+    }
+
+    /// Folds a statement at its last part.
+    fn fold(&mut self, open: Open) -> Result<(), Finding> {
+        let Some((last, _)) = open.entries.last() else {
+            return Ok(());
+        };
+        let time_before = open.chain_before.time().unwrap_or(last.time);
+        let at = Moment {
+            index: last.index,
+            time: last.time,
+            time_before,
+        };
+        let judged = judge(
+            &self.state,
+            &open.event,
+            &open.keys,
+            open.filed.as_ref(),
+            &at,
+        );
+        let heads = self.check_heads(&open.event, at.index);
+        for (entry, leaf) in &open.entries {
+            self.state.advance(entry, *leaf);
+        }
+        self.counts.events += 1;
+        self.counts.signatures += open.keys.len() as u64;
+        *self.counts.kinds.entry(open.event.kind).or_default() += 1;
+        match judged {
+            Ok(accepted) => self.accept(&open.event, accepted, &at),
+            Err(Refusal::Rule(finding)) => self.find(finding),
+            // A complete state misses nothing.
+            Err(Refusal::Missing(_)) => {}
+        }
+        heads
+    }
+
+    fn accept(&mut self, event: &Event, mut accepted: Accepted, at: &Moment) {
+        for notice in std::mem::take(&mut accepted.notices) {
+            self.find(notice);
+        }
+        let relied = accepted
+            .relied
+            .iter()
+            .map(|(entry, key)| (at.index, *entry, *key));
+        self.relied.extend(relied);
+        self.state.apply(event, &accepted, at);
+        match &event.body {
+            Body::Trust(..) => {
+                if let Some(trust) = self.state.trust() {
+                    Arc::make_mut(&mut self.ring).add(trust);
+                }
+            }
+            Body::PromotionRequest(body) => self.claim(&body.seen, at.index),
+            Body::Approval(body) => self.claim(&body.seen, at.index),
+            Body::Decision(_) => self.counts.decisions += 1,
+            Body::Heads(_) => self.counts.heads += 1,
+            _ => {}
+        }
+    }
+
+    fn claim(&mut self, seen: &Seen, index: EntryIndex) {
+        self.seen.entry((seen.size, seen.root)).or_insert(index);
+    }
+
+    /// A heads event must commit to the threads and the state just before it.
+    fn check_heads(&mut self, event: &Event, index: EntryIndex) -> Result<(), Finding> {
+        let Body::Heads(body) = &event.body else {
+            return Ok(());
+        };
+        // A complete state always has its heads.
+        let Ok(heads) = self.state.heads_root() else {
+            return Ok(());
+        };
+        if body.size != index || (body.threads, body.root) == (heads.threads, heads.root) {
+            return Ok(());
+        }
+        let (said, threads) = (body.root, heads.threads);
+        let detail = format!(
+            "says {} threads, {said}; found {threads}, {}",
+            body.threads, heads.root
+        );
+        Err(Finding::new(Code::HeadsMismatch, Some(index), detail))
+    }
+
+    fn finish(mut self) -> LogReport {
+        if self.open.is_some() && !self.halted {
+            let index = Some(self.chain.next());
+            self.find(Finding::new(
+                Code::PartsBroken,
+                index,
+                "the log ends within a statement",
+            ));
+        }
+        if let Some(trust) = self.state.trust().cloned() {
+            for (decision, entry, key) in std::mem::take(&mut self.relied) {
+                if trust.is_tainted(&key, entry) {
+                    let detail = format!("on entry {entry}, signed by {}", key.short());
+                    self.find(Finding::new(
+                        Code::ReliedOnCompromisedKey,
+                        Some(decision),
+                        detail,
+                    ));
+                }
+            }
+        }
+        LogReport {
+            size: self.chain.size(),
+            root: self.chain.root(),
+            genesis: self.genesis,
+            findings: self.findings,
+            counts: self.counts,
+            state: self.state,
+            halted: self.halted,
+        }
+    }
+}
+
+/// What a code means for bytes that are logged: unreadable bytes are broken, the rest keep their
+/// meaning, but nothing can be folded past them.
+fn logged_code(code: Code) -> Code {
+    match code.class() {
+        Class::Integrity => code,
+        _ => Code::EnvelopeMalformed,
+    }
+}
+
+/// The keys of entry 0, which brings its own roots.
+pub fn genesis_keys(event: &Event) -> Vec<KeyId> {
+    let Body::Trust(body, _) = &event.body else {
+        return Vec::new();
+    };
+    match crate::trust::Trust::of(body.trust.clone()) {
+        Ok(trust) => signed_by(event, &KeyRing::of(&trust)),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The envelope must be the one that the entry names, with the statement and type that it names.
+pub fn check_envelope(entry: &Entry, event: &Event) -> Result<(), Finding> {
+    let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
+    if (entry.envelope, entry.envelope_bytes) != (event.envelope, event.envelope_bytes) {
+        let (size, hash) = (event.envelope_bytes, event.envelope);
+        return broken(
+            Code::EnvelopeMismatch,
+            format!("{size} bytes that hash to {hash}"),
+        );
+    }
+    if entry.statement != event.statement {
+        return broken(
+            Code::StatementMismatch,
+            format!("it holds {}", event.statement),
+        );
+    }
+    if entry.predicate_type != event.predicate_type {
+        return broken(
+            Code::TypeMismatch,
+            format!("it says {}", event.predicate_type),
+        );
+    }
+    Ok(())
+}
+
+/// A part must stand in its turn, name its statement, and join the derived threads at their heads.
+fn check_part(open: &Open, entry: &Entry, state: &State) -> Result<(), Finding> {
+    let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
+    let turn = open.entries.len() + 1;
+    if (usize::from(entry.part), usize::from(entry.parts)) != (turn, open.parts.len()) {
+        let detail = format!(
+            "part {}/{}, expected {turn}/{}",
+            entry.part,
+            entry.parts,
+            open.parts.len()
+        );
+        return broken(Code::PartsBroken, detail);
+    }
+    check_envelope(entry, &open.event)?;
+    let Ok(expected) = thread_lines(state, &open.parts[turn - 1]) else {
+        return Ok(());
+    };
+    compare_lines(entry, &expected)
+}
+
+/// Compares an entry's thread lines with those that its statement and the threads before it give.
+pub fn compare_lines(entry: &Entry, expected: &[ThreadLine]) -> Result<(), Finding> {
+    if entry.threads == expected {
+        return Ok(());
+    }
+    let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
+    let names = |lines: &[ThreadLine]| {
+        lines
+            .iter()
+            .map(|line| line.thread.to_string())
+            .collect::<Vec<_>>()
+    };
+    if names(&entry.threads) != names(expected) {
+        let detail = format!(
+            "has {:?}, the statement gives {:?}",
+            names(&entry.threads),
+            names(expected)
+        );
+        return broken(Code::ThreadsNotDerived, detail);
+    }
+    for (found, expected) in entry.threads.iter().zip(expected) {
+        let thread = &found.thread;
+        if found.position > expected.position {
+            let missing = expected.position;
+            let detail = format!(
+                "{thread}: position {missing} is missing before {}",
+                found.position
+            );
+            return broken(Code::ThreadGap, detail);
+        }
+        if found.position < expected.position {
+            let detail = format!("{thread}: position {} stands already", found.position);
+            return broken(Code::PositionTwice, detail);
+        }
+        if found.before != expected.before {
+            let detail = format!(
+                "{thread}: names another entry before position {}",
+                found.position
+            );
+            return broken(Code::ThreadBroken, detail);
+        }
+    }
+    Ok(())
+}

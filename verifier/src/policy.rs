@@ -1,0 +1,175 @@
+//! `evaluate`: may this artifact enter this environment? Pure and total under `rules 1`.
+
+pub mod document;
+mod gate;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use schemas::id::{Digest, EntryIndex, Environment, KeyId, Project, Time};
+use schemas::policy::{EnvironmentRule, Gate, GateRule};
+use schemas::predicate::decision::Outcome;
+use schemas::report::{GateVerdict, Verdict};
+use schemas::thread::ThreadId;
+
+use crate::projection::slice::{ArtifactInProject, EnvironmentSlice, PolicyInForce, Signer};
+use crate::projection::{Missing, State};
+use crate::trust::Trust;
+
+/// The question: this artifact, into this environment, by this request if there is one.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    pub environment: &'a Environment,
+    pub artifact: &'a Digest,
+    pub request: Option<EntryIndex>,
+}
+
+/// The answer, gate by gate, and what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evaluation {
+    pub gates: Vec<GateVerdict>,
+    /// Every thread that was read, in order.
+    pub reads: BTreeSet<ThreadId>,
+    /// The evidence and approvals that gates relied on, with the keys that signed them.
+    pub relied: Vec<(EntryIndex, KeyId)>,
+}
+
+impl Evaluation {
+    /// Granted where every gate admits, denied where one fails, else still open.
+    pub fn outcome(&self) -> Option<Outcome> {
+        if self.gates.iter().any(|gate| gate.verdict == Verdict::Fail) {
+            Some(Outcome::Denied)
+        } else if self.gates.iter().all(|gate| gate.verdict.admits()) {
+            Some(Outcome::Granted)
+        } else {
+            None
+        }
+    }
+
+    /// The gates that do not admit.
+    pub fn open_gates(&self) -> impl Iterator<Item = &GateVerdict> {
+        self.gates.iter().filter(|gate| !gate.verdict.admits())
+    }
+}
+
+/// Evaluates the policy in force for the ask, as of `at`.
+///
+/// An unknown project, policy or environment gives one indeterminate gate: could not tell is
+/// never yes.
+pub fn evaluate(state: &State, ask: &Ask, at: Time) -> Result<Evaluation, Missing> {
+    let project = &ask.environment.project;
+    let (Some(trust), Some(policy)) = (state.trust(), state.policy(project)) else {
+        return Ok(cannot_tell(format!("project {project} has no policy")));
+    };
+    let Some(rule) = policy.document.environment(&ask.environment.name) else {
+        return Ok(cannot_tell(format!(
+            "the policy has no environment {}",
+            ask.environment.name
+        )));
+    };
+    let context = Context {
+        state,
+        trust,
+        policy,
+        project,
+        ask,
+        at,
+        reads: RefCell::new(BTreeSet::from([
+            ThreadId::Control,
+            ThreadId::Artifact(ask.artifact.clone()),
+            ThreadId::Environment(ask.environment.clone()),
+        ])),
+        relied: RefCell::default(),
+    };
+    let mut gates = Vec::with_capacity(rule.gates.len() + 1);
+    gates.extend(gate::source_environment(rule, &context)?);
+    for gate in &rule.gates {
+        gates.push(evaluate_gate(gate, &context)?);
+    }
+    let mut relied = context.relied.into_inner();
+    relied.sort_unstable();
+    relied.dedup();
+    Ok(Evaluation {
+        gates,
+        reads: context.reads.into_inner(),
+        relied,
+    })
+}
+
+fn evaluate_gate(rule: &GateRule, context: &Context) -> Result<GateVerdict, Missing> {
+    let finding = match &rule.gate {
+        Gate::Provenance(gate) => gate::provenance::evaluate(gate, context)?,
+        Gate::Evidence(gate) => gate::evidence::evaluate(gate, context)?,
+        Gate::Vulnerabilities(gate) => gate::vulnerabilities::evaluate(gate, context)?,
+        Gate::Soak(gate) => gate::soak::evaluate(gate, context)?,
+        Gate::Approvals(gate) => gate::approvals::evaluate(gate, context)?,
+    };
+    Ok(finding.named(&rule.id, rule.gate.kind()))
+}
+
+fn cannot_tell(reason: String) -> Evaluation {
+    let next = Some("log a policy with this environment: attestry policy set".to_owned());
+    let verdict = gate::Answer {
+        next,
+        ..gate::Answer::new(Verdict::Indeterminate, reason)
+    };
+    Evaluation {
+        gates: vec![verdict.named("policy", "policy")],
+        reads: BTreeSet::from([ThreadId::Control]),
+        relied: Vec::new(),
+    }
+}
+
+/// What a gate may look at. Every look at a thread is written down.
+struct Context<'a> {
+    state: &'a State,
+    trust: &'a Trust,
+    policy: &'a PolicyInForce,
+    project: &'a Project,
+    ask: &'a Ask<'a>,
+    at: Time,
+    reads: RefCell<BTreeSet<ThreadId>>,
+    relied: RefCell<Vec<(EntryIndex, KeyId)>>,
+}
+
+impl<'a> Context<'a> {
+    /// What the log says of an artifact or commit in this project.
+    fn artifact(&self, digest: &Digest) -> Result<Option<&'a ArtifactInProject>, Missing> {
+        self.reads
+            .borrow_mut()
+            .insert(ThreadId::Artifact(digest.clone()));
+        let slice = self.state.artifact(digest)?;
+        Ok(slice.and_then(|slice| slice.projects.get(self.project)))
+    }
+
+    /// What it says of the artifact that is asked about.
+    fn asked(&self) -> Result<Option<&'a ArtifactInProject>, Missing> {
+        self.artifact(self.ask.artifact)
+    }
+
+    fn environment(&self) -> Result<Option<&'a EnvironmentSlice>, Missing> {
+        self.state.environment(self.ask.environment)
+    }
+
+    /// True where a signer still counts; what counts is relied on.
+    ///
+    /// A key that a notice has since called compromised taints what it signed from then on.
+    fn counts(&self, entry: EntryIndex, signers: &[Signer]) -> bool {
+        let sound: Vec<&Signer> = signers
+            .iter()
+            .filter(|signer| !self.trust.is_tainted(&signer.key, entry))
+            .collect();
+        self.relied
+            .borrow_mut()
+            .extend(sound.iter().map(|signer| (entry, signer.key)));
+        !sound.is_empty()
+    }
+}
+
+/// The rule of an environment, for those who print it.
+pub fn environment_rule<'a>(
+    policy: &'a PolicyInForce,
+    environment: &Environment,
+) -> Option<&'a EnvironmentRule> {
+    policy.document.environment(&environment.name)
+}

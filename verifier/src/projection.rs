@@ -1,0 +1,355 @@
+//! The projection: state obtained by folding the log, in slices.
+//!
+//! A complete state knows every thread, so what is absent is empty. A partial state (the ledger's
+//! working set, or a pack) knows some threads, and answers [`Missing`] for the others: whoever
+//! drives the fold loads what is missing and asks again, or takes the event as logged. So the
+//! rules stay pure and synchronous wherever the slices are kept.
+
+pub mod apply;
+pub mod evidence;
+pub mod slice;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use schemas::id::{Digest, EntryIndex, Environment, Hash, KeyId, Project};
+use schemas::thread::ThreadId;
+
+use crate::canonical;
+use crate::entry::Entry;
+use crate::merkle;
+use crate::trust::{Trust, TrustError};
+use slice::{ArtifactSlice, ControlSlice, EnvironmentSlice, PolicyInForce};
+
+/// The newest entry of a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    pub position: u64,
+    pub index: EntryIndex,
+    pub leaf: Hash,
+}
+
+/// Something that a partial state does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing {
+    Thread(ThreadId),
+    /// Whether this statement is logged already under this project.
+    Statement(Hash, Option<Project>),
+    /// The root over all threads.
+    Heads,
+}
+
+/// What a heads event commits to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadsRoot {
+    pub threads: u64,
+    pub root: Hash,
+}
+
+/// The state just before some entry.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    partial: bool,
+    known: HashSet<ThreadId>,
+    known_statements: HashSet<(Hash, Option<Project>)>,
+    heads_root: Option<HeadsRoot>,
+    trust: Option<Arc<Trust>>,
+    control: ControlSlice,
+    artifacts: HashMap<Digest, ArtifactSlice>,
+    environments: HashMap<Environment, EnvironmentSlice>,
+    heads: HashMap<ThreadId, Head>,
+    slice_hashes: HashMap<ThreadId, Hash>,
+    changed: HashSet<ThreadId>,
+    statements: Statements,
+}
+
+impl State {
+    /// The state before entry 0: complete and empty.
+    pub fn empty() -> State {
+        State::default()
+    }
+
+    /// A state that knows nothing yet but the control thread, which it is given.
+    pub fn partial(control: ControlSlice, head: Option<Head>) -> Result<State, TrustError> {
+        let mut state = State {
+            partial: true,
+            ..State::default()
+        };
+        state.known.insert(ThreadId::Control);
+        state.set_control(control)?;
+        if let Some(head) = head {
+            state.heads.insert(ThreadId::Control, head);
+        }
+        Ok(state)
+    }
+
+    /// Makes a thread known: its slice as stored (none: no entry yet) and its head.
+    pub fn know_artifact(
+        &mut self,
+        digest: Digest,
+        slice: Option<ArtifactSlice>,
+        head: Option<Head>,
+    ) {
+        let thread = ThreadId::Artifact(digest.clone());
+        if let Some(slice) = slice {
+            self.artifacts.insert(digest, slice);
+        }
+        self.know(thread, head);
+    }
+
+    pub fn know_environment(
+        &mut self,
+        environment: Environment,
+        slice: Option<EnvironmentSlice>,
+        head: Option<Head>,
+    ) {
+        let thread = ThreadId::Environment(environment.clone());
+        if let Some(slice) = slice {
+            self.environments.insert(environment, slice);
+        }
+        self.know(thread, head);
+    }
+
+    /// Makes a thread known that has no slice, or none yet.
+    pub fn know(&mut self, thread: ThreadId, head: Option<Head>) {
+        if let Some(head) = head {
+            self.heads.insert(thread.clone(), head);
+        }
+        self.known.insert(thread);
+    }
+
+    /// Makes known who signed a statement under a project, if it is logged at all.
+    pub fn know_statement(
+        &mut self,
+        statement: Hash,
+        project: Option<Project>,
+        signers: Option<&[KeyId]>,
+    ) {
+        if let Some(signers) = signers {
+            self.statements
+                .insert(&statement, project.as_ref(), signers);
+        }
+        self.known_statements.insert((statement, project));
+    }
+
+    pub fn know_heads_root(&mut self, root: Option<HeadsRoot>) {
+        self.heads_root = root;
+    }
+
+    pub fn knows(&self, thread: &ThreadId) -> bool {
+        !self.partial || self.known.contains(thread)
+    }
+
+    fn require(&self, thread: &ThreadId) -> Result<(), Missing> {
+        if self.knows(thread) {
+            Ok(())
+        } else {
+            Err(Missing::Thread(thread.clone()))
+        }
+    }
+
+    pub fn artifact(&self, digest: &Digest) -> Result<Option<&ArtifactSlice>, Missing> {
+        if self.partial {
+            self.require(&ThreadId::Artifact(digest.clone()))?;
+        }
+        Ok(self.artifacts.get(digest))
+    }
+
+    pub fn environment(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<&EnvironmentSlice>, Missing> {
+        if self.partial {
+            self.require(&ThreadId::Environment(environment.clone()))?;
+        }
+        Ok(self.environments.get(environment))
+    }
+
+    pub fn control(&self) -> &ControlSlice {
+        &self.control
+    }
+
+    pub fn trust(&self) -> Option<&Arc<Trust>> {
+        self.trust.as_ref()
+    }
+
+    pub fn policy(&self, project: &Project) -> Option<&PolicyInForce> {
+        self.control.policies.get(project)
+    }
+
+    pub fn head(&self, thread: &ThreadId) -> Result<Option<&Head>, Missing> {
+        self.require(thread)?;
+        Ok(self.heads.get(thread))
+    }
+
+    pub fn all_heads(&self) -> impl Iterator<Item = (&ThreadId, &Head)> {
+        self.heads.iter()
+    }
+
+    pub fn artifacts(&self) -> impl Iterator<Item = (&Digest, &ArtifactSlice)> {
+        self.artifacts.iter()
+    }
+
+    pub fn environments(&self) -> impl Iterator<Item = (&Environment, &EnvironmentSlice)> {
+        self.environments.iter()
+    }
+
+    /// Who signed this statement under this project; `None` where it is not logged.
+    pub fn signers_of(
+        &self,
+        statement: &Hash,
+        project: Option<&Project>,
+    ) -> Result<Option<&[KeyId]>, Missing> {
+        let found = self.statements.get(statement, project);
+        if found.is_none() && self.partial {
+            let key = (*statement, project.cloned());
+            if !self.known_statements.contains(&key) {
+                return Err(Missing::Statement(key.0, key.1));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Moves the heads of an entry's threads to it. Threads that a partial state does not know
+    /// stay unknown.
+    pub fn advance(&mut self, entry: &Entry, leaf: Hash) {
+        for line in &entry.threads {
+            if self.knows(&line.thread) {
+                let head = Head {
+                    position: line.position,
+                    index: entry.index,
+                    leaf,
+                };
+                self.heads.insert(line.thread.clone(), head);
+            }
+        }
+    }
+
+    fn set_control(&mut self, control: ControlSlice) -> Result<(), TrustError> {
+        let document = control.trust.as_ref().map(|trust| trust.document.clone());
+        self.trust = document.map(Trust::of).transpose()?.map(Arc::new);
+        self.control = control;
+        Ok(())
+    }
+
+    /// The threads whose slices changed since this was last asked.
+    pub fn take_changed(&mut self) -> HashSet<ThreadId> {
+        std::mem::take(&mut self.changed)
+    }
+
+    fn touch(&mut self, thread: ThreadId) {
+        self.slice_hashes.remove(&thread);
+        self.changed.insert(thread);
+    }
+
+    /// The canonical JSON of a thread's slice; `None` for a project, which has none.
+    pub fn slice_json(&self, thread: &ThreadId) -> Option<Vec<u8>> {
+        let bytes = match thread {
+            ThreadId::Artifact(digest) => match self.artifacts.get(digest) {
+                Some(slice) => canonical::canonical_of(slice),
+                None => canonical::canonical_of(&ArtifactSlice::default()),
+            },
+            ThreadId::Environment(environment) => match self.environments.get(environment) {
+                Some(slice) => canonical::canonical_of(slice),
+                None => canonical::canonical_of(&EnvironmentSlice::default()),
+            },
+            ThreadId::Control => canonical::canonical_of(&self.control),
+            ThreadId::Project(_) => return None,
+        };
+        // Slices hold strings and integers below 2^53 only, which always have a canonical form.
+        bytes.ok()
+    }
+
+    /// The line by which a heads event commits to a thread.
+    pub fn heads_line(&self, thread: &ThreadId, head: &Head) -> Vec<u8> {
+        let slice = match self.slice_hashes.get(thread) {
+            Some(hash) => Some(*hash),
+            None => self.slice_json(thread).map(|json| merkle::sha256(&[&json])),
+        };
+        heads_line(thread, head, slice)
+    }
+
+    /// The root over one line for each thread, in the order of entries.
+    pub fn heads_root(&mut self) -> Result<HeadsRoot, Missing> {
+        if self.partial {
+            return self.heads_root.ok_or(Missing::Heads);
+        }
+        for thread in self.heads.keys() {
+            if !self.slice_hashes.contains_key(thread)
+                && let Some(json) = self.slice_json(thread)
+            {
+                self.slice_hashes
+                    .insert(thread.clone(), merkle::sha256(&[&json]));
+            }
+        }
+        let sorted: BTreeMap<&ThreadId, &Head> = self.heads.iter().collect();
+        let leaves: Vec<Hash> = sorted
+            .iter()
+            .map(|(thread, head)| merkle::leaf_hash(&self.heads_line(thread, head)))
+            .collect();
+        Ok(HeadsRoot {
+            threads: leaves.len() as u64,
+            root: merkle::root_of(&leaves),
+        })
+    }
+}
+
+/// Writes `KIND ID POSITION INDEX LEAFHASH SLICEHASH`, `-` where a thread has no slice.
+pub fn heads_line(thread: &ThreadId, head: &Head, slice: Option<Hash>) -> Vec<u8> {
+    let slice = slice.map_or_else(|| "-".to_owned(), |hash| hash.to_string());
+    format!(
+        "{thread} {} {} {} {slice}",
+        head.position, head.index, head.leaf
+    )
+    .into_bytes()
+}
+
+/// Who signed which statement, in about thirty bytes for each.
+///
+/// The one part of the state that grows with events: without it a repeated statement could pass
+/// for a new one. Keys are the first half of the statement's hash and the interned project.
+#[derive(Debug, Clone, Default)]
+struct Statements {
+    projects: HashMap<Project, u32>,
+    signer_sets: Vec<Vec<KeyId>>,
+    interned: HashMap<Vec<KeyId>, u32>,
+    seen: HashMap<([u8; 16], u32), u32>,
+}
+
+impl Statements {
+    fn get(&self, statement: &Hash, project: Option<&Project>) -> Option<&[KeyId]> {
+        let project = match project {
+            Some(project) => *self.projects.get(project)?,
+            None => u32::MAX,
+        };
+        let set = *self.seen.get(&(half(statement), project))?;
+        self.signer_sets.get(set as usize).map(Vec::as_slice)
+    }
+
+    fn insert(&mut self, statement: &Hash, project: Option<&Project>, signers: &[KeyId]) {
+        let next = self.projects.len() as u32;
+        let project = match project {
+            Some(project) => match self.projects.get(project) {
+                Some(number) => *number,
+                None => *self.projects.entry(project.clone()).or_insert(next),
+            },
+            None => u32::MAX,
+        };
+        let set = match self.interned.get(signers) {
+            Some(set) => *set,
+            None => {
+                let set = self.signer_sets.len() as u32;
+                self.signer_sets.push(signers.to_vec());
+                self.interned.insert(signers.to_vec(), set);
+                set
+            }
+        };
+        self.seen.insert((half(statement), project), set);
+    }
+}
+
+fn half(hash: &Hash) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash.0[..16]);
+    half
+}

@@ -1,0 +1,179 @@
+//! From events to the facts that slices keep.
+
+use std::collections::BTreeMap;
+
+use schemas::id::Time;
+use schemas::policy::SeverityWord;
+use schemas::predicate::build::Build;
+use schemas::predicate::report::ReportNote;
+use schemas::predicate::test::Test;
+use schemas::predicate::vulnerabilities::{Vulnerabilities, Vulnerability};
+
+use super::slice::{
+    ArtifactInProject, BuildFacts, DEPENDENCIES_MAX, NAMED_MAX, NamedVulnerability, ScanFacts,
+    Source, TestFacts,
+};
+
+/// The longest suite name or scanner that a slice keeps, in characters.
+const NAME_CHARS_MAX: usize = 200;
+
+/// The largest number of suites that any kind of evidence has.
+pub fn most_suites(known: &ArtifactInProject) -> usize {
+    known
+        .tests
+        .len()
+        .max(known.scans.len())
+        .max(known.analyses.len())
+}
+
+/// The suite of a report: empty where none was given.
+pub fn suite_of(report: Option<&ReportNote>) -> String {
+    bounded(
+        report
+            .and_then(|report| report.suite.as_deref())
+            .unwrap_or_default(),
+    )
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().take(NAME_CHARS_MAX).collect()
+}
+
+pub fn build_facts(build: &Build) -> BuildFacts {
+    let mut sources: Vec<Source> = Vec::new();
+    let mut truncated = false;
+    for dependency in &build.build_definition.resolved_dependencies {
+        if let (Some(uri), Some(commit)) = (&dependency.uri, dependency.commit()) {
+            truncated |= sources.len() == DEPENDENCIES_MAX || uri.len() > 2048;
+            if !truncated {
+                sources.push(Source {
+                    uri: uri.clone(),
+                    commit,
+                });
+            }
+        }
+    }
+    let builder: String = build.run_details.builder.id.chars().take(2048).collect();
+    BuildFacts {
+        builder,
+        sources,
+        truncated,
+    }
+}
+
+pub fn build_time(build: &Build) -> Option<Time> {
+    Time::parse_rfc3339(
+        build
+            .run_details
+            .metadata
+            .as_ref()?
+            .finished_on
+            .as_deref()?,
+    )
+}
+
+/// Counts as the report note gives them, else as the lists of names do.
+pub fn test_facts(test: &Test) -> TestFacts {
+    let listed = || {
+        let lists = [
+            ("passed", &test.passed_tests),
+            ("warned", &test.warned_tests),
+            ("failed", &test.failed_tests),
+        ];
+        lists
+            .into_iter()
+            .map(|(name, list)| (name.to_owned(), list.len() as u64))
+            .collect()
+    };
+    let counts = match &test.report {
+        Some(report) if !report.counts.is_empty() => report
+            .counts
+            .iter()
+            .take(32)
+            .map(|(name, n)| (bounded(name), *n))
+            .collect(),
+        _ => listed(),
+    };
+    TestFacts {
+        result: test.result,
+        counts,
+    }
+}
+
+pub fn scan_facts(scan: &Vulnerabilities) -> ScanFacts {
+    let mut counts: BTreeMap<SeverityWord, u64> = BTreeMap::new();
+    let mut unknown: BTreeMap<String, u64> = BTreeMap::new();
+    let mut named: Vec<NamedVulnerability> = Vec::new();
+    for vulnerability in &scan.scanner.result {
+        match severity_of(vulnerability) {
+            Ok(severity) => {
+                *counts.entry(severity).or_default() += 1;
+                named.push(name(vulnerability, severity));
+            }
+            Err(word) if unknown.len() < 32 || unknown.contains_key(&word) => {
+                *unknown.entry(word).or_default() += 1;
+            }
+            Err(_) => *unknown.entry("other words".to_owned()).or_default() += 1,
+        }
+    }
+    named.sort_by(|a, b| (a.severity, &a.id, &a.package).cmp(&(b.severity, &b.id, &b.package)));
+    named.truncate(NAMED_MAX);
+    ScanFacts {
+        scanner: bounded(&scan.scanner.uri),
+        counts,
+        unknown,
+        worst: named,
+    }
+}
+
+/// The worst of the scanner's own words; a number is a score and no word.
+fn severity_of(vulnerability: &Vulnerability) -> Result<SeverityWord, String> {
+    let is_score = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    let words: Vec<&str> = vulnerability
+        .severity
+        .iter()
+        .map(|severity| severity.score.as_str())
+        .filter(|text| !is_score(text))
+        .collect();
+    let known: Option<Vec<SeverityWord>> = words
+        .iter()
+        .map(|word| SeverityWord::from_scanner(word))
+        .collect();
+    match known.and_then(|known| known.into_iter().min()) {
+        Some(worst) => Ok(worst),
+        None => Err(words
+            .iter()
+            .find(|word| SeverityWord::from_scanner(word).is_none())
+            .map(|word| word.chars().take(32).collect())
+            .unwrap_or_default()),
+    }
+}
+
+fn name(vulnerability: &Vulnerability, severity: SeverityWord) -> NamedVulnerability {
+    let annotation = vulnerability
+        .annotations
+        .iter()
+        .find(|it| it.package.is_some());
+    let package = annotation.and_then(|annotation| {
+        let package = annotation.package.as_deref()?;
+        Some(match &annotation.version {
+            Some(version) => bounded(&format!("{package} {version}")),
+            None => bounded(package),
+        })
+    });
+    NamedVulnerability {
+        severity,
+        id: bounded(&vulnerability.id),
+        package,
+    }
+}
+
+pub fn scan_time(scan: &Vulnerabilities) -> Option<Time> {
+    match scan.metadata.scan_finished_on.as_deref() {
+        Some(text) => Time::parse_rfc3339(text),
+        None => scan.report.as_ref()?.finished_at,
+    }
+}

@@ -1,0 +1,105 @@
+//! Which known keys signed an event. A fact about bytes: valid whenever it is asked.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use schemas::id::{Hash, KeyId};
+
+use crate::dsse::{self, EnvelopeSignature};
+use crate::event::Event;
+use crate::signature::PublicKey;
+use crate::trust::Trust;
+
+/// Most checks of one envelope's signatures against known keys.
+///
+/// A foreign envelope may name its keys in its own way, and then every known key is tried.
+const ATTEMPTS_MAX: usize = 1024;
+
+/// The keys that signatures are checked against.
+#[derive(Debug, Clone, Default)]
+pub struct KeyRing {
+    keys: HashMap<KeyId, Arc<PublicKey>>,
+    order: Vec<KeyId>,
+}
+
+impl KeyRing {
+    /// Adds the keys of a trust document; keys that are known stay.
+    pub fn add(&mut self, trust: &Trust) {
+        for (id, key) in trust.public_keys() {
+            if self.keys.insert(*id, Arc::clone(key)).is_none() {
+                self.order.push(*id);
+            }
+        }
+        self.order.sort_unstable();
+    }
+
+    pub fn of(trust: &Trust) -> KeyRing {
+        let mut ring = KeyRing::default();
+        ring.add(trust);
+        ring
+    }
+
+    /// How many keys there are; it only grows.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    pub fn get(&self, key: &KeyId) -> Option<&Arc<PublicKey>> {
+        self.keys.get(key)
+    }
+}
+
+/// The distinct known keys that signed, in the order of the signatures.
+///
+/// Our own kinds name the key by its id, and no other is tried; elsewhere `keyid` only orders the
+/// attempts.
+pub fn signed_by(event: &Event, ring: &KeyRing) -> Vec<KeyId> {
+    let message = dsse::pae(schemas::statement::PAYLOAD_TYPE, &event.signed.payload);
+    let mut found: Vec<KeyId> = Vec::with_capacity(1);
+    let mut attempts = 0;
+    for signature in &event.signed.signatures {
+        let key = signer(event, ring, &message, signature, &mut attempts);
+        if let Some(key) = key
+            && !found.contains(&key)
+        {
+            found.push(key);
+        }
+    }
+    found
+}
+
+fn signer(
+    event: &Event,
+    ring: &KeyRing,
+    message: &[u8],
+    signature: &EnvelopeSignature,
+    attempts: &mut usize,
+) -> Option<KeyId> {
+    let named: Option<Hash> = signature
+        .keyid
+        .as_deref()
+        .and_then(|text| text.parse().ok());
+    let mut fits = |id: &KeyId| {
+        *attempts += 1;
+        *attempts <= ATTEMPTS_MAX
+            && ring
+                .get(id)
+                .is_some_and(|key| key.verify(message, &signature.sig).is_ok())
+    };
+    if let Some(id) = named.filter(|id| ring.get(id).is_some())
+        && fits(&id)
+    {
+        return Some(id);
+    }
+    if event.kind.is_own() {
+        return None;
+    }
+    ring.order
+        .iter()
+        .find(|id| Some(**id) != named && fits(id))
+        .copied()
+}

@@ -1,0 +1,54 @@
+//! Which threads a statement joins: mechanical, derived from payload and filing, never chosen.
+
+use std::collections::BTreeSet;
+
+use schemas::id::{Environment, Hash, Project};
+use schemas::kind::ExtraThread;
+use schemas::thread::ThreadId;
+
+use crate::entry::THREADS_MAX;
+use crate::event::Event;
+
+/// Derives the thread lines of a statement, part by part.
+///
+/// `filed` is the project that a foreign statement was filed under; our own kinds carry theirs.
+/// `ledger` is the digest by which statements name the ledger itself (`prev` of entry 0): it opens
+/// no thread. Artifact lines stand in order over the parts, the other threads on the first.
+pub fn derive_threads(event: &Event, filed: Option<&Project>, ledger: &Hash) -> Vec<Vec<ThreadId>> {
+    let itself = schemas::id::Digest::sha256(ledger);
+    let artifacts: BTreeSet<ThreadId> = event
+        .digests()
+        .filter(|digest| **digest != itself)
+        .map(|digest| ThreadId::Artifact(digest.clone()))
+        .collect();
+    let others = other_threads(event, filed);
+    let mut rest = artifacts.into_iter();
+    let mut first: Vec<ThreadId> = rest.by_ref().take(THREADS_MAX - others.len()).collect();
+    first.extend(others);
+    let mut parts = vec![first];
+    loop {
+        let part: Vec<ThreadId> = rest.by_ref().take(THREADS_MAX).collect();
+        if part.is_empty() {
+            return parts;
+        }
+        parts.push(part);
+    }
+}
+
+fn other_threads(event: &Event, filed: Option<&Project>) -> Vec<ThreadId> {
+    let project = event.project().or(filed);
+    let mut others = Vec::with_capacity(2);
+    match (event.kind.line().thread, event.environment(), project) {
+        (ExtraThread::Control, _, _) => others.push(ThreadId::Control),
+        (ExtraThread::Environment, Some(name), Some(project)) => {
+            let environment = Environment {
+                project: project.clone(),
+                name: name.clone(),
+            };
+            others.push(ThreadId::Environment(environment));
+        }
+        (ExtraThread::Environment | ExtraThread::None, _, _) => {}
+    }
+    others.extend(project.map(|project| ThreadId::Project(project.clone())));
+    others
+}

@@ -1,0 +1,344 @@
+//! Which key may say what, and when: the trust document in force, with its look-ups.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use schemas::id::{EntryIndex, EnvironmentName, IdentityName, KeyId, Project};
+use schemas::kind::EventKind;
+use schemas::trust::{
+    ALL_PROJECTS, ENTRY_VERSION, Grant, IDENTITIES_MAX, KeyAlgorithm, KeyText, TrustDocument, role,
+};
+
+use crate::RULES;
+use crate::note::Vkey;
+use crate::signature::PublicKey;
+
+/// A trust document that keeps the rules of trust documents, with its keys decoded.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    pub document: TrustDocument,
+    identities: HashMap<KeyId, (IdentityName, Arc<PublicKey>)>,
+    roots: HashMap<KeyId, Arc<PublicKey>>,
+    compromised: HashMap<KeyId, EntryIndex>,
+    projects: HashSet<Project>,
+}
+
+/// Which rule a trust document breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrustError {
+    #[error("rules {0}: this verifier has rules 1")]
+    Rules(u32),
+    #[error("entry version {0:?}: a log keeps {ENTRY_VERSION}")]
+    EntryVersion(String),
+    #[error("the log key is not a vkey of this origin: {0}")]
+    LogKey(String),
+    #[error("{threshold} of {keys} root keys")]
+    Threshold { threshold: u32, keys: usize },
+    #[error("key {0} is malformed")]
+    Key(String),
+    #[error("key {0} stands twice")]
+    KeyTwice(KeyId),
+    #[error("identity {0} stands twice, or there are more than {IDENTITIES_MAX}")]
+    IdentityTwice(IdentityName),
+    #[error("alias {0:?} belongs to two identities, or is empty or too long")]
+    Alias(String),
+    #[error("grant of {role} to {identity}: {problem}")]
+    Grant {
+        identity: IdentityName,
+        role: String,
+        problem: &'static str,
+    },
+    #[error("{0} of the document in force is changed or dropped")]
+    Changed(&'static str),
+}
+
+impl Trust {
+    /// Checks a document by itself and decodes its keys.
+    pub fn of(document: TrustDocument) -> Result<Trust, TrustError> {
+        if document.rules != RULES {
+            return Err(TrustError::Rules(document.rules));
+        }
+        if document.entry != ENTRY_VERSION {
+            return Err(TrustError::EntryVersion(document.entry));
+        }
+        let log_key = log_vkey(&document)?;
+        let log_key = PublicKey::from_raw(*log_key.public_key())
+            .map_err(|cause| TrustError::LogKey(cause.to_string()))?;
+        let mut seen = HashSet::from([log_key.key_id()]);
+        let roots = decode_keys(&document.roots.keys, &mut seen)?;
+        let threshold = document.roots.threshold;
+        if threshold == 0 || threshold as usize > roots.len() || roots.len() > 32 {
+            return Err(TrustError::Threshold {
+                threshold,
+                keys: roots.len(),
+            });
+        }
+        let identities = decode_identities(&document, &mut seen)?;
+        check_grants(&document)?;
+        let compromised = document
+            .compromises
+            .iter()
+            .map(|it| (it.key, it.from))
+            .collect();
+        let projects = document
+            .grants
+            .iter()
+            .flat_map(|grant| &grant.projects)
+            .filter_map(|name| name.parse().ok())
+            .collect();
+        Ok(Trust {
+            document,
+            identities,
+            roots: roots.into_iter().collect(),
+            compromised,
+            projects,
+        })
+    }
+
+    /// Checks that this document may follow `old`: what holds for a log's life is unchanged, and
+    /// no notice of a compromise is dropped or moved later.
+    pub fn check_follows(&self, old: &Trust) -> Result<(), TrustError> {
+        let (new, old) = (&self.document, &old.document);
+        if new.origin != old.origin {
+            return Err(TrustError::Changed("origin"));
+        }
+        if new.log_key != old.log_key {
+            return Err(TrustError::Changed("log key"));
+        }
+        let kept = |notice: &schemas::trust::Compromise| {
+            self.compromised
+                .get(&notice.key)
+                .is_some_and(|from| *from <= notice.from)
+        };
+        if old.compromises.iter().all(kept) {
+            Ok(())
+        } else {
+            Err(TrustError::Changed("a compromise"))
+        }
+    }
+
+    /// The identity whose key this is, unless the key is compromised from before `index`.
+    pub fn identity(&self, key: &KeyId, index: EntryIndex) -> Option<&IdentityName> {
+        if self.is_tainted(key, index) {
+            return None;
+        }
+        self.identities.get(key).map(|(name, _)| name)
+    }
+
+    /// True where what this key signed at `index` does not count.
+    pub fn is_tainted(&self, key: &KeyId, index: EntryIndex) -> bool {
+        self.compromised.get(key).is_some_and(|from| *from <= index)
+    }
+
+    pub fn public_key(&self, key: &KeyId) -> Option<&Arc<PublicKey>> {
+        self.identities
+            .get(key)
+            .map(|(_, public)| public)
+            .or_else(|| self.roots.get(key))
+    }
+
+    /// Every key that may have signed something: identities and roots.
+    pub fn public_keys(&self) -> impl Iterator<Item = (&KeyId, &Arc<PublicKey>)> {
+        self.identities
+            .iter()
+            .map(|(id, (_, key))| (id, key))
+            .chain(self.roots.iter())
+    }
+
+    /// The root keys that are not compromised.
+    pub fn sound_roots(&self, index: EntryIndex) -> HashSet<KeyId> {
+        self.roots
+            .keys()
+            .filter(|key| !self.is_tainted(key, index))
+            .copied()
+            .collect()
+    }
+
+    /// True where a grant names this project.
+    pub fn has_project(&self, project: &Project) -> bool {
+        self.projects.contains(project)
+    }
+
+    /// True where the identity has the role for the project, and for the environment if one is
+    /// asked about.
+    pub fn has_role(
+        &self,
+        identity: &IdentityName,
+        role: &str,
+        project: &Project,
+        environment: Option<&EnvironmentName>,
+    ) -> bool {
+        self.grants_of(identity, project, environment)
+            .any(|grant| grant.role == role)
+    }
+
+    /// True where the identity may record this kind about the project.
+    pub fn may_emit(
+        &self,
+        identity: &IdentityName,
+        kind: EventKind,
+        project: &Project,
+        environment: Option<&EnvironmentName>,
+    ) -> bool {
+        self.grants_of(identity, project, environment).any(|grant| {
+            let listed = grant.kinds.iter().any(|name| name == kind.name());
+            grant.role == role::EMITTER && (listed || kind == EventKind::Other)
+        })
+    }
+
+    /// True where the identity has any role for the project.
+    pub fn has_any_role(&self, identity: &IdentityName, project: &Project) -> bool {
+        self.grants_of(identity, project, None).next().is_some()
+    }
+
+    /// An admin cannot approve, wherever it is one.
+    pub fn is_admin(&self, identity: &IdentityName) -> bool {
+        self.document
+            .grants
+            .iter()
+            .any(|grant| grant.role == role::ADMIN && grant.identity == *identity)
+    }
+
+    /// The identity that an alias (or the identity's own name) belongs to.
+    pub fn by_alias(&self, alias: &str) -> Option<&IdentityName> {
+        self.document
+            .identities
+            .iter()
+            .find(|identity| {
+                identity.name.as_str() == alias || identity.aliases.iter().any(|it| it == alias)
+            })
+            .map(|identity| &identity.name)
+    }
+
+    fn grants_of(
+        &self,
+        identity: &IdentityName,
+        project: &Project,
+        environment: Option<&EnvironmentName>,
+    ) -> impl Iterator<Item = &Grant> {
+        self.document.grants.iter().filter(move |grant| {
+            grant.identity == *identity
+                && grant
+                    .projects
+                    .iter()
+                    .any(|name| name == ALL_PROJECTS || name == project.as_str())
+                && environment.is_none_or(|environment| {
+                    grant.environments.is_empty() || grant.environments.contains(environment)
+                })
+        })
+    }
+}
+
+/// The log key of a document, which must be an Ed25519 vkey named by the origin.
+pub fn log_vkey(document: &TrustDocument) -> Result<Vkey, TrustError> {
+    let vkey: Vkey = document
+        .log_key
+        .parse()
+        .map_err(|cause| TrustError::LogKey(format!("{}: {cause}", document.log_key)))?;
+    if vkey.name().as_str() != document.origin.as_str() {
+        return Err(TrustError::LogKey(document.log_key.clone()));
+    }
+    Ok(vkey)
+}
+
+/// Decodes a key of a document.
+pub fn decode_key(text: &KeyText) -> Result<PublicKey, TrustError> {
+    let malformed = || TrustError::Key(text.key.chars().take(64).collect());
+    let der = STANDARD.decode(&text.key).map_err(|_| malformed())?;
+    match text.algorithm {
+        KeyAlgorithm::Ed25519 => PublicKey::from_spki_der(&der).map_err(|_| malformed()),
+    }
+}
+
+/// Writes a key as documents hold it.
+pub fn encode_key(key: &PublicKey) -> KeyText {
+    KeyText {
+        algorithm: KeyAlgorithm::Ed25519,
+        key: STANDARD.encode(key.to_spki_der()),
+    }
+}
+
+fn decode_keys(
+    texts: &[KeyText],
+    seen: &mut HashSet<KeyId>,
+) -> Result<Vec<(KeyId, Arc<PublicKey>)>, TrustError> {
+    texts
+        .iter()
+        .map(|text| {
+            let key = decode_key(text)?;
+            let id = key.key_id();
+            if !seen.insert(id) {
+                return Err(TrustError::KeyTwice(id));
+            }
+            Ok((id, Arc::new(key)))
+        })
+        .collect()
+}
+
+fn decode_identities(
+    document: &TrustDocument,
+    seen: &mut HashSet<KeyId>,
+) -> Result<HashMap<KeyId, (IdentityName, Arc<PublicKey>)>, TrustError> {
+    let mut names: HashSet<&str> = HashSet::new();
+    let mut identities = HashMap::new();
+    for identity in &document.identities {
+        if document.identities.len() > IDENTITIES_MAX || !names.insert(identity.name.as_str()) {
+            return Err(TrustError::IdentityTwice(identity.name.clone()));
+        }
+        for (id, key) in decode_keys(&identity.keys, seen)? {
+            identities.insert(id, (identity.name.clone(), key));
+        }
+    }
+    for alias in document
+        .identities
+        .iter()
+        .flat_map(|identity| &identity.aliases)
+    {
+        if alias.is_empty() || alias.len() > 320 || !names.insert(alias) {
+            return Err(TrustError::Alias(alias.clone()));
+        }
+    }
+    Ok(identities)
+}
+
+fn check_grants(document: &TrustDocument) -> Result<(), TrustError> {
+    for grant in &document.grants {
+        if let Some(problem) = grant_problem(document, grant) {
+            let (identity, role) = (grant.identity.clone(), grant.role.clone());
+            return Err(TrustError::Grant {
+                identity,
+                role,
+                problem,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn grant_problem(document: &TrustDocument, grant: &Grant) -> Option<&'static str> {
+    let emitter = grant.role == role::EMITTER;
+    let kinds_known = grant
+        .kinds
+        .iter()
+        .all(|name| EventKind::from_name(name).is_some());
+    let project_fits = |name: &String| name == ALL_PROJECTS || name.parse::<Project>().is_ok();
+    if !document
+        .identities
+        .iter()
+        .any(|identity| identity.name == grant.identity)
+    {
+        Some("there is no such identity")
+    } else if !role::is_word(&grant.role) {
+        Some("a role is 1 to 63 lower-case letters, digits and hyphens")
+    } else if grant.projects.is_empty() || !grant.projects.iter().all(project_fits) {
+        Some("a grant names projects, or *")
+    } else if !kinds_known {
+        Some("it lists an unknown kind")
+    } else if emitter == grant.kinds.is_empty() {
+        Some("emitters list the kinds that they record, other roles none")
+    } else {
+        None
+    }
+}
