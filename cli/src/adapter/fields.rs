@@ -1,0 +1,158 @@
+//! Plain JSON with a predicate's own fields, for whatever no tool has a format for.
+//!
+//! The text is checked to be one object with one meaning and handed on as it was written; what
+//! its members must be is checked with the whole predicate. Here only the members are asked for
+//! without which the file is surely something else, so that a foreign report gets an answer that
+//! names the formats.
+
+use std::collections::BTreeMap;
+
+use schemas::kind::EventKind;
+use verifier::json::Value;
+
+use super::{AdapterError, Body, Reading, count};
+
+/// Takes the object over.
+pub fn read(text: &[u8], root: &Value<'_>, kind: EventKind) -> Result<Reading, AdapterError> {
+    let members = root.as_object().unwrap_or_default();
+    if kind == EventKind::Sbom {
+        // The document is the predicate: one in no known format is no bill of materials.
+        return Err(AdapterError::UnknownJson { kind });
+    }
+    let has = |member: &&'static str| members.iter().any(|(name, _)| name == *member);
+    let required = required(kind);
+    if let Some(member) = required.iter().copied().find(|member| !has(member)) {
+        return match required.iter().any(has) {
+            true => Err(AdapterError::FieldMissing { kind, member }),
+            false => Err(AdapterError::UnknownJson { kind }),
+        };
+    }
+    if let Some(member) = reserved(kind).iter().copied().find(has) {
+        return Err(AdapterError::FieldReserved { member });
+    }
+    if members.is_empty() {
+        return Err(AdapterError::NothingInside { what: "field" });
+    }
+    let text = str::from_utf8(text.trim_ascii())
+        .unwrap_or_default()
+        .to_owned();
+    let plural = if members.len() == 1 { "" } else { "s" };
+    Ok(Reading {
+        format: "json",
+        format_name: "JSON",
+        body: Body::Fields(text),
+        named: Vec::new(),
+        named_where: None,
+        tool: None,
+        counts: BTreeMap::from([count("fields", members.len())]),
+        finished_at: None,
+        warnings: Vec::new(),
+        summary: format!("{} field{plural}", members.len()),
+    })
+}
+
+/// The members without which a file is nothing of the kind.
+fn required(kind: EventKind) -> &'static [&'static str] {
+    use EventKind as K;
+    match kind {
+        K::Analysis => &["levels", "suppressed"],
+        K::Build => &["buildDefinition", "runDetails"],
+        K::Deployment => &["environment", "result"],
+        K::Measurement => &["metrics"],
+        K::Note => &["text"],
+        K::Review => &["authors", "outcome"],
+        K::Test => &["result"],
+        K::Vulnerabilities => &["scanner"],
+        K::Approval
+        | K::Decision
+        | K::Export
+        | K::Heads
+        | K::Other
+        | K::Policy
+        | K::PromotionRequest
+        | K::Sbom
+        | K::Trust => &[],
+    }
+}
+
+/// The members that are never taken from a file, since we write them ourselves: the ones that tie
+/// a statement to its ledger, and the note about the very report.
+fn reserved(kind: EventKind) -> &'static [&'static str] {
+    use EventKind as K;
+    match kind {
+        K::Analysis | K::Measurement => &["ledger", "project", "nonce", "report"],
+        K::Test | K::Vulnerabilities => &["attestry_report"],
+        K::Decision => &["attestry_decision"],
+        K::Approval
+        | K::Deployment
+        | K::Export
+        | K::Heads
+        | K::Note
+        | K::Policy
+        | K::PromotionRequest
+        | K::Review
+        | K::Trust => &["ledger", "project", "nonce"],
+        K::Build | K::Other | K::Sbom => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter;
+
+    fn check(text: &str, kind: EventKind, expected: &str) {
+        let found = match adapter::read(text.as_bytes(), kind) {
+            Ok(Reading {
+                body: Body::Fields(fields),
+                ..
+            }) => fields,
+            Ok(other) => format!("{other:?}"),
+            Err(error) => error.code().to_owned(),
+        };
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn the_text_is_kept() {
+        let review = r#"{ "authors":["a\u00e4"], "reviewers":[], "outcome":"approved" }"#;
+        check(&format!("\n{review}\n"), EventKind::Review, review);
+        check(r#"{"n":1.0e400}"#, EventKind::Other, r#"{"n":1.0e400}"#);
+        check(
+            r#"{"bomFormat":"x"}"#,
+            EventKind::Other,
+            r#"{"bomFormat":"x"}"#,
+        );
+    }
+
+    #[test]
+    fn foreign_and_incomplete_files_are_told_apart() {
+        check(
+            r#"{"matches":[]}"#,
+            EventKind::Vulnerabilities,
+            "format-unknown",
+        );
+        check(
+            r#"{"spdxVersion":"SPDX-2.3"}"#,
+            EventKind::Sbom,
+            "format-unknown",
+        );
+        check("{}", EventKind::Review, "format-unknown");
+        check("{}", EventKind::Other, "report-empty");
+        check(
+            r#"{"outcome":"approved"}"#,
+            EventKind::Review,
+            "field-missing",
+        );
+        check(
+            r#"{"text":"x","nonce":"y"}"#,
+            EventKind::Note,
+            "field-reserved",
+        );
+        check(
+            r#"{"result":"PASSED","attestry_report":{}}"#,
+            EventKind::Test,
+            "field-reserved",
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! The population: every deployment of an environment in a period, one row each.
+
+use std::fmt::Write as _;
+
+use schemas::id::{Digest, EntryIndex, Time};
+use schemas::predicate::deployment::DeploymentResult;
+use schemas::report::{Code, Finding, Verdict};
+
+use super::bag::Scope;
+use super::shown::Shown;
+use crate::event::Body;
+use crate::projection::State;
+
+/// One deployment with what admitted it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub deployment: EntryIndex,
+    pub time: Time,
+    pub artifact: Digest,
+    pub name: String,
+    pub version: String,
+    pub result: DeploymentResult,
+    pub request: Option<EntryIndex>,
+    pub decision: Option<EntryIndex>,
+    pub approvers: Vec<String>,
+    /// Empty, or the code of what was wrong with it.
+    pub exception: String,
+    /// Every entry that this row rests on.
+    pub indexes: Vec<EntryIndex>,
+}
+
+/// Lists the deployments of the scope's environment in its period, in the order of the log.
+///
+/// Rests on shown entries alone: the newest decision about the same artifact before each
+/// deployment, and the approvals that this decision names.
+pub fn rows(scope: &Scope, shown: &Shown, state: &State, findings: &[Finding]) -> Vec<Row> {
+    let environment = scope.environment();
+    let mut rows = Vec::new();
+    for (index, it) in &shown.entries {
+        let Some(event) = &it.event else { continue };
+        let Body::Deployment(body) = &event.body else { continue };
+        let here = body.project == scope.project && body.environment == scope.environment;
+        let Some(artifact) = event.digests().next().filter(|_| here && scope.holds(it.entry.time))
+        else {
+            continue;
+        };
+        let decision = decision_before(shown, scope, artifact, *index);
+        let known = state.artifact(artifact).ok().flatten();
+        let known = known.and_then(|slice| slice.projects.get(&environment.project));
+        let text = |text: Option<&String>| text.cloned().unwrap_or_default();
+        let exception = findings
+            .iter()
+            .find(|finding| finding.index == Some(*index) && finding.code == Code::DeployedWithoutGrant)
+            .map_or(String::new(), |finding| finding.code.name().to_owned());
+        let mut row = Row {
+            deployment: *index,
+            time: it.entry.time,
+            artifact: artifact.clone(),
+            name: text(known.and_then(|known| known.name.as_ref())),
+            version: text(known.and_then(|known| known.version.as_ref())),
+            result: body.result,
+            request: None,
+            decision: None,
+            approvers: Vec::new(),
+            exception,
+            indexes: vec![*index],
+        };
+        if let Some(decision) = decision {
+            add_decision(&mut row, shown, decision);
+        }
+        row.indexes.sort_unstable();
+        row.indexes.dedup();
+        rows.push(row);
+    }
+    rows
+}
+
+fn decision_before(
+    shown: &Shown,
+    scope: &Scope,
+    artifact: &Digest,
+    before: EntryIndex,
+) -> Option<EntryIndex> {
+    shown.entries.range(..before).rev().find_map(|(index, it)| {
+        let event = it.event.as_ref()?;
+        let Body::Decision(body) = &event.body else { return None };
+        let said = &body.extension;
+        let same = said.project == scope.project
+            && said.environment == scope.environment
+            && event.digests().any(|digest| digest == artifact);
+        same.then_some(*index)
+    })
+}
+
+fn add_decision(row: &mut Row, shown: &Shown, decision: EntryIndex) {
+    let event = shown.entries.get(&decision).and_then(|it| it.event.as_ref());
+    let Some(Body::Decision(body)) = event.map(|event| &event.body) else { return };
+    let said = &body.extension;
+    row.decision = Some(decision);
+    row.request = Some(said.request.index);
+    row.indexes.extend([decision, said.request.index, said.policy.index]);
+    for gate in &said.gates {
+        row.indexes.extend(&gate.entries);
+        if gate.gate != "approvals" || gate.verdict != Verdict::Pass {
+            continue;
+        }
+        for entry in &gate.entries {
+            let it = shown.entries.get(entry);
+            let name = it.and_then(|it| it.signers.first()).map(ToString::to_string);
+            row.approvers.extend(name.filter(|name| !row.approvers.contains(name)));
+        }
+    }
+}
+
+pub fn result_name(result: DeploymentResult) -> &'static str {
+    match result {
+        DeploymentResult::Started => "started",
+        DeploymentResult::Succeeded => "succeeded",
+        DeploymentResult::Failed => "failed",
+    }
+}
+
+/// Writes the rows as CSV (RFC 4180 with LF), one spelling.
+pub fn format_csv(scope: &Scope, rows: &[Row]) -> String {
+    let mut text = "deployment,digest,name,version,environment,time,result,request,decision,\
+                    approvers,exception,indexes\n"
+        .to_owned();
+    for row in rows {
+        let number = |index: Option<EntryIndex>| index.map_or(String::new(), |it| it.to_string());
+        let indexes: Vec<String> = row.indexes.iter().map(ToString::to_string).collect();
+        let fields = [
+            row.deployment.to_string(),
+            row.artifact.to_string(),
+            row.name.clone(),
+            row.version.clone(),
+            scope.environment().to_string(),
+            row.time.to_string(),
+            result_name(row.result).to_owned(),
+            number(row.request),
+            number(row.decision),
+            row.approvers.join(" "),
+            row.exception.clone(),
+            indexes.join(" "),
+        ];
+        let quoted: Vec<String> = fields.iter().map(|field| quote(field)).collect();
+        let _ = writeln!(text, "{}", quoted.join(","));
+    }
+    text
+}
+
+/// Quotes what needs it, and disarms what a spreadsheet would run as a formula.
+fn quote(field: &str) -> String {
+    let disarmed = match field.chars().next() {
+        Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{field}"),
+        _ => field.to_owned(),
+    };
+    if disarmed.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", disarmed.replace('"', "\"\""))
+    } else {
+        disarmed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_quoted_and_disarmed() {
+        for (field, expected) in [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("say \"x\"", "\"say \"\"x\"\"\""),
+            ("=cmd()", "'=cmd()"),
+            ("@x,y", "\"'@x,y\""),
+            ("", ""),
+        ] {
+            assert_eq!(quote(field), expected);
+        }
+    }
+}
