@@ -92,6 +92,11 @@ impl Ledger<SqliteStore> {
         ledger.check().await?;
         Ok(ledger)
     }
+
+    /// Closes the database's connections.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
 }
 
 impl<S: Store> Ledger<S> {
