@@ -1,4 +1,19 @@
 //! The service of Attestry: storage, order and keys. Decides nothing: every rule is the verifier's.
 
-mod api;
-pub use api::*;
+pub mod clock;
+pub mod error;
+pub mod folder;
+pub mod high_water;
+pub mod init;
+pub mod ledger;
+mod loader;
+pub mod promotion;
+mod publish;
+pub mod store;
+mod tree;
+pub mod verification;
+mod working;
+
+pub use error::LedgerError;
+pub use ledger::{Ledger, Logged, Stored, Submission};
+pub use promotion::{Evaluated, Which};

@@ -1,8 +1,8 @@
 //! Checkpoints: origin, size and root of a log, signed by it (c2sp.org/tlog-checkpoint).
 
+use crate::signature::{PublicKey, SigningKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ed25519_dalek::{Signer as _, SigningKey};
 use schemas::id::{Hash, INTEGER_MAX, Origin, TreeSize};
 
 use crate::note::{
@@ -85,7 +85,7 @@ pub(crate) fn parse_hash(text: &str) -> Option<Hash> {
 /// checkpoints are what would notice.
 pub fn sign_checkpoint(checkpoint: &Checkpoint, key: &SigningKey) -> SignedNote {
     let text = format_checkpoint(checkpoint);
-    let vkey = log_vkey(&checkpoint.origin, key);
+    let vkey = log_vkey(&checkpoint.origin, key.public());
     let bytes = key.sign(text.as_bytes()).to_vec();
     SignedNote::new(
         text,
@@ -97,7 +97,7 @@ pub fn sign_checkpoint(checkpoint: &Checkpoint, key: &SigningKey) -> SignedNote 
 }
 
 /// Returns the verifier key of a log.
-pub fn log_vkey(origin: &Origin, key: &SigningKey) -> Vkey {
+pub fn log_vkey(origin: &Origin, key: &PublicKey) -> Vkey {
     Vkey::of(KeyName::from(origin), KeyAlgorithm::Ed25519, key)
 }
 
@@ -159,7 +159,7 @@ mod tests {
     use crate::note::format_note;
 
     fn key() -> SigningKey {
-        SigningKey::from_bytes(&[1; 32])
+        SigningKey::from_seed(&[1; 32]).unwrap()
     }
 
     fn checkpoint(size: TreeSize) -> Checkpoint {
@@ -212,13 +212,16 @@ mod tests {
 
     #[test]
     fn only_the_key_of_the_log_speaks_for_it() {
-        let log = log_vkey(&checkpoint(5).origin, &key());
+        let log = log_vkey(&checkpoint(5).origin, key().public());
         let note = format_note(&sign_checkpoint(&checkpoint(5), &key()));
         let verified = verify_checkpoint(note.as_bytes(), &log).unwrap();
         assert_eq!(verified.checkpoint(), &checkpoint(5));
         assert_eq!(format_note(verified.note()), note);
 
-        let other_key = log_vkey(&checkpoint(5).origin, &SigningKey::from_bytes(&[2; 32]));
+        let other_key = log_vkey(
+            &checkpoint(5).origin,
+            SigningKey::from_seed(&[2; 32]).unwrap().public(),
+        );
         let not_signed = NoteError::NotSignedBy {
             key: other_key.tag().clone(),
         };
@@ -227,11 +230,15 @@ mod tests {
             Err(not_signed.into())
         );
 
-        let witness = Vkey::of(log.name().clone(), KeyAlgorithm::CosignatureV1, &key());
+        let witness = Vkey::of(
+            log.name().clone(),
+            KeyAlgorithm::CosignatureV1,
+            key().public(),
+        );
         assert!(verify_checkpoint(note.as_bytes(), &witness).is_err());
 
         // The same key under another name signs the text of the first log.
-        let other = log_vkey(&"other.example".parse().unwrap(), &key());
+        let other = log_vkey(&"other.example".parse().unwrap(), key().public());
         let text = format_checkpoint(&checkpoint(5));
         let bytes = key().sign(text.as_bytes()).to_vec();
         let forged = SignedNote::new(
@@ -249,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_size_changed_after_signing_is_noticed() {
-        let log = log_vkey(&checkpoint(5).origin, &key());
+        let log = log_vkey(&checkpoint(5).origin, key().public());
         let note = format_note(&sign_checkpoint(&checkpoint(5), &key())).replace("\n5\n", "\n6\n");
         let bad = NoteError::BadSignature {
             key: log.tag().clone(),

@@ -2,7 +2,7 @@
 
 pub mod quorum;
 
-use ed25519_dalek::{Signer as _, SigningKey};
+use crate::signature::SigningKey;
 
 use crate::note::{KeyAlgorithm, KeyName, KeyTag, NoteError, NoteSignature, SignedNote, Vkey};
 
@@ -48,9 +48,9 @@ pub fn sign_cosignature(
     key: &SigningKey,
     time_secs: u64,
 ) -> NoteSignature {
-    let vkey = Vkey::of(name, KeyAlgorithm::CosignatureV1, key);
+    let vkey = Vkey::of(name, KeyAlgorithm::CosignatureV1, key.public());
     let signature = key.sign(cosigned_message(note, time_secs).as_bytes());
-    let bytes = [time_secs.to_be_bytes().as_slice(), &signature.to_bytes()].concat();
+    let bytes = [time_secs.to_be_bytes().as_slice(), &signature].concat();
     NoteSignature {
         key: vkey.tag().clone(),
         bytes,
@@ -69,14 +69,14 @@ mod tests {
     use crate::note::{format_note, parse_note};
 
     fn key() -> SigningKey {
-        SigningKey::from_bytes(&[4; 32])
+        SigningKey::from_seed(&[4; 32]).unwrap()
     }
 
     fn witness() -> Vkey {
         Vkey::of(
             "w.example".parse().unwrap(),
             KeyAlgorithm::CosignatureV1,
-            &key(),
+            key().public(),
         )
     }
 
@@ -150,12 +150,16 @@ mod tests {
 
     #[test]
     fn logs_and_witnesses_do_not_stand_in_for_each_other() {
-        let log = Vkey::of("w.example".parse().unwrap(), KeyAlgorithm::Ed25519, &key());
+        let log = Vkey::of(
+            "w.example".parse().unwrap(),
+            KeyAlgorithm::Ed25519,
+            key().public(),
+        );
         let wrong = CosignatureError::NotAWitness {
             key: log.tag().clone(),
         };
         assert_eq!(verify_cosignature(&note(cosigned(5)), &log), Err(wrong));
-        let plain = key().sign(note(vec![0]).text().as_bytes()).to_bytes();
+        let plain = key().sign(note(vec![0]).text().as_bytes());
         let timed = [0_u64.to_be_bytes().as_slice(), &plain].concat();
         let bad = NoteError::BadSignature {
             key: witness().tag().clone(),

@@ -214,18 +214,22 @@ pub(crate) fn decode_base64(text: &str, bytes_max: usize) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use ed25519_dalek::{Signer as _, SigningKey};
+    use crate::signature::SigningKey;
     use signed_note as oracle;
 
     use super::*;
     use crate::corpus::{cases, read_json, text};
 
     fn key(seed: u8) -> SigningKey {
-        SigningKey::from_bytes(&[seed; 32])
+        SigningKey::from_seed(&[seed; 32]).unwrap()
     }
 
     fn vkey(name: &str, seed: u8) -> Vkey {
-        Vkey::of(name.parse().unwrap(), KeyAlgorithm::Ed25519, &key(seed))
+        Vkey::of(
+            name.parse().unwrap(),
+            KeyAlgorithm::Ed25519,
+            key(seed).public(),
+        )
     }
 
     fn signature(text: &str, name: &str, seed: u8) -> NoteSignature {

@@ -143,22 +143,26 @@ pub fn format_pin(pin: &Pin) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ed25519_dalek::SigningKey;
+    use crate::signature::SigningKey;
 
     use super::*;
     use crate::checkpoint::log_vkey;
     use crate::note::KeyName;
 
     fn key(seed: u8) -> SigningKey {
-        SigningKey::from_bytes(&[seed; 32])
+        SigningKey::from_seed(&[seed; 32]).unwrap()
     }
 
     fn log() -> Vkey {
-        log_vkey(&"log.example".parse().unwrap(), &key(1))
+        log_vkey(&"log.example".parse().unwrap(), key(1).public())
     }
 
     fn vkey(name: &str, algorithm: KeyAlgorithm, seed: u8) -> Vkey {
-        Vkey::of(name.parse::<KeyName>().unwrap(), algorithm, &key(seed))
+        Vkey::of(
+            name.parse::<KeyName>().unwrap(),
+            algorithm,
+            key(seed).public(),
+        )
     }
 
     #[test]

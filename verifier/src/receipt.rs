@@ -232,7 +232,7 @@ pub fn verify_proof_of(
 
 #[cfg(test)]
 mod tests {
-    use ed25519_dalek::SigningKey;
+    use crate::signature::SigningKey;
 
     use super::*;
     use crate::checkpoint::{Checkpoint, log_vkey, sign_checkpoint};
@@ -242,11 +242,11 @@ mod tests {
     use crate::note::{NoteError, format_note};
 
     fn key() -> SigningKey {
-        SigningKey::from_bytes(&[1; 32])
+        SigningKey::from_seed(&[1; 32]).unwrap()
     }
 
     fn log() -> Vkey {
-        log_vkey(&"log.example".parse().unwrap(), &key())
+        log_vkey(&"log.example".parse().unwrap(), key().public())
     }
 
     /// The receipt of `entry N` in a log of some size.

@@ -103,3 +103,21 @@ fn signer(
         .find(|id| Some(**id) != named && fits(id))
         .copied()
 }
+
+/// Reads envelopes and checks their signatures, over all cores; the answers keep the order.
+pub fn read_all(
+    envelopes: &[Vec<u8>],
+    ring: &KeyRing,
+) -> Vec<Result<(Event, Vec<KeyId>), crate::event::EventError>> {
+    use rayon::prelude::*;
+    let read = |bytes: &Vec<u8>| {
+        let event = Event::read(bytes)?;
+        let keys = signed_by(&event, ring);
+        Ok((event, keys))
+    };
+    match envelopes {
+        // One event is not worth waking other threads for.
+        [one] => vec![read(one)],
+        many => many.par_iter().map(read).collect(),
+    }
+}

@@ -128,7 +128,7 @@ impl Threshold {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use ed25519_dalek::SigningKey;
+    use crate::signature::SigningKey;
 
     use super::*;
     use crate::checkpoint::{Checkpoint, log_vkey, sign_checkpoint};
@@ -137,12 +137,12 @@ pub(super) mod tests {
     use crate::note::KeyAlgorithm;
 
     pub fn key(seed: u8) -> SigningKey {
-        SigningKey::from_bytes(&[seed; 32])
+        SigningKey::from_seed(&[seed; 32]).unwrap()
     }
 
     /// The vkey of witness `w1` to `w9`; 0 is the key of the log.
     pub fn witness(seed: u8) -> Vkey {
-        Vkey::of(name(seed), KeyAlgorithm::CosignatureV1, &key(seed))
+        Vkey::of(name(seed), KeyAlgorithm::CosignatureV1, key(seed).public())
     }
 
     pub fn name(seed: u8) -> KeyName {
@@ -150,7 +150,7 @@ pub(super) mod tests {
     }
 
     pub fn log() -> Vkey {
-        log_vkey(&"log.example".parse().unwrap(), &key(0))
+        log_vkey(&"log.example".parse().unwrap(), key(0).public())
     }
 
     /// Reads policy lines in which `$n` stands for the vkey of witness n.
@@ -228,7 +228,7 @@ pub(super) mod tests {
     fn a_bad_cosignature_is_named_and_does_not_count() {
         let quorum = read("witness a $1\nwitness b $2\ngroup g any a b\nquorum g\n").unwrap();
         let mut note = note(&[2]);
-        let other = SigningKey::from_bytes(&[9; 32]);
+        let other = SigningKey::from_seed(&[9; 32]).unwrap();
         let mut line = sign_cosignature(&note, name(1), &other, 5);
         line.key = witness(1).tag().clone();
         note.add_signature(line).unwrap();

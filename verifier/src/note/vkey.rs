@@ -5,11 +5,12 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 use schemas::id::Origin;
 use sha2::{Digest, Sha256};
 
 use super::decode_base64;
+use crate::signature::PublicKey;
+use crate::signature::ed25519::Ed25519Key;
 
 /// Why a verifier key is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,16 +101,17 @@ pub enum KeyAlgorithm {
 pub struct Vkey {
     tag: KeyTag,
     algorithm: KeyAlgorithm,
-    key: VerifyingKey,
+    key: Ed25519Key,
 }
 
 impl Vkey {
-    /// Returns the verifier key that belongs to a signing key.
-    pub fn of(name: KeyName, algorithm: KeyAlgorithm, key: &SigningKey) -> Vkey {
-        Vkey::from_parts(name, algorithm, key.verifying_key())
+    /// Returns the verifier key of a public key under a name.
+    pub fn of(name: KeyName, algorithm: KeyAlgorithm, key: &PublicKey) -> Vkey {
+        let PublicKey::Ed25519(key) = key;
+        Vkey::from_parts(name, algorithm, key.clone())
     }
 
-    fn from_parts(name: KeyName, algorithm: KeyAlgorithm, key: VerifyingKey) -> Vkey {
+    fn from_parts(name: KeyName, algorithm: KeyAlgorithm, key: Ed25519Key) -> Vkey {
         let id = key_id(&name, algorithm as u8, key.as_bytes());
         Vkey {
             tag: KeyTag { name, id },
@@ -136,12 +138,8 @@ impl Vkey {
     }
 
     /// Checks an Ed25519 signature by the strict rule, whatever the message is made of.
-    ///
-    /// `verify_strict` refuses S >= L, a non-canonical R, and R or A of small order, and its
-    /// equation has no cofactor; that A is canonical was checked when the key was read.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        Signature::from_slice(signature)
-            .is_ok_and(|signature| self.key.verify_strict(message, &signature).is_ok())
+        self.key.verify(message, signature).is_ok()
     }
 }
 
@@ -203,10 +201,8 @@ fn parse_key_id(text: &str) -> Option<u32> {
 }
 
 /// Reads a public key that is canonically encoded and not of small order.
-fn parse_public_key(bytes: &[u8]) -> Option<VerifyingKey> {
-    let key = VerifyingKey::from_bytes(bytes.try_into().ok()?).ok()?;
-    let canonical = key.to_edwards().compress().as_bytes() == key.as_bytes();
-    (canonical && !key.is_weak()).then_some(key)
+fn parse_public_key(bytes: &[u8]) -> Option<Ed25519Key> {
+    Ed25519Key::new(bytes.try_into().ok()?).ok()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use ed25519_dalek::{Signature, Verifier, VerifyingKey};
 use super::{KeyError, SignatureError};
 
 /// An Ed25519 public key whose point was checked and decompressed once.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ed25519Key(VerifyingKey);
 
 impl Ed25519Key {

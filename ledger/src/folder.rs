@@ -1,0 +1,168 @@
+//! The folder of a ledger: database, keys, attachments, pin.
+//!
+//! Whoever holds `keys/log.pem` can fork the log, and `keys/service.pem` can sign decisions that
+//! do not replay; clients that remember checkpoints, and verifiers, notice both. Whoever can write
+//! `ledger.db` can delete history, which shows, and cannot invent it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use schemas::id::Digest;
+use verifier::merkle;
+use verifier::signature::SigningKey;
+
+use crate::error::{LedgerError, file_error, malformed};
+
+/// Largest attachment.
+pub const ATTACHMENT_BYTES_MAX: usize = 256 << 20;
+
+#[derive(Debug, Clone)]
+pub struct Folder {
+    pub root: PathBuf,
+}
+
+impl Folder {
+    pub fn new(root: &Path) -> Folder {
+        Folder {
+            root: root.to_owned(),
+        }
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.root.join("ledger.db")
+    }
+
+    pub fn pin(&self) -> PathBuf {
+        self.root.join("pin.txt")
+    }
+
+    pub fn checkpoint(&self) -> PathBuf {
+        self.root.join("checkpoint")
+    }
+
+    pub fn log_key(&self) -> PathBuf {
+        self.root.join("keys").join("log.pem")
+    }
+
+    pub fn service_key(&self) -> PathBuf {
+        self.root.join("keys").join("service.pem")
+    }
+
+    fn attachment_path(&self, digest: &Digest) -> PathBuf {
+        // A digest is lower-case hex by construction, so it cannot climb out.
+        self.root
+            .join("attachments")
+            .join(digest.algorithm().name())
+            .join(digest.hex())
+    }
+
+    /// Makes the folders of a new ledger; an existing folder must be empty.
+    pub fn create(&self) -> Result<(), LedgerError> {
+        if let Ok(mut entries) = fs::read_dir(&self.root)
+            && entries.next().is_some()
+        {
+            let what = format!(
+                "{} (a new ledger needs an empty folder)",
+                self.root.display()
+            );
+            return Err(malformed(what, "the folder is not empty"));
+        }
+        for folder in [
+            self.root.join("attachments").join("sha256"),
+            self.root.join("keys"),
+        ] {
+            fs::create_dir_all(&folder).map_err(file_error(&folder))?;
+        }
+        restrict(&self.root.join("keys"), 0o700)
+    }
+
+    /// Keeps bytes under their SHA-256; what is there already stays.
+    pub fn attach(&self, bytes: &[u8]) -> Result<Digest, LedgerError> {
+        if bytes.len() > ATTACHMENT_BYTES_MAX {
+            let (size, max) = (bytes.len(), ATTACHMENT_BYTES_MAX);
+            return Err(LedgerError::AttachmentTooLarge { size, max });
+        }
+        let digest = Digest::sha256(&merkle::sha256(&[bytes]));
+        let path = self.attachment_path(&digest);
+        if !path.exists() {
+            write_durably(&path, bytes, 0o644)?;
+        }
+        Ok(digest)
+    }
+
+    /// Reads an attachment and checks that it is the one that was asked for.
+    pub fn attachment(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
+        let path = self.attachment_path(digest);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(file_error(path)(cause)),
+        };
+        if Digest::sha256(&merkle::sha256(&[&bytes])) != *digest {
+            return Err(malformed(
+                path.display().to_string(),
+                "its bytes are not those of its name",
+            ));
+        }
+        Ok(Some(bytes))
+    }
+}
+
+/// Reads a private key, which nobody else may be able to read.
+pub fn read_key(path: &Path, key: &'static str) -> Result<SigningKey, LedgerError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => zeroize::Zeroizing::new(text),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+            return Err(LedgerError::NoKey {
+                key,
+                path: path.to_owned(),
+            });
+        }
+        Err(cause) => return Err(file_error(path)(cause)),
+    };
+    SigningKey::from_pkcs8_pem(&text).map_err(|cause| malformed(path.display().to_string(), cause))
+}
+
+/// Writes a private key for its owner alone; an existing file is never replaced.
+pub fn write_key(path: &Path, key: &SigningKey) -> Result<(), LedgerError> {
+    let pem = key
+        .to_pkcs8_pem()
+        .map_err(|cause| malformed("key", cause))?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(file_error(path))?;
+    file.write_all(pem.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(file_error(path))
+}
+
+/// Writes beside, syncs, and renames into place, so that a reader sees all or nothing.
+pub fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> Result<(), LedgerError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(file_error(folder))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = folder.join(format!(".{name}.{}.new", std::process::id()));
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        File::open(folder)?.sync_all()
+    };
+    write().map_err(file_error(path))?;
+    restrict(path, mode)
+}
+
+#[cfg(unix)]
+fn restrict(path: &Path, mode: u32) -> Result<(), LedgerError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(file_error(path))
+}
+
+#[cfg(not(unix))]
+fn restrict(_: &Path, _: u32) -> Result<(), LedgerError> {
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! Loads slices of state from the store as the rules ask for them.
+
+use std::collections::HashMap;
+
+use schemas::id::Time;
+use schemas::thread::ThreadId;
+use serde::de::DeserializeOwned;
+use verifier::policy::{self, Ask, Evaluation};
+use verifier::projection::slice::ControlSlice;
+use verifier::projection::{Missing, State};
+
+use crate::error::{LedgerError, malformed};
+use crate::store::{Read, Thread};
+
+/// A partial state over a view of the store.
+pub struct Loader<R> {
+    pub read: R,
+    pub state: State,
+}
+
+impl<R: Read> Loader<R> {
+    /// Loads the control thread; a log without entries has the empty state.
+    pub async fn new(mut read: R) -> Result<Loader<R>, LedgerError> {
+        if read.head().size == 0 {
+            return Ok(Loader {
+                read,
+                state: State::empty(),
+            });
+        }
+        let rows = read.threads(&[ThreadId::Control]).await?;
+        let row = rows.into_iter().next();
+        let (control, head) = match row {
+            Some(row) => (parse_slice::<ControlSlice>(&row)?, Some(row.head)),
+            None => (ControlSlice::default(), None),
+        };
+        let state = State::partial(control, head).map_err(|cause| malformed("control", cause))?;
+        Ok(Loader { read, state })
+    }
+
+    /// Makes threads known, in one look at the store.
+    pub async fn know(&mut self, threads: &[ThreadId]) -> Result<(), LedgerError> {
+        let mut wanted: Vec<ThreadId> = threads
+            .iter()
+            .filter(|thread| !self.state.knows(thread))
+            .cloned()
+            .collect();
+        wanted.sort();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let rows = self.read.threads(&wanted).await?;
+        let mut rows: HashMap<ThreadId, Thread> = rows
+            .into_iter()
+            .map(|row| (row.thread.clone(), row))
+            .collect();
+        for thread in wanted {
+            let row = rows.remove(&thread);
+            let head = row.as_ref().map(|row| row.head);
+            match thread {
+                ThreadId::Artifact(digest) => {
+                    let slice = row.as_ref().map(parse_slice).transpose()?;
+                    self.state.know_artifact(digest, slice, head);
+                }
+                ThreadId::Environment(environment) => {
+                    let slice = row.as_ref().map(parse_slice).transpose()?;
+                    self.state.know_environment(environment, slice, head);
+                }
+                ThreadId::Control | ThreadId::Project(_) => self.state.know(thread, head),
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads what the rules missed.
+    pub async fn supply(&mut self, missing: Missing) -> Result<(), LedgerError> {
+        match missing {
+            Missing::Thread(thread) => self.know(&[thread]).await,
+            Missing::Statement(statement, project) => {
+                let key = (statement, project);
+                let rows = self.read.statements(std::slice::from_ref(&key)).await?;
+                let signers = rows.first().map(|row| row.signers.as_slice());
+                self.state.know_statement(key.0, key.1, signers);
+                Ok(())
+            }
+            Missing::Heads => Err(malformed("state", "heads are never asked for here")),
+        }
+    }
+
+    /// Evaluates the policy in force, loading what the gates read.
+    pub async fn evaluate(&mut self, ask: &Ask<'_>, at: Time) -> Result<Evaluation, LedgerError> {
+        loop {
+            match policy::evaluate(&self.state, ask, at) {
+                Ok(evaluation) => {
+                    let reads: Vec<ThreadId> = evaluation.reads.iter().cloned().collect();
+                    self.know(&reads).await?;
+                    return Ok(evaluation);
+                }
+                Err(missing) => self.supply(missing).await?,
+            }
+        }
+    }
+}
+
+/// Reads a slice as it is stored. The table can be dropped and folded again from the entries.
+pub fn parse_slice<T: DeserializeOwned + Default>(row: &Thread) -> Result<T, LedgerError> {
+    match &row.slice {
+        None => Ok(T::default()),
+        Some(bytes) => {
+            serde_json::from_slice(bytes).map_err(|cause| malformed(row.thread.to_string(), cause))
+        }
+    }
+}

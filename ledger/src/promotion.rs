@@ -1,0 +1,171 @@
+//! Open requests: evaluated again, and decided under the lock.
+
+use schemas::id::{Digest, EntryIndex, Environment, Project};
+use verifier::policy::decide::compose_decision;
+use verifier::policy::{Ask, Evaluation};
+use verifier::sign;
+use verifier::signature::SigningKey;
+
+use crate::error::{LedgerError, malformed};
+use crate::ledger::Ledger;
+use crate::loader::Loader;
+use crate::store::{Read, Store};
+use crate::working::Working;
+
+/// Which open requests to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    All,
+    Request(EntryIndex),
+    /// Those of a project in which something was just logged.
+    Touched {
+        project: Project,
+    },
+}
+
+/// An open request after it was looked at.
+#[derive(Debug, Clone)]
+pub struct Evaluated {
+    pub request: EntryIndex,
+    pub environment: Environment,
+    pub artifact: Digest,
+    pub evaluation: Evaluation,
+    /// The entry of the decision, where one was logged.
+    pub decision: Option<EntryIndex>,
+}
+
+struct Open {
+    request: EntryIndex,
+    environment: Environment,
+    artifact: Digest,
+}
+
+impl<S: Store> Ledger<S> {
+    /// Evaluates open requests again and logs the decisions that fall.
+    ///
+    /// Takes the lock only where something is decided; under it everything is evaluated anew, so
+    /// that a decision rests on the state just before its own entry.
+    pub async fn evaluate_open(&self, which: Which) -> Result<Vec<Evaluated>, LedgerError> {
+        let at = self.clock.now();
+        let mut loader = self.loader().await?;
+        let open = open_requests(&mut loader, &which).await?;
+        let mut evaluated = Vec::with_capacity(open.len());
+        let mut decided = false;
+        for it in open {
+            let ask = Ask {
+                environment: &it.environment,
+                artifact: &it.artifact,
+                request: Some(it.request),
+            };
+            let evaluation = loader.evaluate(&ask, at).await?;
+            decided |= evaluation.outcome().is_some();
+            evaluated.push(it.evaluated(evaluation, None));
+        }
+        drop(loader);
+        if decided {
+            self.decide(&which).await
+        } else {
+            Ok(evaluated)
+        }
+    }
+
+    async fn decide(&self, which: &Which) -> Result<Vec<Evaluated>, LedgerError> {
+        let (log, service) = (self.log_key()?, self.service_key()?);
+        let mut working = self.begin().await?;
+        let open = open_requests(working.loader(), which).await?;
+        let mut evaluated = Vec::with_capacity(open.len());
+        for it in open {
+            let (evaluation, decision) = self.decide_one(&mut working, &it, &service).await?;
+            evaluated.push(it.evaluated(evaluation, decision));
+        }
+        self.commit(working, &log).await?;
+        Ok(evaluated)
+    }
+
+    async fn decide_one(
+        &self,
+        working: &mut Working<S::Append>,
+        it: &Open,
+        service: &SigningKey,
+    ) -> Result<(Evaluation, Option<EntryIndex>), LedgerError> {
+        let at = working.time();
+        let ask = Ask {
+            environment: &it.environment,
+            artifact: &it.artifact,
+            request: Some(it.request),
+        };
+        let evaluation = working.loader().evaluate(&ask, at).await?;
+        if evaluation.outcome().is_none() {
+            return Ok((evaluation, None));
+        }
+        let statement = compose_decision(working.state(), &ask, &evaluation, at, self.nonce()?)
+            .map_err(|cause| malformed("decision", cause))?;
+        let envelope = sign::sign_statement(&statement, &[service])
+            .map_err(|cause| malformed("decision", cause))?;
+        let place = Ledger::<S>::append_own(working, envelope).await?;
+        Ok((evaluation, Some(place.last())))
+    }
+}
+
+impl Open {
+    fn evaluated(self, evaluation: Evaluation, decision: Option<EntryIndex>) -> Evaluated {
+        let Open {
+            request,
+            environment,
+            artifact,
+        } = self;
+        Evaluated {
+            request,
+            environment,
+            artifact,
+            evaluation,
+            decision,
+        }
+    }
+}
+
+/// Lists the open requests in the environments that the policies name.
+async fn open_requests<R: Read>(
+    loader: &mut Loader<R>,
+    which: &Which,
+) -> Result<Vec<Open>, LedgerError> {
+    let environments: Vec<Environment> = loader
+        .state
+        .control()
+        .policies
+        .iter()
+        .filter(|(project, _)| match which {
+            Which::Touched { project: touched } => *project == touched,
+            Which::All | Which::Request(_) => true,
+        })
+        .flat_map(|(project, policy)| {
+            policy.document.environments.iter().map(|rule| Environment {
+                project: project.clone(),
+                name: rule.name.clone(),
+            })
+        })
+        .collect();
+    let threads: Vec<_> = environments
+        .iter()
+        .cloned()
+        .map(schemas::thread::ThreadId::Environment)
+        .collect();
+    loader.know(&threads).await?;
+    let mut open = Vec::new();
+    for environment in environments {
+        let slice = loader.state.environment(&environment).ok().flatten();
+        for (request, asked) in slice.iter().flat_map(|slice| &slice.requests) {
+            if matches!(which, Which::Request(only) if only != request) {
+                continue;
+            }
+            let (environment, artifact) = (environment.clone(), asked.artifact.clone());
+            open.push(Open {
+                request: *request,
+                environment,
+                artifact,
+            });
+        }
+    }
+    open.sort_by_key(|it| it.request);
+    Ok(open)
+}

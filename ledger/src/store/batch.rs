@@ -1,0 +1,117 @@
+//! What a store keeps: entries with their envelopes, thread heads, statements, tiles.
+
+use schemas::id::{EntryIndex, Hash, INTEGER_MAX, KeyId, Project, Time, TreeSize};
+use schemas::thread::ThreadId;
+
+use super::StoreError;
+
+pub use verifier::projection::Head;
+
+/// The newest state of the whole log: what the next entry links to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogHead {
+    pub size: TreeSize,
+    /// Leaf hash of the newest entry; zeros at size 0, where the genesis hash takes its place.
+    pub leaf: Hash,
+    /// Time of the newest entry.
+    pub time: Option<Time>,
+    /// Roots of the perfect subtrees, left to right: enough to add leaves and know the root.
+    pub peaks: Vec<Hash>,
+}
+
+/// An entry and the envelope that it logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    pub index: EntryIndex,
+    pub entry: Vec<u8>,
+    /// Kept with the first part of a statement: none for later parts, or erased.
+    pub envelope: Option<Vec<u8>>,
+}
+
+/// A thread's newest entry and the slice of state folded up to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thread {
+    pub thread: ThreadId,
+    pub head: Head,
+    /// Canonical JSON; none for project threads.
+    pub slice: Option<Vec<u8>>,
+}
+
+/// Where a statement was first logged under a project, and who is known to have signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    pub statement: Hash,
+    pub project: Option<Project>,
+    /// The first part of its first entry.
+    pub index: EntryIndex,
+    pub parts: u16,
+    pub signers: Vec<KeyId>,
+}
+
+/// A Merkle tile of height 8, full or still growing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tile {
+    pub level: u8,
+    pub number: u64,
+    /// 1 to 256 hashes of 32 bytes.
+    pub hashes: Vec<u8>,
+}
+
+/// Everything that one append writes. Of several rows with one key the last one counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Batch {
+    /// Dense, starting at the size of the log.
+    pub entries: Vec<StoredEntry>,
+    /// Replace what is there.
+    pub threads: Vec<Thread>,
+    /// Added; of one that is there only the signers change.
+    pub statements: Vec<Logged>,
+    /// Replace what is there.
+    pub tiles: Vec<Tile>,
+    /// The log after this batch.
+    pub head: LogHead,
+}
+
+impl Batch {
+    /// Refuses a batch that does not continue the log from `head`.
+    ///
+    /// A database would refuse a second entry at one index by itself, but would keep a gap, and
+    /// a head that runs ahead of the entries, without a word.
+    pub fn check_follows(&self, head: &LogHead) -> Result<(), StoreError> {
+        let mut expected = head.size;
+        for entry in &self.entries {
+            if entry.index != expected {
+                let found = entry.index;
+                return Err(StoreError::Gap { expected, found });
+            }
+            expected += 1;
+        }
+        let found = self.head.size;
+        if found != expected || found > INTEGER_MAX {
+            return Err(StoreError::WrongSize { expected, found });
+        }
+        self.check_references()
+    }
+
+    /// Refuses rows about entries that the log does not have, even with this batch.
+    fn check_references(&self) -> Result<(), StoreError> {
+        let size = self.head.size;
+        let check = |what: &'static str, index: EntryIndex| {
+            if index < size {
+                Ok(())
+            } else {
+                Err(StoreError::Beyond { what, index, size })
+            }
+        };
+        for Thread { head, .. } in &self.threads {
+            check("thread", head.index.max(head.position))?;
+        }
+        for logged in &self.statements {
+            check("statement", logged.index)?;
+        }
+        for tile in &self.tiles {
+            check("tile", tile.number)?;
+        }
+        Ok(())
+    }
+}

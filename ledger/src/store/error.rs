@@ -1,0 +1,76 @@
+//! Why a store could not do its work.
+
+use std::path::PathBuf;
+
+use schemas::id::{EntryIndex, TreeSize};
+
+/// Why a store could not do its work. None of these says anything about the evidence in it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another writer held the lock for longer than we wait. Nothing happened; try again.
+    #[error("another writer holds the database")]
+    Busy,
+    /// The disk, or the database's own limit, is exhausted. Nothing of the transaction remains,
+    /// and reading still works.
+    #[error("no room left for the database")]
+    Full,
+    /// Whether the commit took effect is not known: reload and compare, never try again blind.
+    #[error("the outcome of the commit is unknown")]
+    CommitUnknown(#[source] sqlx::Error),
+    /// An earlier call on this transaction failed or was abandoned, so it cannot be committed.
+    #[error("the transaction failed earlier and cannot go on")]
+    Broken,
+
+    #[error("no database at {path}")]
+    Missing { path: PathBuf },
+    #[error("there is a file at {path} already")]
+    Exists { path: PathBuf },
+    #[error("{path} is not a regular file")]
+    Irregular { path: PathBuf },
+    #[error("{path} is not a ledger database (application id {found:#010x})")]
+    Foreign { path: PathBuf, found: u32 },
+    #[error("{path} has schema version {found}, this program knows up to {known}")]
+    Newer {
+        path: PathBuf,
+        found: u32,
+        known: u32,
+    },
+    #[error("the database refuses write-ahead logging, its journal mode is {found}")]
+    Journal { found: String },
+    #[error("cannot use the file at {path}")]
+    File {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+
+    /// Entries must follow the log without a gap, and the head must count them.
+    #[error("the log needs entry {expected} next, the batch has {found}")]
+    Gap {
+        expected: EntryIndex,
+        found: EntryIndex,
+    },
+    #[error("the new head counts {found} entries, the batch makes it {expected}")]
+    WrongSize { expected: TreeSize, found: TreeSize },
+    #[error("{what} names entry {index}, the log has {size}")]
+    Beyond {
+        what: &'static str,
+        index: EntryIndex,
+        size: TreeSize,
+    },
+    #[error("checkpoint at size {size} would follow the one published at {published}")]
+    Backwards { published: TreeSize, size: TreeSize },
+    #[error("checkpoint at size {size} is ahead of the log, which has {log}")]
+    Ahead { size: TreeSize, log: TreeSize },
+    #[error("a digest prefix needs at least 8 digits, this one has {digits}")]
+    ShortPrefix { digits: usize },
+
+    /// A stored row is none that we could have written.
+    #[error("unreadable {what} in table {table}")]
+    Corrupt {
+        table: &'static str,
+        what: &'static str,
+    },
+    #[error("the database failed")]
+    Database(#[source] sqlx::Error),
+}

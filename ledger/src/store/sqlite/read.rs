@@ -1,0 +1,278 @@
+//! Reading: each verb is one look-up by key, or one walk along a key.
+
+use schemas::id::{Digest, EntryIndex, Hash, Project, Time, TreeSize};
+use schemas::thread::ThreadId;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Arguments, Row};
+
+use super::failed;
+use super::rows::{Columns, RowsSql, number};
+use crate::store::{
+    Head, LogHead, Logged, RANGE_ENTRIES_MAX, StoreError, StoredEntry, Thread, Tile,
+};
+
+pub async fn head(connection: &mut SqliteConnection) -> Result<LogHead, StoreError> {
+    let row = sqlx::query("SELECT size, leaf, time, peaks FROM head WHERE id = 0")
+        .fetch_optional(connection)
+        .await
+        .map_err(failed)?;
+    let row = row.ok_or(StoreError::Corrupt {
+        table: "head",
+        what: "row",
+    })?;
+    let columns = Columns {
+        table: "head",
+        row: &row,
+    };
+    Ok(LogHead {
+        size: columns.number("size")?,
+        leaf: columns.hash("leaf")?,
+        time: columns.get::<Option<i64>>("time")?.map(Time),
+        peaks: columns.hashes("peaks")?,
+    })
+}
+
+/// Adds up sizes first, which reads no bytes of the values, so that memory is bounded before
+/// anything large is read.
+const RANGE: &str = "WITH sized AS (
+    SELECT e.entry_index, length(e.entry) + coalesce(length(v.envelope), 0) AS bytes
+    FROM entry e LEFT JOIN envelope v USING (entry_index)
+    WHERE e.entry_index >= ?1 AND e.entry_index < ?2 ORDER BY e.entry_index LIMIT ?4
+), summed AS (
+    SELECT entry_index, sum(bytes) OVER (ORDER BY entry_index) AS total FROM sized
+)
+SELECT e.entry_index, e.entry, v.envelope
+FROM entry e LEFT JOIN envelope v USING (entry_index)
+WHERE e.entry_index >= ?1 AND e.entry_index < ?2
+    AND e.entry_index <= coalesce((SELECT max(entry_index) FROM summed WHERE total <= ?3), ?1)
+ORDER BY e.entry_index";
+
+pub async fn range(
+    connection: &mut SqliteConnection,
+    from: EntryIndex,
+    to: EntryIndex,
+    bytes_max: u64,
+) -> Result<Vec<StoredEntry>, StoreError> {
+    let rows = sqlx::query(RANGE)
+        .bind(number(from))
+        .bind(number(to))
+        .bind(number(bytes_max))
+        .bind(number(RANGE_ENTRIES_MAX as u64))
+        .fetch_all(connection)
+        .await
+        .map_err(failed)?;
+    rows.iter().map(stored_entry).collect()
+}
+
+pub async fn entries(
+    connection: &mut SqliteConnection,
+    indexes: &[EntryIndex],
+) -> Result<Vec<StoredEntry>, StoreError> {
+    const ENTRIES: RowsSql = RowsSql {
+        before: "SELECT e.entry_index, e.entry, v.envelope \
+            FROM entry e LEFT JOIN envelope v USING (entry_index) WHERE e.entry_index IN (",
+        tuple: "?",
+        after: ")",
+    };
+    let rows = ENTRIES
+        .select(connection, indexes, |row, index| row.add(number(*index)))
+        .await?;
+    rows.iter().map(stored_entry).collect()
+}
+
+fn stored_entry(row: &SqliteRow) -> Result<StoredEntry, StoreError> {
+    let columns = Columns {
+        table: "entry",
+        row,
+    };
+    Ok(StoredEntry {
+        index: columns.number("entry_index")?,
+        entry: columns.get("entry")?,
+        envelope: columns.get("envelope")?,
+    })
+}
+
+pub async fn threads(
+    connection: &mut SqliteConnection,
+    threads: &[ThreadId],
+) -> Result<Vec<Thread>, StoreError> {
+    const THREADS: RowsSql = RowsSql {
+        before: "SELECT kind, id, position, entry_index, leaf, slice FROM thread \
+            WHERE (kind, id) IN (VALUES ",
+        tuple: "(?,?)",
+        after: ")",
+    };
+    let bind = |row: &mut sqlx::sqlite::SqliteArguments, thread: &ThreadId| {
+        row.add(thread.kind())?;
+        row.add(thread.id())
+    };
+    let rows = THREADS.select(connection, threads, bind).await?;
+    rows.iter().map(thread).collect()
+}
+
+pub async fn threads_page(
+    connection: &mut SqliteConnection,
+    kind: Option<&str>,
+    after: Option<&ThreadId>,
+    limit: u32,
+) -> Result<Vec<Thread>, StoreError> {
+    const PAGE: &str = "SELECT kind, id, position, entry_index, leaf, slice FROM thread \
+         WHERE (kind, id) > (?1, ?2) ORDER BY kind, id LIMIT ?3";
+    const PAGE_OF_KIND: &str = "SELECT kind, id, position, entry_index, leaf, slice FROM thread \
+         WHERE (kind, id) > (?1, ?2) AND kind = ?4 ORDER BY kind, id LIMIT ?3";
+    let query = match kind {
+        None => sqlx::query(PAGE),
+        Some(_) => sqlx::query(PAGE_OF_KIND),
+    };
+    let query = query
+        .bind(after.map_or("", |thread| thread.kind()))
+        .bind(after.map_or_else(String::new, |thread| thread.id()))
+        .bind(i64::from(limit));
+    let query = match kind {
+        None => query,
+        Some(kind) => query.bind(kind),
+    };
+    let rows = query.fetch_all(connection).await.map_err(failed)?;
+    rows.iter().map(thread).collect()
+}
+
+fn thread(row: &SqliteRow) -> Result<Thread, StoreError> {
+    let columns = Columns {
+        table: "thread",
+        row,
+    };
+    let thread = ThreadId::parse(columns.get("kind")?, columns.get("id")?);
+    Ok(Thread {
+        thread: thread.ok_or_else(|| columns.corrupt("id"))?,
+        head: Head {
+            position: columns.number("position")?,
+            index: columns.number("entry_index")?,
+            leaf: columns.hash("leaf")?,
+        },
+        slice: columns.get("slice")?,
+    })
+}
+
+/// One range of the thread index for each algorithm; `g` is what follows the last hex digit.
+const FIND_ARTIFACTS: &str = "SELECT id FROM thread WHERE kind = 'artifact'
+    AND id >= 'gitCommit:' || ?1 AND id < 'gitCommit:' || ?1 || 'g'
+UNION ALL SELECT id FROM thread WHERE kind = 'artifact'
+    AND id >= 'sha256:' || ?1 AND id < 'sha256:' || ?1 || 'g'
+UNION ALL SELECT id FROM thread WHERE kind = 'artifact'
+    AND id >= 'sha384:' || ?1 AND id < 'sha384:' || ?1 || 'g'
+UNION ALL SELECT id FROM thread WHERE kind = 'artifact'
+    AND id >= 'sha512:' || ?1 AND id < 'sha512:' || ?1 || 'g'
+ORDER BY id LIMIT ?2";
+
+pub async fn find_artifacts(
+    connection: &mut SqliteConnection,
+    prefix: &str,
+    limit: u32,
+) -> Result<Vec<Digest>, StoreError> {
+    let rows = sqlx::query(FIND_ARTIFACTS)
+        .bind(prefix)
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await
+        .map_err(failed)?;
+    let digest = |row: &SqliteRow| {
+        let columns = Columns {
+            table: "thread",
+            row,
+        };
+        let id: &str = columns.get("id")?;
+        id.parse().map_err(|_| columns.corrupt("id"))
+    };
+    rows.iter().map(digest).collect()
+}
+
+pub async fn statements(
+    connection: &mut SqliteConnection,
+    keys: &[(Hash, Option<Project>)],
+) -> Result<Vec<Logged>, StoreError> {
+    const STATEMENTS: RowsSql = RowsSql {
+        before: "SELECT statement, project, entry_index, parts, signers FROM statement \
+            WHERE (statement, project) IN (VALUES ",
+        tuple: "(?,?)",
+        after: ")",
+    };
+    let bind = |row: &mut sqlx::sqlite::SqliteArguments, key: &(Hash, Option<Project>)| {
+        row.add(key.0.0.as_slice())?;
+        row.add(key.1.as_ref().map_or("", |project| project.as_str()))
+    };
+    let rows = STATEMENTS.select(connection, keys, bind).await?;
+    rows.iter().map(logged).collect()
+}
+
+fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
+    let columns = Columns {
+        table: "statement",
+        row,
+    };
+    let project = match columns.get("project")? {
+        "" => None,
+        name => Some(name.parse().map_err(|_| columns.corrupt("project"))?),
+    };
+    Ok(Logged {
+        statement: columns.hash("statement")?,
+        project,
+        index: columns.number("entry_index")?,
+        parts: columns.number("parts")?,
+        signers: columns.hashes("signers")?,
+    })
+}
+
+pub async fn tiles(
+    connection: &mut SqliteConnection,
+    keys: &[(u8, u64)],
+) -> Result<Vec<Tile>, StoreError> {
+    const TILES: RowsSql = RowsSql {
+        before: "SELECT level, number, hashes FROM tile WHERE (level, number) IN (VALUES ",
+        tuple: "(?,?)",
+        after: ")",
+    };
+    let bind = |row: &mut sqlx::sqlite::SqliteArguments, key: &(u8, u64)| {
+        row.add(i64::from(key.0))?;
+        row.add(number(key.1))
+    };
+    let rows = TILES.select(connection, keys, bind).await?;
+    rows.iter().map(tile).collect()
+}
+
+fn tile(row: &SqliteRow) -> Result<Tile, StoreError> {
+    let columns = Columns { table: "tile", row };
+    Ok(Tile {
+        level: columns.number("level")?,
+        number: columns.number("number")?,
+        hashes: columns.get("hashes")?,
+    })
+}
+
+pub async fn checkpoint(
+    connection: &mut SqliteConnection,
+) -> Result<Option<(TreeSize, String)>, StoreError> {
+    let row = sqlx::query("SELECT size, note FROM checkpoint ORDER BY sequence DESC LIMIT 1")
+        .fetch_optional(connection)
+        .await
+        .map_err(failed)?;
+    let Some(row) = row else { return Ok(None) };
+    let columns = Columns {
+        table: "checkpoint",
+        row: &row,
+    };
+    Ok(Some((columns.number("size")?, columns.get("note")?)))
+}
+
+pub async fn checkpoint_at(
+    connection: &mut SqliteConnection,
+    size: TreeSize,
+) -> Result<Option<String>, StoreError> {
+    let query = "SELECT note FROM checkpoint WHERE size = ?1 ORDER BY sequence DESC LIMIT 1";
+    let row = sqlx::query(query)
+        .bind(number(size))
+        .fetch_optional(connection)
+        .await
+        .map_err(failed)?;
+    row.map(|row| row.try_get("note").map_err(failed))
+        .transpose()
+}

@@ -1,0 +1,148 @@
+//! Statements over many rows at once, and the forms in which values are stored.
+//!
+//! Each statement is one hop to the connection's thread and back, some 20 to 80 microseconds
+//! whatever it does; so rows go by the hundred. Their number is always a power of two, so that a
+//! few texts per table are prepared once and stay in the statement cache.
+
+use schemas::id::Hash;
+use sqlx::error::BoxDynError;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::{Arguments, AssertSqlSafe, Decode, Row, Sqlite, Type};
+
+use super::failed;
+use crate::store::StoreError;
+
+/// Most rows in one statement; with 6 columns far below SQLite's 32,766 variables.
+const ROWS_MAX: usize = 128;
+
+/// Most keys in one look-up.
+const KEYS_MAX: usize = 4096;
+
+/// Binds the values of one row, in the order of its columns.
+pub type Bind<T> = fn(&mut SqliteArguments, &T) -> Result<(), BoxDynError>;
+
+/// A statement `{before} tuple, tuple, … {after}`; all of it constant text.
+pub struct RowsSql {
+    pub before: &'static str,
+    pub tuple: &'static str,
+    pub after: &'static str,
+}
+
+impl RowsSql {
+    /// Runs the statement over all rows, in their order.
+    pub async fn execute<T: Sync>(
+        &self,
+        connection: &mut SqliteConnection,
+        rows: &[T],
+        bind: Bind<T>,
+    ) -> Result<u64, StoreError> {
+        let (mut rest, mut affected) = (rows, 0);
+        while !rest.is_empty() {
+            let largest_power = 1 << rest.len().ilog2();
+            let (chunk, later) = rest.split_at(ROWS_MAX.min(largest_power));
+            let arguments = bind_all(chunk, chunk.len(), bind)?;
+            let query = sqlx::query_with(self.text(chunk.len()), arguments);
+            affected += query
+                .execute(&mut *connection)
+                .await
+                .map_err(failed)?
+                .rows_affected();
+            rest = later;
+        }
+        Ok(affected)
+    }
+
+    /// Looks all keys up. The statement must not mind a key that comes twice.
+    pub async fn select<T: Sync>(
+        &self,
+        connection: &mut SqliteConnection,
+        keys: &[T],
+        bind: Bind<T>,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        let mut found = Vec::new();
+        for chunk in keys.chunks(KEYS_MAX) {
+            // Repeating the last key costs less than another statement.
+            let count = chunk.len().next_power_of_two();
+            let query = sqlx::query_with(self.text(count), bind_all(chunk, count, bind)?);
+            found.append(&mut query.fetch_all(&mut *connection).await.map_err(failed)?);
+        }
+        Ok(found)
+    }
+
+    fn text(&self, rows: usize) -> AssertSqlSafe<String> {
+        let size = self.before.len() + self.after.len() + rows * (self.tuple.len() + 1);
+        let mut text = String::with_capacity(size);
+        text.push_str(self.before);
+        for row in 0..rows {
+            text.push_str(if row == 0 { "" } else { "," });
+            text.push_str(self.tuple);
+        }
+        text.push_str(self.after);
+        AssertSqlSafe(text)
+    }
+}
+
+/// Binds `count` rows, repeating the last one where there are fewer.
+fn bind_all<T>(rows: &[T], count: usize, bind: Bind<T>) -> Result<SqliteArguments, StoreError> {
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(count * 6, 0);
+    let last = rows.last().into_iter().cycle();
+    for row in rows.iter().chain(last).take(count) {
+        bind(&mut arguments, row)
+            .map_err(|error| StoreError::Database(sqlx::Error::Encode(error)))?;
+    }
+    Ok(arguments)
+}
+
+/// The stored form of an index, size or number. All of them are below 2^53 where we write, and a
+/// larger one in a question finds nothing, which is the answer.
+pub fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The stored form of a list of hashes: 32 bytes each, one after the other.
+pub fn format_hashes(hashes: &[Hash]) -> Vec<u8> {
+    hashes.iter().flat_map(|hash| hash.0).collect()
+}
+
+pub fn parse_hashes(bytes: &[u8]) -> Option<Vec<Hash>> {
+    let (hashes, rest) = bytes.as_chunks::<32>();
+    rest.is_empty()
+        .then(|| hashes.iter().map(|hash| Hash(*hash)).collect())
+}
+
+/// Reads columns of one row, and names the table where one is not what we write.
+pub struct Columns<'r> {
+    pub table: &'static str,
+    pub row: &'r SqliteRow,
+}
+
+impl<'r> Columns<'r> {
+    pub fn get<T: Decode<'r, Sqlite> + Type<Sqlite>>(
+        &self,
+        column: &'static str,
+    ) -> Result<T, StoreError> {
+        self.row.try_get(column).map_err(|_| self.corrupt(column))
+    }
+
+    /// Reads a number in the range of its type.
+    pub fn number<T: TryFrom<i64>>(&self, column: &'static str) -> Result<T, StoreError> {
+        T::try_from(self.get(column)?).map_err(|_| self.corrupt(column))
+    }
+
+    pub fn hash(&self, column: &'static str) -> Result<Hash, StoreError> {
+        let bytes = self.get::<&[u8]>(column)?.try_into();
+        bytes.map(Hash).map_err(|_| self.corrupt(column))
+    }
+
+    pub fn hashes(&self, column: &'static str) -> Result<Vec<Hash>, StoreError> {
+        parse_hashes(self.get(column)?).ok_or_else(|| self.corrupt(column))
+    }
+
+    pub fn corrupt(&self, what: &'static str) -> StoreError {
+        StoreError::Corrupt {
+            table: self.table,
+            what,
+        }
+    }
+}

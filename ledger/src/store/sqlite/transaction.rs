@@ -1,0 +1,163 @@
+//! One transaction: a view of the log, or the write lock on it.
+
+use std::marker::PhantomData;
+
+use schemas::id::{Digest, EntryIndex, Hash, Project, TreeSize};
+use schemas::thread::ThreadId;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Sqlite, Transaction};
+
+use super::{append, commit_failed, read};
+use crate::store::{
+    Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Read, StoreError, StoredEntry, Thread, Tile,
+};
+
+/// What a transaction on a reading connection may do.
+#[derive(Debug)]
+pub enum Reading {}
+
+/// What a transaction under the write lock may do.
+#[derive(Debug)]
+pub enum Writing {}
+
+pub type SqliteSnapshot = SqliteTransaction<Reading>;
+pub type SqliteAppend = SqliteTransaction<Writing>;
+
+/// A transaction that is rolled back unless it is committed.
+#[derive(Debug)]
+pub struct SqliteTransaction<Mode> {
+    transaction: Transaction<'static, Sqlite>,
+    head: LogHead,
+    state: State,
+    mode: PhantomData<fn() -> Mode>,
+}
+
+/// Whether the transaction is still the one that began.
+///
+/// After some errors SQLite rolls back by itself, and the next statement would commit on its own;
+/// an abandoned call leaves half of its statements done. Neither may be followed by anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Whole,
+    Broken,
+}
+
+impl<Mode> SqliteTransaction<Mode> {
+    /// Takes over a transaction that has just begun. Reading the head fixes its view.
+    pub(super) async fn start(
+        mut transaction: Transaction<'static, Sqlite>,
+    ) -> Result<Self, StoreError> {
+        let head = read::head(&mut transaction).await?;
+        Ok(SqliteTransaction {
+            transaction,
+            head,
+            state: State::Whole,
+            mode: PhantomData,
+        })
+    }
+
+    /// Gives the connection for one call, which breaks the transaction unless it is finished.
+    fn enter(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        match std::mem::replace(&mut self.state, State::Broken) {
+            State::Whole => Ok(&mut self.transaction),
+            State::Broken => Err(StoreError::Broken),
+        }
+    }
+
+    fn finish<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if result.is_ok() {
+            self.state = State::Whole;
+        }
+        result
+    }
+}
+
+impl<Mode> Read for SqliteTransaction<Mode> {
+    fn head(&self) -> &LogHead {
+        &self.head
+    }
+
+    async fn read_range(
+        &mut self,
+        from: EntryIndex,
+        to: EntryIndex,
+        bytes_max: u64,
+    ) -> Result<Vec<StoredEntry>, StoreError> {
+        let result = read::range(self.enter()?, from, to, bytes_max).await;
+        self.finish(result)
+    }
+
+    async fn entries(&mut self, indexes: &[EntryIndex]) -> Result<Vec<StoredEntry>, StoreError> {
+        let result = read::entries(self.enter()?, indexes).await;
+        self.finish(result)
+    }
+
+    async fn threads(&mut self, threads: &[ThreadId]) -> Result<Vec<Thread>, StoreError> {
+        let result = read::threads(self.enter()?, threads).await;
+        self.finish(result)
+    }
+
+    async fn threads_page(
+        &mut self,
+        kind: Option<&str>,
+        after: Option<&ThreadId>,
+        limit: u32,
+    ) -> Result<Vec<Thread>, StoreError> {
+        let result = read::threads_page(self.enter()?, kind, after, limit).await;
+        self.finish(result)
+    }
+
+    async fn find_artifacts(
+        &mut self,
+        prefix: &str,
+        limit: u32,
+    ) -> Result<Vec<Digest>, StoreError> {
+        let digits = prefix.len();
+        if digits < PREFIX_DIGITS_MIN {
+            return Err(StoreError::ShortPrefix { digits });
+        }
+        let result = read::find_artifacts(self.enter()?, prefix, limit).await;
+        self.finish(result)
+    }
+
+    async fn statements(
+        &mut self,
+        keys: &[(Hash, Option<Project>)],
+    ) -> Result<Vec<Logged>, StoreError> {
+        let result = read::statements(self.enter()?, keys).await;
+        self.finish(result)
+    }
+
+    async fn tiles(&mut self, keys: &[(u8, u64)]) -> Result<Vec<Tile>, StoreError> {
+        let result = read::tiles(self.enter()?, keys).await;
+        self.finish(result)
+    }
+
+    async fn checkpoint(&mut self) -> Result<Option<(TreeSize, String)>, StoreError> {
+        let result = read::checkpoint(self.enter()?).await;
+        self.finish(result)
+    }
+
+    async fn checkpoint_at(&mut self, size: TreeSize) -> Result<Option<String>, StoreError> {
+        let result = read::checkpoint_at(self.enter()?, size).await;
+        self.finish(result)
+    }
+}
+
+impl Append for SqliteTransaction<Writing> {
+    async fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let follows = batch.check_follows(&self.head);
+        let expected = self.head.size;
+        let connection = self.enter()?;
+        follows?;
+        let written = append::write(connection, batch, expected).await;
+        self.finish(written)?;
+        self.head = batch.head.clone();
+        Ok(())
+    }
+
+    async fn commit(mut self) -> Result<(), StoreError> {
+        self.enter()?;
+        self.transaction.commit().await.map_err(commit_failed)
+    }
+}

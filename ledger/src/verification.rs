@@ -1,0 +1,163 @@
+//! Verifies the ledger that is here: the verifier's whole check over the store.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use schemas::id::{EntryIndex, Hash, TreeSize};
+use schemas::report::{Code, Finding};
+use verifier::log::{LogReport, LogSource, Record, verify_log};
+
+use crate::error::LedgerError;
+use crate::ledger::Ledger;
+use crate::store::{Read, Store};
+use crate::tree::Tiles;
+
+/// How much is read ahead: batches of this many bytes, and so many of them.
+const BATCH_BYTES: u64 = 4 << 20;
+const BATCHES_AHEAD: usize = 3;
+
+impl<S: Store + Clone> Ledger<S> {
+    /// Verifies everything from bytes: entries, envelopes, signatures, threads, heads, decisions,
+    /// the published checkpoint, and the pin. `progress` hears how far it is.
+    pub async fn verify(
+        &self,
+        progress: impl Fn(TreeSize) + Send + 'static,
+    ) -> Result<LogReport, LedgerError> {
+        let (send, receive) = sync_channel(BATCHES_AHEAD);
+        let read = self.store.snapshot().await?;
+        let size = read.head().size;
+        let reader = tokio::spawn(read_ahead(read, size, send));
+        let store = self.store.clone();
+        let handle = tokio::runtime::Handle::current();
+        let origin = self.origin.clone();
+        let work = move || {
+            let mut source = Source {
+                receive,
+                store,
+                handle,
+                done: 0,
+                progress,
+            };
+            verify_log(&origin, &mut source)
+        };
+        let report = tokio::task::spawn_blocking(work).await;
+        reader.abort();
+        let mut report = report.map_err(|_| LedgerError::Abandoned)??;
+        self.check_published(&mut report).await?;
+        Ok(report)
+    }
+
+    /// Compares what the entries gave with the checkpoint and the pin.
+    async fn check_published(&self, report: &mut LogReport) -> Result<(), LedgerError> {
+        let mut wrong =
+            |code, detail: String| report.findings.push(Finding::new(code, None, detail));
+        if let (Some(pinned), Some(genesis)) = (self.pin.genesis(), report.genesis)
+            && *pinned != genesis
+        {
+            wrong(
+                Code::GenesisMismatch,
+                format!("entry 0 hashes to {genesis}, pinned is {pinned}"),
+            );
+        }
+        if report.halted {
+            return Ok(());
+        }
+        let Ok(note) = self.checkpoint().await else {
+            wrong(
+                Code::CheckpointMissing,
+                "no checkpoint was published".to_owned(),
+            );
+            return Ok(());
+        };
+        let checkpoint =
+            match verifier::checkpoint::verify_checkpoint(note.as_bytes(), self.pin.log()) {
+                Ok(checkpoint) => checkpoint,
+                Err(cause) => {
+                    wrong(Code::CheckpointInvalid, cause.to_string());
+                    return Ok(());
+                }
+            };
+        // The log may have grown since the checkpoint; then it must extend it.
+        let proof = match checkpoint.size() <= report.size {
+            true => self
+                .consistency(checkpoint.size(), report.size)
+                .await
+                .unwrap_or_default(),
+            false => Vec::new(),
+        };
+        let extends = verifier::merkle::proof::verify_consistency(
+            checkpoint.size(),
+            checkpoint.root(),
+            report.size,
+            &report.root,
+            &proof,
+        );
+        if let Err(cause) = extends {
+            let (size, root) = (checkpoint.size(), checkpoint.root());
+            let found = format!("{} entries hash to {}", report.size, report.root);
+            wrong(
+                Code::RootMismatch,
+                format!("checkpoint {size} {root}; {found}: {cause}"),
+            );
+        }
+        Ok(())
+    }
+}
+
+async fn read_ahead<R: Read>(
+    mut read: R,
+    size: TreeSize,
+    send: SyncSender<Result<Vec<Record>, LedgerError>>,
+) {
+    let mut next: EntryIndex = 0;
+    while next < size {
+        let batch = match read.read_range(next, size, BATCH_BYTES).await {
+            Ok(batch) => batch,
+            Err(cause) => {
+                let _ = send.send(Err(cause.into()));
+                return;
+            }
+        };
+        let Some(last) = batch.last() else { return };
+        next = last.index + 1;
+        let record = |stored: crate::store::StoredEntry| Record {
+            entry: stored.entry,
+            envelope: stored.envelope,
+        };
+        let records: Vec<Record> = batch.into_iter().map(record).collect();
+        let sent = tokio::task::block_in_place(|| send.send(Ok(records)));
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+struct Source<S, P> {
+    receive: Receiver<Result<Vec<Record>, LedgerError>>,
+    store: S,
+    handle: tokio::runtime::Handle,
+    done: TreeSize,
+    progress: P,
+}
+
+impl<S: Store, P: Fn(TreeSize)> LogSource for Source<S, P> {
+    type Error = LedgerError;
+
+    fn next_records(&mut self) -> Result<Vec<Record>, LedgerError> {
+        match self.receive.recv() {
+            Ok(batch) => {
+                let batch = batch?;
+                self.done += batch.len() as TreeSize;
+                (self.progress)(self.done);
+                Ok(batch)
+            }
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    fn consistency(&mut self, from: TreeSize, to: TreeSize) -> Result<Vec<Hash>, LedgerError> {
+        self.handle.block_on(async {
+            let mut read = self.store.snapshot().await?;
+            Tiles::default().consistency(&mut read, from, to).await
+        })
+    }
+}

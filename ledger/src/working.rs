@@ -1,0 +1,325 @@
+//! The working set of one append: everything that happens under the write lock.
+
+use std::collections::BTreeSet;
+
+use schemas::id::{EntryIndex, Hash, KeyId, Origin, Project, Time, TreeSize};
+use schemas::report::{Code, Finding};
+use schemas::thread::ThreadId;
+use verifier::admission::{Accepted, Refusal};
+use verifier::chain::Chain;
+use verifier::event::Event;
+use verifier::merkle::Frontier;
+use verifier::projection::State;
+use verifier::sequence::Sequence;
+use verifier::signed::{KeyRing, signed_by};
+
+use crate::clock::{AHEAD_MS_MAX, BEHIND_MS_MAX};
+use crate::error::{LedgerError, malformed};
+use crate::loader::Loader;
+use crate::store::{Append, Batch, LogHead, Logged, StoredEntry, Thread};
+use crate::tree::Tiles;
+
+/// An event that was read, with the keys that signed it.
+pub struct Incoming {
+    pub event: Event,
+    pub keys: Vec<KeyId>,
+    /// How many keys were known when the signatures were checked.
+    pub ring: usize,
+    pub filed: Option<Project>,
+    pub envelope: Vec<u8>,
+}
+
+/// Where an event got its place.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub first: EntryIndex,
+    pub parts: u16,
+    pub repeated: bool,
+    pub notices: Vec<Finding>,
+}
+
+impl Place {
+    /// The entry at which the event is folded.
+    pub fn last(&self) -> EntryIndex {
+        self.first + u64::from(self.parts) - 1
+    }
+}
+
+pub struct Working<A> {
+    loader: Loader<A>,
+    origin: Origin,
+    chain: Chain,
+    ring: KeyRing,
+    time: Time,
+    size_before: TreeSize,
+    entries: Vec<StoredEntry>,
+    leaves: Vec<Hash>,
+    statements: Vec<Logged>,
+    touched: BTreeSet<ThreadId>,
+}
+
+impl<A: Append> Working<A> {
+    /// Begins at the head of the log, at this time of day.
+    pub async fn begin(
+        append: A,
+        origin: &Origin,
+        now: Time,
+        accept_clock: bool,
+    ) -> Result<Working<A>, LedgerError> {
+        let head = append.head().clone();
+        let time = settle_time(now, head.time, accept_clock)?;
+        let loader = Loader::new(append).await?;
+        let ring = loader
+            .state
+            .trust()
+            .map(|trust| KeyRing::of(trust))
+            .unwrap_or_default();
+        Ok(Working {
+            chain: chain_at(origin, &head)?,
+            loader,
+            origin: origin.clone(),
+            ring,
+            time,
+            size_before: head.size,
+            entries: Vec::new(),
+            leaves: Vec::new(),
+            statements: Vec::new(),
+            touched: BTreeSet::new(),
+        })
+    }
+
+    pub fn state(&self) -> &State {
+        &self.loader.state
+    }
+
+    /// The time that every entry of this append gets.
+    pub fn time(&self) -> Time {
+        self.time
+    }
+
+    pub fn loader(&mut self) -> &mut Loader<A> {
+        &mut self.loader
+    }
+
+    /// Loads the threads of several events in one look.
+    pub async fn prepare(&mut self, events: &[&Incoming]) -> Result<(), LedgerError> {
+        let ledger = verifier::entry::genesis_prev(&self.origin);
+        let threads: Vec<ThreadId> = events
+            .iter()
+            .flat_map(|it| verifier::thread::derive_threads(&it.event, it.filed.as_ref(), &ledger))
+            .flatten()
+            .collect();
+        self.loader.know(&threads).await?;
+        let keys: Vec<(Hash, Option<Project>)> = events
+            .iter()
+            .map(|it| {
+                (
+                    it.event.statement,
+                    it.event.project().or(it.filed.as_ref()).cloned(),
+                )
+            })
+            .collect();
+        let rows = self.loader.read.statements(&keys).await?;
+        for (statement, project) in keys {
+            let row = rows
+                .iter()
+                .find(|row| row.statement == statement && row.project == project);
+            let signers = row.map(|row| row.signers.as_slice());
+            self.loader
+                .state
+                .know_statement(statement, project, signers);
+        }
+        Ok(())
+    }
+
+    /// Judges an event at the end of the log and gives it its place there.
+    pub async fn append(
+        &mut self,
+        mut it: Incoming,
+    ) -> Result<Result<Place, Finding>, LedgerError> {
+        if it.ring != self.ring.len() && it.keys.len() < it.event.signed.signatures.len() {
+            it.keys = signed_by(&it.event, &self.ring);
+        }
+        if self.loader.state.trust().is_none() {
+            it.keys = verifier::log::genesis_keys(&it.event);
+        }
+        loop {
+            // The sequence borrows the working set's state for the call, so that its rules and its
+            // order are the verifier's.
+            let state = std::mem::take(&mut self.loader.state);
+            let mut sequence = Sequence::new(&self.origin, state, self.chain.clone());
+            let outcome = sequence.append(&it.event, &it.keys, it.filed.as_ref(), self.time);
+            self.loader.state = sequence.state;
+            match outcome {
+                Ok((placed, accepted)) => {
+                    self.chain = sequence.chain;
+                    return Ok(Ok(self.keep(it, placed, accepted)));
+                }
+                Err(Refusal::Missing(missing)) => self.loader.supply(missing).await?,
+                Err(Refusal::Rule(finding)) if finding.code == Code::StatementRepeated => {
+                    return self.earlier(&it).await;
+                }
+                Err(Refusal::Rule(finding)) => return Ok(Err(finding)),
+            }
+        }
+    }
+
+    fn keep(
+        &mut self,
+        it: Incoming,
+        placed: Vec<verifier::sequence::Placed>,
+        accepted: Accepted,
+    ) -> Place {
+        let first = placed[0].entry.index;
+        let parts = placed.len() as u16;
+        let mut envelope = Some(it.envelope);
+        for part in placed {
+            self.touched
+                .extend(part.entry.threads.iter().map(|line| line.thread.clone()));
+            self.leaves.push(part.leaf);
+            let index = part.entry.index;
+            self.entries.push(StoredEntry {
+                index,
+                entry: part.bytes,
+                envelope: envelope.take(),
+            });
+        }
+        let project = accepted.project.clone();
+        let signers = self
+            .loader
+            .state
+            .signers_of(&it.event.statement, project.as_ref());
+        let signers = signers.ok().flatten().unwrap_or_default().to_vec();
+        let statement = it.event.statement;
+        self.statements.push(Logged {
+            statement,
+            project,
+            index: first,
+            parts,
+            signers,
+        });
+        if it.event.kind == schemas::kind::EventKind::Trust
+            && let Some(trust) = self.loader.state.trust()
+        {
+            self.ring.add(trust);
+        }
+        Place {
+            first,
+            parts,
+            repeated: accepted.repeated,
+            notices: accepted.notices,
+        }
+    }
+
+    /// The place that a repeated statement has already.
+    async fn earlier(&mut self, it: &Incoming) -> Result<Result<Place, Finding>, LedgerError> {
+        let project = it.event.project().or(it.filed.as_ref()).cloned();
+        let project = if it.event.is_project_free() {
+            None
+        } else {
+            project
+        };
+        let key = (it.event.statement, project);
+        let here = self
+            .statements
+            .iter()
+            .find(|row| (row.statement, &row.project) == (key.0, &key.1));
+        let row = match here {
+            Some(row) => Some(row.clone()),
+            None => self
+                .loader
+                .read
+                .statements(&[key])
+                .await?
+                .into_iter()
+                .next(),
+        };
+        match row {
+            Some(Logged { index, parts, .. }) => Ok(Ok(Place {
+                first: index,
+                parts,
+                repeated: true,
+                notices: Vec::new(),
+            })),
+            None => Err(malformed("statement", "logged, and not to be found")),
+        }
+    }
+
+    /// Writes everything and commits; answers the leaves that were added and the frontier.
+    pub async fn commit(mut self) -> Result<Committed, LedgerError> {
+        let (from, frontier) = (self.size_before, self.chain.frontier().clone());
+        if self.entries.is_empty() {
+            return Ok(Committed {
+                from,
+                leaves: Vec::new(),
+                frontier,
+            });
+        }
+        let tiles = Tiles::default()
+            .append(&mut self.loader.read, self.size_before, &self.leaves)
+            .await?;
+        let state = &mut self.loader.state;
+        self.touched.extend(state.take_changed());
+        let mut threads = Vec::with_capacity(self.touched.len());
+        for thread in self.touched {
+            if let Ok(Some(head)) = state.head(&thread) {
+                let slice = state.slice_json(&thread);
+                threads.push(Thread {
+                    head: *head,
+                    slice,
+                    thread,
+                });
+            }
+        }
+        let head = LogHead {
+            size: self.chain.size(),
+            leaf: self.chain.prev(),
+            time: self.chain.time(),
+            peaks: frontier.peaks().to_vec(),
+        };
+        let (entries, statements) = (self.entries, self.statements);
+        let batch = Batch {
+            entries,
+            threads,
+            statements,
+            tiles,
+            head,
+        };
+        let mut append = self.loader.read;
+        append.write(&batch).await?;
+        append.commit().await?;
+        Ok(Committed {
+            from,
+            leaves: self.leaves,
+            frontier,
+        })
+    }
+}
+
+/// What an append added to the tree.
+pub struct Committed {
+    pub from: TreeSize,
+    pub leaves: Vec<Hash>,
+    pub frontier: Frontier,
+}
+
+fn chain_at(origin: &Origin, head: &LogHead) -> Result<Chain, LedgerError> {
+    match head.time {
+        None => Ok(Chain::genesis(origin)),
+        Some(time) => {
+            let frontier = Frontier::from_parts(head.size, head.peaks.clone())
+                .ok_or_else(|| malformed("head", "its peaks are not those of its size"))?;
+            Ok(Chain::after(head.leaf, time, frontier))
+        }
+    }
+}
+
+/// The time of the next entries: the clock's, never below the newest entry's.
+fn settle_time(now: Time, last: Option<Time>, accept_clock: bool) -> Result<Time, LedgerError> {
+    let Some(last) = last else { return Ok(now) };
+    let ahead = now.since(last) > AHEAD_MS_MAX && !accept_clock;
+    if ahead || last.since(now) > BEHIND_MS_MAX {
+        return Err(LedgerError::Clock { now, last });
+    }
+    Ok(now.max(last))
+}
