@@ -51,15 +51,15 @@ pub struct RecordArgs {
     #[arg(long, value_name = "F")]
     pub receipt: Option<String>,
     #[command(flatten)]
-    pub build: BuildArgs,
-    #[command(flatten)]
-    pub deployment: DeploymentArgs,
-    #[command(flatten)]
     pub ledger: LedgerArgs,
     #[command(flatten)]
     pub project: ProjectArgs,
     #[command(flatten)]
     pub key: KeyArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub deployment: DeploymentArgs,
 }
 
 #[derive(Debug, Default, Args)]
