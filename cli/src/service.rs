@@ -60,7 +60,8 @@ impl Service {
     pub fn init(dir: &Path, origin: &Origin, roots: &[SigningKey], io: &Io) -> Result<Service, Failure> {
         let runtime = runtime()?;
         let clock = Arc::new(ledger::clock::SystemClock);
-        let made = Ledger::init(dir, origin, roots, &state_dir(io), clock);
+        let state = state_dir(io);
+        let made = Ledger::init(dir, origin, roots, &state, clock);
         let ledger = runtime.block_on(made).map_err(|cause| failure_of(&cause))?;
         Ok(Service { ledger, runtime })
     }
