@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod error;
+pub mod export;
 pub mod folder;
 pub mod high_water;
 pub mod init;
@@ -15,5 +16,6 @@ pub mod verification;
 mod working;
 
 pub use error::LedgerError;
+pub use export::{ExportAsk, Exported};
 pub use ledger::{Ledger, Logged, Stored, Submission};
 pub use promotion::{Evaluated, Which};

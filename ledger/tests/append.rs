@@ -1,5 +1,7 @@
 //! The append as its callers see it: receipts, repeats, refusals, forks, restarts.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::path::Path;
 use std::sync::Arc;
 

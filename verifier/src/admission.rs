@@ -127,6 +127,28 @@ pub fn judge(
     Ok(accepted)
 }
 
+/// Judges an event of which not everything is at hand: spelling, signatures, ledger, project and
+/// repeats, and that somebody in force signed it. Whether it kept the rest of the rules is the
+/// word of the log.
+pub fn judge_as_logged(
+    state: &State,
+    event: &Event,
+    signed_by: &[KeyId],
+    filed: Option<&Project>,
+    at: &Moment,
+) -> Result<Accepted, Refusal> {
+    let Some(trust) = state.trust() else {
+        return control::judge_genesis(event, signed_by, at);
+    };
+    let case = Case { state, trust, event, signed_by, at };
+    case.signatures()?;
+    let project = case.project(filed)?;
+    let repeated = case.repeated(project.as_ref())?;
+    let signers = case.signers("sign", |_| true)?;
+    let accepted = Accepted::by(project, signers);
+    Ok(Accepted { repeated, keys: signed_by.to_vec(), ..accepted })
+}
+
 fn refuse<T>(case: &Case, code: Code, detail: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Rule(Finding::new(
         code,

@@ -13,6 +13,7 @@ pub mod json;
 pub mod log;
 pub mod merkle;
 pub mod note;
+pub mod pack;
 pub mod pin;
 pub mod policy;
 pub mod projection;

@@ -50,6 +50,8 @@ pub struct HeadsRoot {
 #[derive(Debug, Clone, Default)]
 pub struct State {
     partial: bool,
+    /// What is logged is known even where threads are not: the statements of a pack.
+    all_statements: bool,
     known: HashSet<ThreadId>,
     known_statements: HashSet<(Hash, Option<Project>)>,
     heads_root: Option<HeadsRoot>,
@@ -81,6 +83,13 @@ impl State {
             state.heads.insert(ThreadId::Control, head);
         }
         Ok(state)
+    }
+
+    /// The state of a pack before its first entry: these threads are known from their beginning,
+    /// and no others.
+    pub fn of_threads(threads: impl IntoIterator<Item = ThreadId>) -> State {
+        let known = threads.into_iter().collect();
+        State { partial: true, all_statements: true, known, ..State::default() }
     }
 
     /// Makes a thread known: its slice as stored (none: no entry yet) and its head.
@@ -201,7 +210,7 @@ impl State {
         project: Option<&Project>,
     ) -> Result<Option<&[KeyId]>, Missing> {
         let found = self.statements.get(statement, project);
-        if found.is_none() && self.partial {
+        if found.is_none() && self.partial && !self.all_statements {
             let key = (*statement, project.cloned());
             if !self.known_statements.contains(&key) {
                 return Err(Missing::Statement(key.0, key.1));
