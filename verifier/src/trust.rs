@@ -147,6 +147,11 @@ impl Trust {
             .chain(self.roots.iter())
     }
 
+    /// The keys that may sign trust documents.
+    pub fn root_keys(&self) -> impl Iterator<Item = (&KeyId, &Arc<PublicKey>)> {
+        self.roots.iter()
+    }
+
     /// The root keys that are not compromised.
     pub fn sound_roots(&self, index: EntryIndex) -> HashSet<KeyId> {
         self.roots
