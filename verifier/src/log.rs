@@ -235,9 +235,6 @@ impl Fold {
         if ring != self.ring.len() && keys.len() < event.signed.signatures.len() {
             keys = signed_by(&event, &self.ring);
         }
-        if event.kind == EventKind::Trust && self.state.trust().is_none() {
-            keys = genesis_keys(&event);
-        }
         check_envelope(entry, &event)?;
         let filed = entry.threads.iter().find_map(|line| match &line.thread {
             ThreadId::Project(project) => Some(project.clone()),
@@ -379,17 +376,6 @@ fn logged_code(code: Code) -> Code {
     }
 }
 
-/// The keys of entry 0, which brings its own roots.
-pub fn genesis_keys(event: &Event) -> Vec<KeyId> {
-    let Body::Trust(body, _) = &event.body else {
-        return Vec::new();
-    };
-    match crate::trust::Trust::of(body.trust.clone()) {
-        Ok(trust) => signed_by(event, &KeyRing::of(&trust)),
-        Err(_) => Vec::new(),
-    }
-}
-
 /// The envelope must be the one that the entry names, with the statement and type that it names.
 pub fn check_envelope(entry: &Entry, event: &Event) -> Result<(), Finding> {
     let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
@@ -479,3 +465,6 @@ pub fn compare_lines(entry: &Entry, expected: &[ThreadLine]) -> Result<(), Findi
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! `evaluate`: may this artifact enter this environment? Pure and total under `rules 1`.
 
+pub mod decide;
 pub mod document;
 mod gate;
 
