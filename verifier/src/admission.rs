@@ -222,6 +222,7 @@ impl Case<'_> {
                     signers.push(Signer {
                         identity: identity.clone(),
                         key: *key,
+                        repeat: None,
                     });
                 }
                 Some(identity) => denied = Some(identity.to_string()),

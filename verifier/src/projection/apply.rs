@@ -142,7 +142,7 @@ impl State {
         let slice = self.artifacts.entry(digest.clone()).or_default();
         let known = slice.projects.entry(project.clone()).or_default();
         if accepted.repeated {
-            add_signers(known, event, &accepted.signers);
+            add_signers(known, event, &accepted.signers, at);
         } else {
             put(known, event, accepted, digest, at);
         }
@@ -388,8 +388,9 @@ fn swap<T>(evidence: Evidence<()>, facts: T) -> Evidence<T> {
     }
 }
 
-/// A repeat adds its signers to the evidence that the statement's first entry gave.
-fn add_signers(known: &mut ArtifactInProject, event: &Event, signers: &[Signer]) {
+/// A repeat adds its signers to the evidence that the statement's first entry gave, each with the
+/// entry that brought it: a key may have been compromised between the two.
+fn add_signers(known: &mut ArtifactInProject, event: &Event, signers: &[Signer], at: &Moment) {
     let lists = [
         known
             .build
@@ -415,8 +416,12 @@ fn add_signers(known: &mut ArtifactInProject, event: &Event, signers: &[Signer])
     for (statement, list) in lists.into_iter().flatten() {
         if statement == event.statement {
             for signer in signers {
-                if !list.contains(signer) {
-                    list.push(signer.clone());
+                if !list.iter().any(|known| known.key == signer.key) {
+                    let repeat = Some(at.index);
+                    list.push(Signer {
+                        repeat,
+                        ..signer.clone()
+                    });
                 }
             }
         }
