@@ -13,7 +13,7 @@ use schemas::predicate::Seen;
 use schemas::report::{Class, Code, Finding};
 use schemas::thread::ThreadId;
 
-use crate::admission::{Accepted, Moment, Refusal, judge};
+use crate::admission::{Accepted, Moment, Refusal, check_genesis, judge};
 use crate::chain::Chain;
 use crate::entry::{Entry, EntryError, ThreadLine, genesis_prev};
 use crate::event::{Body, Event, EventError};
@@ -263,13 +263,12 @@ impl Fold {
             time: last.time,
             time_before,
         };
-        let judged = judge(
-            &self.state,
-            &open.event,
-            &open.keys,
-            open.filed.as_ref(),
-            &at,
-        );
+        let judged = check_genesis(&open.event, &self.ledger, at.index)
+            .map_err(Refusal::Rule)
+            .and_then(|()| {
+                let filed = open.filed.as_ref();
+                judge(&self.state, &open.event, &open.keys, filed, &at)
+            });
         let heads = self.check_heads(&open.event, at.index);
         for (entry, leaf) in &open.entries {
             self.state.advance(entry, *leaf);
