@@ -69,6 +69,19 @@ impl Accepted {
     }
 }
 
+/// Checks that entry 0 is made for the log of this name, given as its `prev`.
+///
+/// Nothing else compares the two: a later statement is for the origin of the document in force.
+pub fn check_genesis(event: &Event, ledger: &Hash, index: EntryIndex) -> Result<(), Finding> {
+    match event.ledger() {
+        Some(origin) if index == 0 && genesis_prev(origin) != *ledger => {
+            let detail = format!("entry 0 makes a ledger named {origin}, which this log is not");
+            Err(Finding::new(Code::OtherLedger, Some(index), detail))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Everything that the rules of one kind look at.
 struct Case<'a> {
     state: &'a State,
@@ -244,6 +257,7 @@ impl Case<'_> {
                     signers.push(Signer {
                         identity: identity.clone(),
                         key: *key,
+                        repeat: None,
                     });
                 }
                 Some(identity) => denied = Some(identity.to_string()),
@@ -336,3 +350,6 @@ impl Case<'_> {
         Ok(Accepted::by(Some(body.project.clone()), signers))
     }
 }
+
+#[cfg(test)]
+mod tests;
