@@ -153,13 +153,23 @@ pub fn judge_as_logged(
     let Some(trust) = state.trust() else {
         return control::judge_genesis(event, signed_by, at);
     };
-    let case = Case { state, trust, event, signed_by, at };
+    let case = Case {
+        state,
+        trust,
+        event,
+        signed_by,
+        at,
+    };
     case.signatures()?;
     let project = case.project(filed)?;
     let repeated = case.repeated(project.as_ref())?;
     let signers = case.signers("sign", |_| true)?;
     let accepted = Accepted::by(project, signers);
-    Ok(Accepted { repeated, keys: signed_by.to_vec(), ..accepted })
+    Ok(Accepted {
+        repeated,
+        keys: signed_by.to_vec(),
+        ..accepted
+    })
 }
 
 fn refuse<T>(case: &Case, code: Code, detail: impl Into<String>) -> Result<T, Refusal> {

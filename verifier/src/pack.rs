@@ -125,7 +125,10 @@ impl PackReport {
             id: None,
             scope: None,
             findings: Vec::new(),
-            counts: PackCounts { files, ..PackCounts::default() },
+            counts: PackCounts {
+                files,
+                ..PackCounts::default()
+            },
             shown: Shown::default(),
             state: State::empty(),
             rows: Vec::new(),
@@ -139,7 +142,9 @@ impl PackReport {
 
     /// True where a finding says that bytes, hashes or proofs are broken.
     pub fn is_broken(&self) -> bool {
-        self.findings.iter().any(|finding| finding.class == Class::Integrity)
+        self.findings
+            .iter()
+            .any(|finding| finding.class == Class::Integrity)
     }
 }
 
@@ -183,14 +188,24 @@ fn verify_bag(bag: &Bag, pin: Option<&Pin>, report: &mut PackReport) -> Result<(
 }
 
 fn read_pin(bag: &Bag) -> Result<Pin, Finding> {
-    let missing = || Finding::new(Code::PackMalformed, None, format!("{PIN} is missing or malformed"));
+    let missing = || {
+        Finding::new(
+            Code::PackMalformed,
+            None,
+            format!("{PIN} is missing or malformed"),
+        )
+    };
     let bytes = bag.payload.get(PIN).ok_or_else(missing)?;
     crate::pin::parse_pin(bytes).map_err(|_| missing())
 }
 
 fn closing_checkpoint(bag: &Bag, pin: &Pin) -> Result<VerifiedCheckpoint, Finding> {
     let bytes = bag.payload.get(CHECKPOINT).ok_or_else(|| {
-        Finding::new(Code::CheckpointMissing, None, format!("{CHECKPOINT} is not in the pack"))
+        Finding::new(
+            Code::CheckpointMissing,
+            None,
+            format!("{CHECKPOINT} is not in the pack"),
+        )
     })?;
     let checkpoint = verify_checkpoint(bytes, pin.log())
         .map_err(|cause| Finding::new(Code::CheckpointInvalid, None, cause.to_string()))?;
@@ -199,24 +214,36 @@ fn closing_checkpoint(bag: &Bag, pin: &Pin) -> Result<VerifiedCheckpoint, Findin
         return Ok(checkpoint);
     }
     let (origin, size) = (checkpoint.origin(), checkpoint.size());
-    let detail = format!("the pack says {} at {}, the checkpoint {origin} at {size}", said.0, said.1);
+    let detail = format!(
+        "the pack says {} at {}, the checkpoint {origin} at {size}",
+        said.0, said.1
+    );
     Err(Finding::new(Code::CheckpointInvalid, None, detail))
 }
 
 fn span(shown: &Shown) -> Option<((EntryIndex, Time), (EntryIndex, Time))> {
-    let (first, last) = (shown.entries.first_key_value()?, shown.entries.last_key_value()?);
+    let (first, last) = (
+        shown.entries.first_key_value()?,
+        shown.entries.last_key_value()?,
+    );
     Some(((*first.0, first.1.entry.time), (*last.0, last.1.entry.time)))
 }
 
 /// Entry 0 must be there, and be the one that was pinned.
 fn check_genesis(shown: &Shown, pin: &Pin, report: &mut PackReport) -> Result<(), Finding> {
     let Some(genesis) = shown.entries.get(&0) else {
-        return Err(Finding::new(Code::EntryMissing, Some(0), "entry 0 is not in the pack"));
+        return Err(Finding::new(
+            Code::EntryMissing,
+            Some(0),
+            "entry 0 is not in the pack",
+        ));
     };
     match pin.genesis() {
         None => {
             let detail = "the pin names no genesis";
-            report.findings.push(Finding::new(Code::RootsNotPinned, None, detail));
+            report
+                .findings
+                .push(Finding::new(Code::RootsNotPinned, None, detail));
         }
         Some(pinned) if *pinned == genesis.leaf => report.pinned = true,
         Some(pinned) => {
@@ -237,15 +264,23 @@ fn check_heads(
 ) -> Result<(), Finding> {
     let proofs: HeadProofs = read_json(bag, HEADS)?;
     let missing = |detail: String| Finding::new(Code::HeadUnproven, Some(proofs.entry), detail);
-    let Some(snapshot) = replay.at_heads.as_ref().filter(|it| it.index == proofs.entry) else {
-        return Err(missing("it is not the last heads event that the pack shows".to_owned()));
+    let Some(snapshot) = replay
+        .at_heads
+        .as_ref()
+        .filter(|it| it.index == proofs.entry)
+    else {
+        return Err(missing(
+            "it is not the last heads event that the pack shows".to_owned(),
+        ));
     };
     report.heads_at = Some(proofs.entry);
     let proven = heads::prove(&proofs, &snapshot.root)?;
     for index in proofs.entry..bag.scope.size {
         if !replay.shown.entries.contains_key(&index) {
             let detail = format!("entry {index} stands behind the last heads and is not shown");
-            report.findings.push(Finding::new(Code::EntryMissing, Some(index), detail));
+            report
+                .findings
+                .push(Finding::new(Code::EntryMissing, Some(index), detail));
         }
     }
     for thread in scope {
@@ -272,7 +307,10 @@ fn check_head(
         };
     };
     let Some((head, slice)) = found else {
-        return Err(format!("{thread}: it has {} entries, none is shown", said.head.position + 1));
+        return Err(format!(
+            "{thread}: it has {} entries, none is shown",
+            said.head.position + 1
+        ));
     };
     if *head != said.head {
         return Err(format!(
@@ -281,9 +319,9 @@ fn check_head(
         ));
     }
     match (slice, said.slice) {
-        (Some(found), Some(said)) if *found != said => {
-            Err(format!("{thread}: the shown entries give another state than the log had"))
-        }
+        (Some(found), Some(said)) if *found != said => Err(format!(
+            "{thread}: the shown entries give another state than the log had"
+        )),
         _ => Ok(()),
     }
 }
@@ -300,13 +338,23 @@ fn check_extensions(
     let mut proven = std::collections::BTreeSet::new();
     for it in &extensions.seen {
         let holds = heads::decode(&it.proof).is_some_and(|proof| {
-            verify_consistency(it.size, &it.root, checkpoint.size(), checkpoint.root(), &proof).is_ok()
+            verify_consistency(
+                it.size,
+                &it.root,
+                checkpoint.size(),
+                checkpoint.root(),
+                &proof,
+            )
+            .is_ok()
         });
         if holds {
             proven.insert((it.size, it.root));
         }
     }
-    let claims = replay.seen.iter().map(|(claim, index)| (*claim, Some(*index)));
+    let claims = replay
+        .seen
+        .iter()
+        .map(|(claim, index)| (*claim, Some(*index)));
     let opening = match bag.payload.get(OPENING) {
         None => None,
         Some(bytes) => {
@@ -319,7 +367,9 @@ fn check_extensions(
     for ((size, root), index) in claims.chain(opening) {
         if !proven.contains(&(size, root)) {
             let detail = format!("nothing proves that this log extends root {root} at size {size}");
-            report.findings.push(Finding::new(Code::NotExtending, index, detail));
+            report
+                .findings
+                .push(Finding::new(Code::NotExtending, index, detail));
         }
     }
     Ok(())
@@ -332,7 +382,9 @@ fn check_attachments(bag: &Bag, report: &mut PackReport) {
             let found = crate::merkle::sha256(&[bytes]).to_string();
             if found != name {
                 let detail = format!("{path} hashes to {found}");
-                report.findings.push(Finding::new(Code::AttachmentMismatch, None, detail));
+                report
+                    .findings
+                    .push(Finding::new(Code::AttachmentMismatch, None, detail));
             }
         }
     }
@@ -350,8 +402,12 @@ fn positions(scope: &Scope, shown: &Shown) -> Option<(u64, u64)> {
 }
 
 fn read_json<T: for<'de> Deserialize<'de>>(bag: &Bag, path: &str) -> Result<T, Finding> {
-    let malformed = |what: String| Finding::new(Code::PackMalformed, None, format!("{path} {what}"));
-    let bytes = bag.payload.get(path).ok_or_else(|| malformed("is not in the pack".to_owned()))?;
+    let malformed =
+        |what: String| Finding::new(Code::PackMalformed, None, format!("{path} {what}"));
+    let bytes = bag
+        .payload
+        .get(path)
+        .ok_or_else(|| malformed("is not in the pack".to_owned()))?;
     let value = json::parse(bytes).map_err(|cause| malformed(cause.to_string()))?;
     json::read(&value).map_err(|cause| malformed(cause.to_string()))
 }

@@ -89,7 +89,12 @@ impl State {
     /// and no others.
     pub fn of_threads(threads: impl IntoIterator<Item = ThreadId>) -> State {
         let known = threads.into_iter().collect();
-        State { partial: true, all_statements: true, known, ..State::default() }
+        State {
+            partial: true,
+            all_statements: true,
+            known,
+            ..State::default()
+        }
     }
 
     /// Makes a thread known: its slice as stored (none: no entry yet) and its head.

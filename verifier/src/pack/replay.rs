@@ -99,10 +99,16 @@ impl Fold<'_> {
 
     /// Takes one entry: re-derives its threads, and folds the statement at its last part.
     fn one(&mut self, index: EntryIndex, shown: &mut Shown) {
-        let Some(it) = shown.entries.get(&index) else { return };
+        let Some(it) = shown.entries.get(&index) else {
+            return;
+        };
         let (entry, leaf) = (it.entry.clone(), it.leaf);
         let Some(event) = it.event.clone() else {
-            if entry.threads.iter().any(|line| self.whole.contains(&line.thread)) {
+            if entry
+                .threads
+                .iter()
+                .any(|line| self.whole.contains(&line.thread))
+            {
                 let detail = format!("envelope {} is not in the pack", entry.envelope);
                 self.find(Code::EnvelopeWithheld, index, detail);
             }
@@ -123,10 +129,20 @@ impl Fold<'_> {
         };
         self.signatures += keys.len() as u64;
         let time_before = before(shown, &entry);
-        let at = Moment { index, time: entry.time, time_before: time_before.unwrap_or(entry.time) };
+        let at = Moment {
+            index,
+            time: entry.time,
+            time_before: time_before.unwrap_or(entry.time),
+        };
         let accepted = self.judge(&event, &keys, filed.as_ref(), &at, time_before.is_some());
         if let Body::Heads(body) = &event.body {
-            self.at_heads = Some(self.snapshot(index, HeadsRoot { threads: body.threads, root: body.root }));
+            self.at_heads = Some(self.snapshot(
+                index,
+                HeadsRoot {
+                    threads: body.threads,
+                    root: body.root,
+                },
+            ));
         }
         self.state.advance(&entry, leaf);
         if let Some(accepted) = accepted {
@@ -149,9 +165,15 @@ impl Fold<'_> {
         }
         if !found.iter().copied().eq(&parts[turn]) {
             let names = |threads: &mut dyn Iterator<Item = &ThreadId>| {
-                threads.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                threads
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
             };
-            let (has, gives) = (names(&mut found.into_iter()), names(&mut parts[turn].iter()));
+            let (has, gives) = (
+                names(&mut found.into_iter()),
+                names(&mut parts[turn].iter()),
+            );
             let detail = format!("has {has}; the statement gives {gives}");
             self.find(Code::ThreadsNotDerived, entry.index, detail);
             return false;
@@ -212,7 +234,10 @@ impl Fold<'_> {
         if self.is_ours(event, at) {
             self.out.extend(accepted.notices.iter().cloned());
         }
-        let relied = accepted.relied.iter().map(|(entry, key)| (at.index, *entry, *key));
+        let relied = accepted
+            .relied
+            .iter()
+            .map(|(entry, key)| (at.index, *entry, *key));
         self.relied.extend(relied);
         self.state.apply(event, accepted, at);
         if let Some(seen) = gather::seen_by(event) {
@@ -222,7 +247,11 @@ impl Fold<'_> {
             self.ring.add(trust);
         }
         if let Some(it) = shown.entries.get_mut(&at.index) {
-            it.signers = accepted.signers.iter().map(|signer| signer.identity.clone()).collect();
+            it.signers = accepted
+                .signers
+                .iter()
+                .map(|signer| signer.identity.clone())
+                .collect();
         }
     }
 
@@ -230,7 +259,10 @@ impl Fold<'_> {
         let mut heads = BTreeMap::new();
         for (thread, head) in self.state.all_heads() {
             if self.whole.contains(thread) {
-                let slice = self.state.slice_json(thread).map(|json| merkle::sha256(&[&json]));
+                let slice = self
+                    .state
+                    .slice_json(thread)
+                    .map(|json| merkle::sha256(&[&json]));
                 heads.insert(thread.clone(), (*head, slice));
             }
         }
@@ -239,7 +271,9 @@ impl Fold<'_> {
 
     /// Decisions that relied on a key of which it is known by now that it was compromised then.
     fn finish_relied(&mut self) {
-        let Some(trust) = self.state.trust().cloned() else { return };
+        let Some(trust) = self.state.trust().cloned() else {
+            return;
+        };
         for (decision, entry, key) in std::mem::take(&mut self.relied) {
             if trust.is_tainted(&key, entry) {
                 let detail = format!("on entry {entry}, signed by {}", key.short());
@@ -261,5 +295,8 @@ pub fn filed_under(entry: &Entry) -> Option<Project> {
 fn before(shown: &Shown, entry: &Entry) -> Option<schemas::id::Time> {
     let first = gather::all_parts(entry.index, entry.part, entry.parts).start;
     let index = first.checked_sub(1)?;
-    shown.entries.get(&index).map(|it: &ShownEntry| it.entry.time)
+    shown
+        .entries
+        .get(&index)
+        .map(|it: &ShownEntry| it.entry.time)
 }

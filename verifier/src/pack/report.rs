@@ -66,7 +66,9 @@ fn hash_check(shown: &Shown) -> String {
         let next = shown.entries.get(&(index + 1))?;
         Some((*index, it.leaf, next.entry.index))
     });
-    let Some((index, leaf, next)) = pair else { return String::new() };
+    let Some((index, leaf, next)) = pair else {
+        return String::new();
+    };
     format!(
         "Each entry names the hash of the one before it. Entry {index}:\n\n\
          \x20   (printf '\\0'; cat {}) | sha256sum\n\n\
@@ -85,9 +87,17 @@ fn signature_check(shown: &Shown) -> String {
         it.keys.len() == 1 && event.is_some_and(|event| event.kind.is_own())
     };
     let is_approval = |it: &super::shown::ShownEntry| {
-        matches!(it.event.as_ref().map(|event| &event.body), Some(Body::Approval(_)))
+        matches!(
+            it.event.as_ref().map(|event| &event.body),
+            Some(Body::Approval(_))
+        )
     };
-    let found = shown.entries.values().rev().filter(usable).find(|it| is_approval(it));
+    let found = shown
+        .entries
+        .values()
+        .rev()
+        .filter(usable)
+        .find(|it| is_approval(it));
     let Some(it) = found.or_else(|| shown.entries.values().rev().find(usable)) else {
         return String::new();
     };
@@ -146,15 +156,28 @@ pub fn html(material: &Material) -> String {
 }
 
 fn summary(material: &Material) -> String {
-    let granted = material.rows.iter().filter(|row| row.exception.is_empty()).count();
+    let granted = material
+        .rows
+        .iter()
+        .filter(|row| row.exception.is_empty())
+        .count();
     let failed = material
         .rows
         .iter()
         .filter(|row| row.result == schemas::predicate::deployment::DeploymentResult::Failed)
         .count();
-    let policy = material.state.control().policies.get(&material.scope.project);
+    let policy = material
+        .state
+        .control()
+        .policies
+        .get(&material.scope.project);
     let policy = policy.map_or("none".to_owned(), |policy| {
-        format!("revision {}, entry {} ({})", policy.revision, policy.entry, policy.digest.short())
+        format!(
+            "revision {}, entry {} ({})",
+            policy.revision,
+            policy.entry,
+            policy.digest.short()
+        )
     });
     format!(
         "<dl><dt>Deployments</dt><dd>{} ({granted} without exception, {failed} failed)</dd>\n\
@@ -168,15 +191,20 @@ fn summary(material: &Material) -> String {
 }
 
 fn exceptions(findings: &[Finding]) -> String {
-    let relevant: Vec<&Finding> =
-        findings.iter().filter(|finding| finding.code != Code::TimeUnwitnessed).collect();
+    let relevant: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| finding.code != Code::TimeUnwitnessed)
+        .collect();
     if relevant.is_empty() {
         return "<h2>Exceptions</h2>\n<p>None.</p>\n".to_owned();
     }
-    let mut text = "<h2>Exceptions</h2>\n<table><tr><th>Code</th><th>Entry</th><th>What</th></tr>\n"
-        .to_owned();
+    let mut text =
+        "<h2>Exceptions</h2>\n<table><tr><th>Code</th><th>Entry</th><th>What</th></tr>\n"
+            .to_owned();
     for finding in relevant {
-        let index = finding.index.map_or(String::new(), |index| index.to_string());
+        let index = finding
+            .index
+            .map_or(String::new(), |index| index.to_string());
         let _ = writeln!(
             text,
             "<tr><td class=\"bad\">{}</td><td>{index}</td><td>{}: <code>{}</code></td></tr>",
@@ -193,7 +221,9 @@ fn population(rows: &[Row]) -> String {
                     <th>Result</th><th>Decision</th><th>Approved by</th><th>Exception</th></tr>\n"
         .to_owned();
     for row in rows {
-        let decision = row.decision.map_or("none".to_owned(), |index| format!("entry {index}"));
+        let decision = row
+            .decision
+            .map_or("none".to_owned(), |index| format!("entry {index}"));
         let _ = writeln!(
             text,
             "<tr><td><a href=\"#d{0}\">{0}</a></td><td>{1}</td><td>{2} {3}<br><code>{4}</code></td>\
@@ -222,7 +252,9 @@ fn deployment(material: &Material, row: &Row) -> String {
         row.deployment,
         row.artifact
     );
-    let event = row.decision.and_then(|index| material.shown.entries.get(&index)?.event.as_ref());
+    let event = row
+        .decision
+        .and_then(|index| material.shown.entries.get(&index)?.event.as_ref());
     let Some(Body::Decision(body)) = event.map(|event| &event.body) else {
         return text + "<p class=\"bad\">No decision had admitted it.</p></section>\n";
     };
@@ -257,7 +289,11 @@ fn deployment(material: &Material, row: &Row) -> String {
 }
 
 fn request_reason(material: &Material, index: u64) -> String {
-    let event = material.shown.entries.get(&index).and_then(|it| it.event.as_ref());
+    let event = material
+        .shown
+        .entries
+        .get(&index)
+        .and_then(|it| it.event.as_ref());
     match event.map(|event| &event.body) {
         Some(Body::PromotionRequest(body)) => format!(" Asked for: {}", escape(&body.reason)),
         _ => String::new(),
@@ -267,10 +303,18 @@ fn request_reason(material: &Material, index: u64) -> String {
 fn approvals(material: &Material, row: &Row) -> String {
     let mut text = String::new();
     for index in &row.indexes {
-        let Some(it) = material.shown.entries.get(index) else { continue };
-        let Some(Body::Approval(body)) = it.event.as_ref().map(|event| &event.body) else { continue };
+        let Some(it) = material.shown.entries.get(index) else {
+            continue;
+        };
+        let Some(Body::Approval(body)) = it.event.as_ref().map(|event| &event.body) else {
+            continue;
+        };
         let who: Vec<String> = it.signers.iter().map(ToString::to_string).collect();
-        let key = it.keys.first().map(schemas::id::Hash::short).unwrap_or_default();
+        let key = it
+            .keys
+            .first()
+            .map(schemas::id::Hash::short)
+            .unwrap_or_default();
         let _ = writeln!(
             text,
             "<p>Entry {index}: <strong>{}</strong> signed \u{201c}{}\u{201d} as {} ({}), key \
@@ -306,4 +350,3 @@ fn escape(text: &str) -> String {
     }
     out
 }
-
