@@ -69,6 +69,19 @@ impl Accepted {
     }
 }
 
+/// Checks that entry 0 is made for the log of this name, given as its `prev`.
+///
+/// Nothing else compares the two: a later statement is for the origin of the document in force.
+pub fn check_genesis(event: &Event, ledger: &Hash, index: EntryIndex) -> Result<(), Finding> {
+    match event.ledger() {
+        Some(origin) if index == 0 && genesis_prev(origin) != *ledger => {
+            let detail = format!("entry 0 makes a ledger named {origin}, which this log is not");
+            Err(Finding::new(Code::OtherLedger, Some(index), detail))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Everything that the rules of one kind look at.
 struct Case<'a> {
     state: &'a State,
@@ -125,6 +138,38 @@ pub fn judge(
     accepted.repeated = repeated;
     accepted.keys = signed_by.to_vec();
     Ok(accepted)
+}
+
+/// Judges an event of which not everything is at hand: spelling, signatures, ledger, project and
+/// repeats, and that somebody in force signed it. Whether it kept the rest of the rules is the
+/// word of the log.
+pub fn judge_as_logged(
+    state: &State,
+    event: &Event,
+    signed_by: &[KeyId],
+    filed: Option<&Project>,
+    at: &Moment,
+) -> Result<Accepted, Refusal> {
+    let Some(trust) = state.trust() else {
+        return control::judge_genesis(event, signed_by, at);
+    };
+    let case = Case {
+        state,
+        trust,
+        event,
+        signed_by,
+        at,
+    };
+    case.signatures()?;
+    let project = case.project(filed)?;
+    let repeated = case.repeated(project.as_ref())?;
+    let signers = case.signers("sign", |_| true)?;
+    let accepted = Accepted::by(project, signers);
+    Ok(Accepted {
+        repeated,
+        keys: signed_by.to_vec(),
+        ..accepted
+    })
 }
 
 fn refuse<T>(case: &Case, code: Code, detail: impl Into<String>) -> Result<T, Refusal> {
@@ -222,6 +267,7 @@ impl Case<'_> {
                     signers.push(Signer {
                         identity: identity.clone(),
                         key: *key,
+                        repeat: None,
                     });
                 }
                 Some(identity) => denied = Some(identity.to_string()),
@@ -314,3 +360,6 @@ impl Case<'_> {
         Ok(Accepted::by(Some(body.project.clone()), signers))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ pub mod decimal;
 pub mod dsse;
 pub mod entry;
 pub mod event;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
 pub mod json;
 pub mod log;
 pub mod merkle;

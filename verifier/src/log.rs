@@ -13,7 +13,7 @@ use schemas::predicate::Seen;
 use schemas::report::{Class, Code, Finding};
 use schemas::thread::ThreadId;
 
-use crate::admission::{Accepted, Moment, Refusal, judge};
+use crate::admission::{Accepted, Moment, Refusal, check_genesis, judge};
 use crate::chain::Chain;
 use crate::entry::{Entry, EntryError, ThreadLine, genesis_prev};
 use crate::event::{Body, Event, EventError};
@@ -235,9 +235,6 @@ impl Fold {
         if ring != self.ring.len() && keys.len() < event.signed.signatures.len() {
             keys = signed_by(&event, &self.ring);
         }
-        if event.kind == EventKind::Trust && self.state.trust().is_none() {
-            keys = genesis_keys(&event);
-        }
         check_envelope(entry, &event)?;
         let filed = entry.threads.iter().find_map(|line| match &line.thread {
             ThreadId::Project(project) => Some(project.clone()),
@@ -266,13 +263,12 @@ impl Fold {
             time: last.time,
             time_before,
         };
-        let judged = judge(
-            &self.state,
-            &open.event,
-            &open.keys,
-            open.filed.as_ref(),
-            &at,
-        );
+        let judged = check_genesis(&open.event, &self.ledger, at.index)
+            .map_err(Refusal::Rule)
+            .and_then(|()| {
+                let filed = open.filed.as_ref();
+                judge(&self.state, &open.event, &open.keys, filed, &at)
+            });
         let heads = self.check_heads(&open.event, at.index);
         for (entry, leaf) in &open.entries {
             self.state.advance(entry, *leaf);
@@ -379,17 +375,6 @@ fn logged_code(code: Code) -> Code {
     }
 }
 
-/// The keys of entry 0, which brings its own roots.
-pub fn genesis_keys(event: &Event) -> Vec<KeyId> {
-    let Body::Trust(body, _) = &event.body else {
-        return Vec::new();
-    };
-    match crate::trust::Trust::of(body.trust.clone()) {
-        Ok(trust) => signed_by(event, &KeyRing::of(&trust)),
-        Err(_) => Vec::new(),
-    }
-}
-
 /// The envelope must be the one that the entry names, with the statement and type that it names.
 pub fn check_envelope(entry: &Entry, event: &Event) -> Result<(), Finding> {
     let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
@@ -479,3 +464,6 @@ pub fn compare_lines(entry: &Entry, expected: &[ThreadLine]) -> Result<(), Findi
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,13 +156,12 @@ impl<'a> Context<'a> {
     ///
     /// A key that a notice has since called compromised taints what it signed from then on.
     fn counts(&self, entry: EntryIndex, signers: &[Signer]) -> bool {
-        let sound: Vec<&Signer> = signers
+        let sound: Vec<(EntryIndex, KeyId)> = signers
             .iter()
-            .filter(|signer| !self.trust.is_tainted(&signer.key, entry))
+            .map(|signer| (signer.signed_at(entry), signer.key))
+            .filter(|(signed_at, key)| !self.trust.is_tainted(key, *signed_at))
             .collect();
-        self.relied
-            .borrow_mut()
-            .extend(sound.iter().map(|signer| (entry, signer.key)));
+        self.relied.borrow_mut().extend(&sound);
         !sound.is_empty()
     }
 }

@@ -50,6 +50,8 @@ pub struct HeadsRoot {
 #[derive(Debug, Clone, Default)]
 pub struct State {
     partial: bool,
+    /// What is logged is known even where threads are not: the statements of a pack.
+    all_statements: bool,
     known: HashSet<ThreadId>,
     known_statements: HashSet<(Hash, Option<Project>)>,
     heads_root: Option<HeadsRoot>,
@@ -81,6 +83,18 @@ impl State {
             state.heads.insert(ThreadId::Control, head);
         }
         Ok(state)
+    }
+
+    /// The state of a pack before its first entry: these threads are known from their beginning,
+    /// and no others.
+    pub fn of_threads(threads: impl IntoIterator<Item = ThreadId>) -> State {
+        let known = threads.into_iter().collect();
+        State {
+            partial: true,
+            all_statements: true,
+            known,
+            ..State::default()
+        }
     }
 
     /// Makes a thread known: its slice as stored (none: no entry yet) and its head.
@@ -201,7 +215,7 @@ impl State {
         project: Option<&Project>,
     ) -> Result<Option<&[KeyId]>, Missing> {
         let found = self.statements.get(statement, project);
-        if found.is_none() && self.partial {
+        if found.is_none() && self.partial && !self.all_statements {
             let key = (*statement, project.cloned());
             if !self.known_statements.contains(&key) {
                 return Err(Missing::Statement(key.0, key.1));
@@ -256,8 +270,8 @@ impl State {
             ThreadId::Control => canonical::canonical_of(&self.control),
             ThreadId::Project(_) => return None,
         };
-        // Slices hold strings and integers below 2^53 only, which always have a canonical form.
-        bytes.ok()
+        // Reading lets no integer beyond 2^53 into a slice, and slices hold no fractions.
+        Some(bytes.expect("a slice has a canonical form"))
     }
 
     /// The line by which a heads event commits to a thread.

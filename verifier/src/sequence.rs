@@ -5,7 +5,7 @@
 use schemas::id::{Hash, KeyId, Origin, Project, Time};
 use schemas::thread::ThreadId;
 
-use crate::admission::{Accepted, Moment, Refusal, judge};
+use crate::admission::{Accepted, Moment, Refusal, check_genesis, judge};
 use crate::chain::Chain;
 use crate::entry::{Entry, Link, ThreadLine, genesis_prev};
 use crate::event::Event;
@@ -58,6 +58,7 @@ impl Sequence {
             time,
             time_before: self.chain.time().unwrap_or(time),
         };
+        check_genesis(event, &self.ledger, index).map_err(Refusal::Rule)?;
         let accepted = judge(&self.state, event, signed_by, filed, &at)?;
         let lines = parts
             .iter()

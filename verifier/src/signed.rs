@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemas::id::{Hash, KeyId};
 
 use crate::dsse::{self, EnvelopeSignature};
-use crate::event::Event;
+use crate::event::{Body, Event};
 use crate::signature::PublicKey;
 use crate::trust::Trust;
 
@@ -25,7 +25,11 @@ pub struct KeyRing {
 impl KeyRing {
     /// Adds the keys of a trust document; keys that are known stay.
     pub fn add(&mut self, trust: &Trust) {
-        for (id, key) in trust.public_keys() {
+        self.extend(trust.public_keys());
+    }
+
+    fn extend<'a>(&mut self, keys: impl Iterator<Item = (&'a KeyId, &'a Arc<PublicKey>)>) {
+        for (id, key) in keys {
             if self.keys.insert(*id, Arc::clone(key)).is_none() {
                 self.order.push(*id);
             }
@@ -56,8 +60,23 @@ impl KeyRing {
 /// The distinct known keys that signed, in the order of the signatures.
 ///
 /// Our own kinds name the key by its id, and no other is tried; elsewhere `keyid` only orders the
-/// attempts.
+/// attempts. A trust document brings its own roots: those of entry 0, and those that a rotation
+/// puts in force, are in no document before it.
 pub fn signed_by(event: &Event, ring: &KeyRing) -> Vec<KeyId> {
+    match &event.body {
+        Body::Trust(body, _) => match Trust::of(body.trust.clone()) {
+            Ok(trust) => {
+                let mut ring = ring.clone();
+                ring.extend(trust.root_keys());
+                signed_by_known(event, &ring)
+            }
+            Err(_) => signed_by_known(event, ring),
+        },
+        _ => signed_by_known(event, ring),
+    }
+}
+
+fn signed_by_known(event: &Event, ring: &KeyRing) -> Vec<KeyId> {
     let message = dsse::pae(schemas::statement::PAYLOAD_TYPE, &event.signed.payload);
     let mut found: Vec<KeyId> = Vec::with_capacity(1);
     let mut attempts = 0;

@@ -36,6 +36,8 @@ pub fn derive_threads(event: &Event, filed: Option<&Project>, ledger: &Hash) -> 
 }
 
 fn other_threads(event: &Event, filed: Option<&Project>) -> Vec<ThreadId> {
+    // What belongs to the ledger as a whole is filed under no project.
+    let filed = filed.filter(|_| !event.is_project_free());
     let project = event.project().or(filed);
     let mut others = Vec::with_capacity(2);
     match (event.kind.line().thread, event.environment(), project) {

@@ -12,7 +12,7 @@ use schemas::trust::{
 };
 
 use crate::RULES;
-use crate::note::Vkey;
+use crate::note::{self, Vkey};
 use crate::signature::PublicKey;
 
 /// A trust document that keeps the rules of trust documents, with its keys decoded.
@@ -77,11 +77,12 @@ impl Trust {
         }
         let identities = decode_identities(&document, &mut seen)?;
         check_grants(&document)?;
-        let compromised = document
-            .compromises
-            .iter()
-            .map(|it| (it.key, it.from))
-            .collect();
+        let mut compromised: HashMap<KeyId, EntryIndex> = HashMap::new();
+        for notice in &document.compromises {
+            let from = compromised.entry(notice.key).or_insert(notice.from);
+            // Of two notices about one key the earlier holds.
+            *from = notice.from.min(*from);
+        }
         let projects = document
             .grants
             .iter()
@@ -145,6 +146,11 @@ impl Trust {
             .iter()
             .map(|(id, (_, key))| (id, key))
             .chain(self.roots.iter())
+    }
+
+    /// The keys that may sign trust documents.
+    pub fn root_keys(&self) -> impl Iterator<Item = (&KeyId, &Arc<PublicKey>)> {
+        self.roots.iter()
     }
 
     /// The root keys that are not compromised.
@@ -237,7 +243,9 @@ pub fn log_vkey(document: &TrustDocument) -> Result<Vkey, TrustError> {
         .log_key
         .parse()
         .map_err(|cause| TrustError::LogKey(format!("{}: {cause}", document.log_key)))?;
-    if vkey.name().as_str() != document.origin.as_str() {
+    if vkey.name().as_str() != document.origin.as_str()
+        || vkey.algorithm() != note::KeyAlgorithm::Ed25519
+    {
         return Err(TrustError::LogKey(document.log_key.clone()));
     }
     Ok(vkey)

@@ -11,7 +11,7 @@ mod read;
 mod rows;
 mod transaction;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use schemas::id::{EntryIndex, TreeSize};
@@ -25,6 +25,9 @@ use super::{Store, StoreError};
 
 /// How long a writer waits for another one, in this process or elsewhere.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// SQLite's own limit on the size of a database, in pages.
+const PAGES_MAX: u32 = u32::MAX - 1;
 
 /// Connections that read. Each is a thread with a page cache of its own.
 const READERS: u32 = 4;
@@ -56,7 +59,7 @@ impl SqliteStore {
 
     /// Opens the log in a file that is there; never makes one.
     pub async fn open(path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
-        SqliteStore::open_limited(path, u32::MAX - 1).await
+        SqliteStore::open_limited(path, PAGES_MAX).await
     }
 
     /// Opens a log that answers `Full` rather than grow past so many pages of 8 KiB.
@@ -67,17 +70,26 @@ impl SqliteStore {
         path: impl AsRef<Path>,
         pages_max: u32,
     ) -> Result<SqliteStore, StoreError> {
-        let path: PathBuf = path.as_ref().to_owned();
-        file::prepare(&path).await?;
-        let writer = options(&path)
+        SqliteStore::open_with(path.as_ref(), pages_max, BUSY_TIMEOUT).await
+    }
+
+    async fn open_with(
+        path: &Path,
+        pages_max: u32,
+        busy_timeout: Duration,
+    ) -> Result<SqliteStore, StoreError> {
+        file::prepare(path).await?;
+        let options = options(path).busy_timeout(busy_timeout);
+        let writer = options
+            .clone()
             .pragma("cache_size", WRITER_CACHE)
             .pragma("wal_autocheckpoint", WAL_PAGES)
             .pragma("secure_delete", "ON")
             .pragma("max_page_count", pages_max.to_string());
-        let readers = options(&path).pragma("query_only", "ON");
+        let readers = options.pragma("query_only", "ON");
         Ok(SqliteStore {
-            writer: pool(1).connect_lazy_with(writer),
-            readers: pool(READERS).connect_lazy_with(readers),
+            writer: pool(1, busy_timeout).connect_lazy_with(writer),
+            readers: pool(READERS, busy_timeout).connect_lazy_with(readers),
         })
     }
 
@@ -97,10 +109,10 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn pool(connections: u32) -> PoolOptions<sqlx::Sqlite> {
+fn pool(connections: u32, busy_timeout: Duration) -> PoolOptions<sqlx::Sqlite> {
     PoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(BUSY_TIMEOUT)
+        .acquire_timeout(busy_timeout)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
@@ -214,19 +226,226 @@ fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use schemas::id::Hash;
+
     use super::*;
-    use crate::store::conformance;
+    use crate::store::{Append, Batch, LogHead, Read, StoredEntry, conformance};
+
+    fn path() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        (folder, path)
+    }
+
+    /// One entry at `index` with an envelope of so many bytes.
+    fn batch(index: u64, envelope_bytes: usize) -> Batch {
+        let envelope = Some(b"secret ".repeat(envelope_bytes / 7));
+        let head = LogHead {
+            size: index + 1,
+            leaf: Hash([7; 32]),
+            ..LogHead::default()
+        };
+        let entries = vec![StoredEntry {
+            index,
+            entry: vec![1; 100],
+            envelope,
+        }];
+        Batch {
+            entries,
+            head,
+            ..Batch::default()
+        }
+    }
+
+    async fn append(store: &SqliteStore, batch: &Batch) -> Result<(), StoreError> {
+        let mut append = store.lock().await?;
+        append.write(batch).await?;
+        append.commit().await
+    }
+
+    async fn size(store: &SqliteStore) -> u64 {
+        store.snapshot().await.unwrap().head().size
+    }
 
     #[tokio::test]
     async fn conforms() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = std::sync::atomic::AtomicU32::new(0);
+        let (folder, _) = path();
+        let made = AtomicU32::new(0);
         conformance::run(async || {
-            let number = made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let number = made.fetch_add(1, Ordering::Relaxed);
             SqliteStore::create(folder.path().join(format!("{number}.db")))
                 .await
                 .unwrap()
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_full_database_keeps_what_it_has_and_goes_on_reading() {
+        let (_folder, path) = path();
+        SqliteStore::create(&path).await.unwrap().close().await;
+        let store = SqliteStore::open_limited(&path, 100).await.unwrap();
+        let mut written = 0;
+        let error = loop {
+            match append(&store, &batch(written, 50_000)).await {
+                Ok(()) => written += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StoreError::Full), "{error}");
+        assert!(written > 5);
+        // Again and again, on the same store: full, whole, readable.
+        for _ in 0..3 {
+            let error = append(&store, &batch(written, 50_000)).await.unwrap_err();
+            assert!(matches!(error, StoreError::Full), "{error}");
+            assert_eq!(store.lock().await.unwrap().head().size, written);
+            let found = store
+                .snapshot()
+                .await
+                .unwrap()
+                .read_range(0, 99, u64::MAX)
+                .await
+                .unwrap();
+            assert_eq!(found.len() as u64, written);
+        }
+        store.close().await;
+        let store = SqliteStore::open(&path).await.unwrap();
+        append(&store, &batch(written, 50_000)).await.unwrap();
+        assert_eq!(size(&store).await, written + 1);
+    }
+
+    #[tokio::test]
+    async fn what_fails_half_way_is_never_committed() {
+        let (_folder, path) = path();
+        SqliteStore::create(&path).await.unwrap().close().await;
+        let store = SqliteStore::open_limited(&path, 40).await.unwrap();
+        let mut append = store.lock().await.unwrap();
+        append.write(&batch(0, 100)).await.unwrap();
+        assert!(matches!(
+            append.write(&batch(1, 500_000)).await,
+            Err(StoreError::Full)
+        ));
+        assert!(matches!(
+            append.write(&batch(1, 100)).await,
+            Err(StoreError::Broken)
+        ));
+        assert!(matches!(append.commit().await, Err(StoreError::Broken)));
+        assert_eq!(size(&store).await, 0);
+    }
+
+    /// Two stores on one file are what two processes are: they share nothing but the file.
+    #[tokio::test]
+    async fn writers_of_two_processes_wait_for_each_other() {
+        let (_folder, path) = path();
+        let first = SqliteStore::create(&path).await.unwrap();
+        let second = SqliteStore::open(&path).await.unwrap();
+        let mut held = first.lock().await.unwrap();
+        held.write(&batch(0, 100)).await.unwrap();
+        let impatient = SqliteStore::open_with(&path, PAGES_MAX, Duration::from_millis(1)).await;
+        let refused = impatient.unwrap().lock().await;
+        assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
+        let next = batch(1, 100);
+        let (committed, next) = tokio::join!(held.commit(), append(&second, &next));
+        committed.unwrap();
+        next.unwrap();
+        assert_eq!((size(&first).await, size(&second).await), (2, 2));
+    }
+
+    #[tokio::test]
+    async fn the_second_writer_in_a_process_gives_up_in_the_end() {
+        let (_folder, path) = path();
+        SqliteStore::create(&path).await.unwrap();
+        let store = SqliteStore::open_with(&path, PAGES_MAX, Duration::from_millis(50)).await;
+        let store = store.unwrap();
+        let held = store.lock().await.unwrap();
+        assert!(matches!(store.lock().await, Err(StoreError::Busy)));
+        drop(held);
+        store.lock().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn erased_bytes_are_in_no_file() {
+        let (folder, path) = path();
+        let store = SqliteStore::create(&path).await.unwrap();
+        let holders = || {
+            let files = std::fs::read_dir(folder.path()).unwrap();
+            let holds = |bytes: Vec<u8>| bytes.windows(14).any(|it| it == b"secret secret ");
+            files
+                .filter(|file| holds(std::fs::read(file.as_ref().unwrap().path()).unwrap()))
+                .count()
+        };
+        for index in 0..3 {
+            append(&store, &batch(index, 20_000)).await.unwrap();
+        }
+        assert!(holders() > 0);
+        assert_eq!(store.erase_envelopes(&[0, 1, 2]).await.unwrap(), 3);
+        assert_eq!(holders(), 0);
+    }
+
+    #[tokio::test]
+    async fn erasure_is_busy_while_an_old_view_holds_the_bytes() {
+        let (_folder, path) = path();
+        SqliteStore::create(&path).await.unwrap();
+        let store = SqliteStore::open_with(&path, PAGES_MAX, Duration::from_millis(50)).await;
+        let store = store.unwrap();
+        append(&store, &batch(0, 20_000)).await.unwrap();
+        let mut old = store.snapshot().await.unwrap();
+        assert!(matches!(
+            store.erase_envelopes(&[0]).await,
+            Err(StoreError::Busy)
+        ));
+        assert!(old.entries(&[0]).await.unwrap()[0].envelope.is_some());
+        let now = store.snapshot().await.unwrap().entries(&[0]).await.unwrap();
+        assert_eq!(now[0].envelope, None);
+        drop(old);
+        assert_eq!(store.erase_envelopes(&[0]).await.unwrap(), 0);
+    }
+
+    /// What the schema itself refuses, and what a changed row is answered with.
+    #[tokio::test]
+    async fn final_rows_stay_and_changed_rows_are_told() {
+        let (_folder, path) = path();
+        let store = SqliteStore::create(&path).await.unwrap();
+        append(&store, &batch(0, 100)).await.unwrap();
+        assert!(store.swap_checkpoint(None, 1, "one").await.unwrap());
+        for change in [
+            "UPDATE entry SET entry = x'00'",
+            "DELETE FROM entry",
+            "UPDATE envelope SET envelope = x'00'",
+            "UPDATE checkpoint SET size = 0",
+            "DELETE FROM checkpoint",
+        ] {
+            let error = sqlx::query(change)
+                .execute(&store.writer)
+                .await
+                .unwrap_err();
+            assert!(error.to_string().contains("final") || error.to_string().contains("stays"));
+        }
+        let odd = "INSERT INTO thread VALUES ('artifact', 'sha256:00', 0, 0, zeroblob(32), NULL)";
+        sqlx::query(odd).execute(&store.writer).await.unwrap();
+        let page = store
+            .snapshot()
+            .await
+            .unwrap()
+            .threads_page(None, None, 9)
+            .await;
+        assert!(matches!(
+            page,
+            Err(StoreError::Corrupt {
+                table: "thread",
+                what: "id"
+            })
+        ));
+        sqlx::query("UPDATE head SET size = -1")
+            .execute(&store.writer)
+            .await
+            .unwrap_err();
+        let page = sqlx::query("INSERT INTO entry VALUES (1, x'')")
+            .execute(&store.readers)
+            .await;
+        assert!(page.unwrap_err().to_string().contains("readonly"));
     }
 }

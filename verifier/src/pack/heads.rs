@@ -48,14 +48,24 @@ pub fn prove(
     let mut proven = BTreeMap::new();
     for it in &proofs.lines {
         let broken = |what: &str| {
-            Finding::new(Code::ProofInvalid, Some(proofs.entry), format!("heads line {:?} {what}", it.line))
+            Finding::new(
+                Code::ProofInvalid,
+                Some(proofs.entry),
+                format!("heads line {:?} {what}", it.line),
+            )
         };
         let (thread, head) = parse_line(&it.line).ok_or_else(|| broken("is malformed"))?;
         let path = decode(&it.proof).ok_or_else(|| broken("has a malformed proof"))?;
         let leaf = merkle::leaf_hash(it.line.as_bytes());
         verify_inclusion(it.number, heads.threads, &leaf, &path, &heads.root)
             .map_err(|_| broken("is none of those that the heads event commits to"))?;
-        proven.insert(thread, ProvenHead { number: it.number, ..head });
+        proven.insert(
+            thread,
+            ProvenHead {
+                number: it.number,
+                ..head
+            },
+        );
     }
     Ok(proven)
 }
@@ -69,7 +79,10 @@ pub fn is_absent(
     if proven.contains_key(thread) {
         return false;
     }
-    let before = proven.range(..thread).next_back().map(|(_, head)| head.number);
+    let before = proven
+        .range(..thread)
+        .next_back()
+        .map(|(_, head)| head.number);
     let after = proven.range(thread..).next().map(|(_, head)| head.number);
     match (before, after) {
         (Some(before), Some(after)) => before + 1 == after,
@@ -82,7 +95,9 @@ pub fn is_absent(
 /// Reads the one spelling of a line.
 fn parse_line(line: &str) -> Option<(ThreadId, ProvenHead)> {
     let words: Vec<&str> = line.split(' ').collect();
-    let [kind, id, position, index, leaf, slice] = words.as_slice() else { return None };
+    let [kind, id, position, index, leaf, slice] = words.as_slice() else {
+        return None;
+    };
     let thread = ThreadId::parse(kind, id)?;
     let head = Head {
         position: crate::entry::integer(position)?,
@@ -94,7 +109,14 @@ fn parse_line(line: &str) -> Option<(ThreadId, ProvenHead)> {
         text => Some(text.parse().ok()?),
     };
     let same = heads_line(&thread, &head, slice) == line.as_bytes();
-    same.then_some((thread, ProvenHead { number: 0, head, slice }))
+    same.then_some((
+        thread,
+        ProvenHead {
+            number: 0,
+            head,
+            slice,
+        },
+    ))
 }
 
 pub fn encode(proof: &[Hash]) -> Vec<String> {

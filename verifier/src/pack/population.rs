@@ -38,9 +38,14 @@ pub fn rows(scope: &Scope, shown: &Shown, state: &State, findings: &[Finding]) -
     let mut rows = Vec::new();
     for (index, it) in &shown.entries {
         let Some(event) = &it.event else { continue };
-        let Body::Deployment(body) = &event.body else { continue };
+        let Body::Deployment(body) = &event.body else {
+            continue;
+        };
         let here = body.project == scope.project && body.environment == scope.environment;
-        let Some(artifact) = event.digests().next().filter(|_| here && scope.holds(it.entry.time))
+        let Some(artifact) = event
+            .digests()
+            .next()
+            .filter(|_| here && scope.holds(it.entry.time))
         else {
             continue;
         };
@@ -50,7 +55,9 @@ pub fn rows(scope: &Scope, shown: &Shown, state: &State, findings: &[Finding]) -
         let text = |text: Option<&String>| text.cloned().unwrap_or_default();
         let exception = findings
             .iter()
-            .find(|finding| finding.index == Some(*index) && finding.code == Code::DeployedWithoutGrant)
+            .find(|finding| {
+                finding.index == Some(*index) && finding.code == Code::DeployedWithoutGrant
+            })
             .map_or(String::new(), |finding| finding.code.name().to_owned());
         let mut row = Row {
             deployment: *index,
@@ -83,7 +90,9 @@ fn decision_before(
 ) -> Option<EntryIndex> {
     shown.entries.range(..before).rev().find_map(|(index, it)| {
         let event = it.event.as_ref()?;
-        let Body::Decision(body) = &event.body else { return None };
+        let Body::Decision(body) = &event.body else {
+            return None;
+        };
         let said = &body.extension;
         let same = said.project == scope.project
             && said.environment == scope.environment
@@ -93,12 +102,18 @@ fn decision_before(
 }
 
 fn add_decision(row: &mut Row, shown: &Shown, decision: EntryIndex) {
-    let event = shown.entries.get(&decision).and_then(|it| it.event.as_ref());
-    let Some(Body::Decision(body)) = event.map(|event| &event.body) else { return };
+    let event = shown
+        .entries
+        .get(&decision)
+        .and_then(|it| it.event.as_ref());
+    let Some(Body::Decision(body)) = event.map(|event| &event.body) else {
+        return;
+    };
     let said = &body.extension;
     row.decision = Some(decision);
     row.request = Some(said.request.index);
-    row.indexes.extend([decision, said.request.index, said.policy.index]);
+    row.indexes
+        .extend([decision, said.request.index, said.policy.index]);
     for gate in &said.gates {
         row.indexes.extend(&gate.entries);
         if gate.gate != "approvals" || gate.verdict != Verdict::Pass {
@@ -106,8 +121,11 @@ fn add_decision(row: &mut Row, shown: &Shown, decision: EntryIndex) {
         }
         for entry in &gate.entries {
             let it = shown.entries.get(entry);
-            let name = it.and_then(|it| it.signers.first()).map(ToString::to_string);
-            row.approvers.extend(name.filter(|name| !row.approvers.contains(name)));
+            let name = it
+                .and_then(|it| it.signers.first())
+                .map(ToString::to_string);
+            row.approvers
+                .extend(name.filter(|name| !row.approvers.contains(name)));
         }
     }
 }

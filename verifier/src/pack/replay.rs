@@ -17,10 +17,7 @@ use super::shown::{Shown, ShownEntry};
 use crate::admission::{Accepted, Moment, Refusal, judge, judge_as_logged};
 use crate::entry::{Entry, genesis_prev};
 use crate::event::{Body, Event};
-use crate::log::genesis_keys;
 use crate::merkle;
-use crate::note::Vkey;
-use crate::projection::slice::ControlSlice;
 use crate::projection::{Head, HeadsRoot, State};
 use crate::signed::{KeyRing, signed_by};
 use crate::thread::derive_threads;
@@ -43,7 +40,6 @@ pub struct Replay {
     pub as_logged: u64,
     pub at_heads: Option<Snapshot>,
     pub seen: BTreeMap<(TreeSize, Hash), EntryIndex>,
-    pub log: Vkey,
 }
 
 struct Fold<'a> {
@@ -62,12 +58,12 @@ struct Fold<'a> {
 }
 
 /// Folds every shown event in the order of the log.
-pub fn replay(scope: &Scope, mut shown: Shown, log: Vkey) -> Replay {
+pub fn replay(scope: &Scope, mut shown: Shown) -> Replay {
     let whole = gather::threads(scope, &shown);
     let mut fold = Fold {
         scope,
         ledger: genesis_prev(&scope.origin),
-        state: State::of_threads(ControlSlice::default(), whole.iter().cloned()),
+        state: State::of_threads(whole.iter().cloned()),
         whole,
         ring: KeyRing::default(),
         out: Vec::new(),
@@ -92,7 +88,6 @@ pub fn replay(scope: &Scope, mut shown: Shown, log: Vkey) -> Replay {
         as_logged: fold.as_logged,
         at_heads: fold.at_heads,
         seen: fold.seen,
-        log,
     }
 }
 
@@ -103,10 +98,16 @@ impl Fold<'_> {
 
     /// Takes one entry: re-derives its threads, and folds the statement at its last part.
     fn one(&mut self, index: EntryIndex, shown: &mut Shown) {
-        let Some(it) = shown.entries.get(&index) else { return };
+        let Some(it) = shown.entries.get(&index) else {
+            return;
+        };
         let (entry, leaf) = (it.entry.clone(), it.leaf);
         let Some(event) = it.event.clone() else {
-            if entry.threads.iter().any(|line| self.whole.contains(&line.thread)) {
+            if entry
+                .threads
+                .iter()
+                .any(|line| self.whole.contains(&line.thread))
+            {
                 let detail = format!("envelope {} is not in the pack", entry.envelope);
                 self.find(Code::EnvelopeWithheld, index, detail);
             }
@@ -121,16 +122,23 @@ impl Fold<'_> {
             self.state.advance(&entry, leaf);
             return;
         }
-        let keys = match self.state.trust() {
-            None => genesis_keys(&event),
-            Some(_) => signed_by(&event, &self.ring),
-        };
+        let keys = signed_by(&event, &self.ring);
         self.signatures += keys.len() as u64;
         let time_before = before(shown, &entry);
-        let at = Moment { index, time: entry.time, time_before: time_before.unwrap_or(entry.time) };
+        let at = Moment {
+            index,
+            time: entry.time,
+            time_before: time_before.unwrap_or(entry.time),
+        };
         let accepted = self.judge(&event, &keys, filed.as_ref(), &at, time_before.is_some());
         if let Body::Heads(body) = &event.body {
-            self.at_heads = Some(self.snapshot(index, HeadsRoot { threads: body.threads, root: body.root }));
+            self.at_heads = Some(self.snapshot(
+                index,
+                HeadsRoot {
+                    threads: body.threads,
+                    root: body.root,
+                },
+            ));
         }
         self.state.advance(&entry, leaf);
         if let Some(accepted) = accepted {
@@ -153,9 +161,15 @@ impl Fold<'_> {
         }
         if !found.iter().copied().eq(&parts[turn]) {
             let names = |threads: &mut dyn Iterator<Item = &ThreadId>| {
-                threads.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                threads
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
             };
-            let (has, gives) = (names(&mut found.into_iter()), names(&mut parts[turn].iter()));
+            let (has, gives) = (
+                names(&mut found.into_iter()),
+                names(&mut parts[turn].iter()),
+            );
             let detail = format!("has {has}; the statement gives {gives}");
             self.find(Code::ThreadsNotDerived, entry.index, detail);
             return false;
@@ -216,7 +230,10 @@ impl Fold<'_> {
         if self.is_ours(event, at) {
             self.out.extend(accepted.notices.iter().cloned());
         }
-        let relied = accepted.relied.iter().map(|(entry, key)| (at.index, *entry, *key));
+        let relied = accepted
+            .relied
+            .iter()
+            .map(|(entry, key)| (at.index, *entry, *key));
         self.relied.extend(relied);
         self.state.apply(event, accepted, at);
         if let Some(seen) = gather::seen_by(event) {
@@ -226,7 +243,11 @@ impl Fold<'_> {
             self.ring.add(trust);
         }
         if let Some(it) = shown.entries.get_mut(&at.index) {
-            it.signers = accepted.signers.iter().map(|signer| signer.identity.clone()).collect();
+            it.signers = accepted
+                .signers
+                .iter()
+                .map(|signer| signer.identity.clone())
+                .collect();
         }
     }
 
@@ -234,7 +255,10 @@ impl Fold<'_> {
         let mut heads = BTreeMap::new();
         for (thread, head) in self.state.all_heads() {
             if self.whole.contains(thread) {
-                let slice = self.state.slice_json(thread).map(|json| merkle::sha256(&[&json]));
+                let slice = self
+                    .state
+                    .slice_json(thread)
+                    .map(|json| merkle::sha256(&[&json]));
                 heads.insert(thread.clone(), (*head, slice));
             }
         }
@@ -243,7 +267,9 @@ impl Fold<'_> {
 
     /// Decisions that relied on a key of which it is known by now that it was compromised then.
     fn finish_relied(&mut self) {
-        let Some(trust) = self.state.trust().cloned() else { return };
+        let Some(trust) = self.state.trust().cloned() else {
+            return;
+        };
         for (decision, entry, key) in std::mem::take(&mut self.relied) {
             if trust.is_tainted(&key, entry) {
                 let detail = format!("on entry {entry}, signed by {}", key.short());
@@ -265,5 +291,8 @@ pub fn filed_under(entry: &Entry) -> Option<Project> {
 fn before(shown: &Shown, entry: &Entry) -> Option<schemas::id::Time> {
     let first = gather::all_parts(entry.index, entry.part, entry.parts).start;
     let index = first.checked_sub(1)?;
-    shown.entries.get(&index).map(|it: &ShownEntry| it.entry.time)
+    shown
+        .entries
+        .get(&index)
+        .map(|it: &ShownEntry| it.entry.time)
 }

@@ -1,18 +1,22 @@
 //! The gates: one file each. A gate answers with a verdict, one sentence, and the next step.
 
 pub mod approvals;
+#[cfg(test)]
+mod cases;
 pub mod evidence;
 pub mod provenance;
 pub mod soak;
 pub mod vulnerabilities;
 
-use schemas::id::{EntryIndex, Time};
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::id::{Digest, EntryIndex, Time};
 use schemas::policy::{Duration, EnvironmentRule};
 use schemas::report::{GateVerdict, Verdict};
 
 use super::Context;
 use crate::projection::Missing;
-use crate::projection::slice::Evidence;
+use crate::projection::slice::{BuildFacts, Evidence};
 
 /// A gate's answer before it has its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,20 +164,69 @@ pub fn staleness<T>(
     )
 }
 
-/// True where a newer event of this kind could not be read: then nobody can tell what it said.
+/// Gives an answer where an event of this kind after `since` could not be read: then nobody can
+/// tell what it said, nor of which suite.
 pub fn unreadable(
     kind: &str,
-    newest: EntryIndex,
+    since: EntryIndex,
     context: &Context,
 ) -> Result<Option<Answer>, Missing> {
     let unreadable = context
         .asked()?
         .and_then(|known| known.unreadable.get(kind).copied());
-    Ok(unreadable.filter(|entry| *entry > newest).map(|entry| {
+    Ok(unreadable.filter(|entry| *entry > since).map(|entry| {
         Answer::indeterminate(format!("a newer {kind} event cannot be read"))
             .next(format!("record the {kind} again"))
             .on([entry])
     }))
+}
+
+/// The entry since which each of these suites has been recorded; 0 where one is missing.
+pub fn recorded_since<T>(suites: &[String], found: &BTreeMap<String, Evidence<T>>) -> EntryIndex {
+    suites
+        .iter()
+        .map(|suite| found.get(suite).map_or(0, |evidence| evidence.entry))
+        .min()
+        .unwrap_or(0)
+}
+
+/// The newest build, or the answer of every gate that needs one: an older build than one that
+/// cannot be read, or one that a compromised key signed, names neither builder nor commits.
+pub fn newest_build<'a>(
+    context: &Context<'a>,
+) -> Result<Result<&'a Evidence<BuildFacts>, Answer>, Missing> {
+    let build = context.asked()?.and_then(|known| known.build.as_ref());
+    let since = build.map_or(0, |build| build.entry);
+    if let Some(answer) = unreadable("build", since, context)? {
+        return Ok(Err(answer));
+    }
+    let Some(build) = build else {
+        let next = "record the build: attestry record build";
+        return Ok(Err(Answer::waiting("no build is recorded").next(next)));
+    };
+    Ok(match staleness(build, "build", None, context) {
+        Some(answer) => Err(answer),
+        None => Ok(build),
+    })
+}
+
+/// The commits that the newest build is made from, all of them, or why they cannot be told.
+pub fn commits<'a>(
+    context: &Context<'a>,
+) -> Result<Result<(EntryIndex, BTreeSet<&'a Digest>), Answer>, Missing> {
+    let build = match newest_build(context)? {
+        Ok(build) => build,
+        Err(answer) => return Ok(Err(answer)),
+    };
+    if build.facts.sources.is_empty() || build.facts.truncated {
+        let answer = Answer::indeterminate("the build does not name all its commits")
+            .next("record a build that names its sources with their commits")
+            .on([build.entry]);
+        return Ok(Err(answer));
+    }
+    let sources = build.facts.sources.iter();
+    let commits = sources.map(|source| &source.commit).collect();
+    Ok(Ok((build.entry, commits)))
 }
 
 /// The policy's `from`: the artifact must be granted in one of these environments.
@@ -219,3 +272,6 @@ pub fn for_people(ms: i64) -> String {
         _ => format!("{days} d"),
     }
 }
+
+#[cfg(test)]
+mod tests;

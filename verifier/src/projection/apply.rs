@@ -1,18 +1,17 @@
 //! What an accepted event changes.
 
-use schemas::id::{Digest, Environment, Project, Time};
+mod artifact;
+
+use schemas::id::{Digest, Environment, Project};
 use schemas::predicate::approval::ApprovalOutcome;
 use schemas::predicate::decision::{Decision, Outcome};
 use schemas::predicate::deployment::{Deployment, DeploymentResult};
-use schemas::predicate::report::ReportNote;
 use schemas::thread::ThreadId;
 
 use super::State;
-use super::evidence;
 use super::slice::{
-    AnalysisFacts, ApprovalGiven, ArtifactInProject, Attempt, ControlSlice, Decided, Deployed,
-    EnvironmentSlice, Evidence, Granted, PolicyInForce, Request, ReviewFacts, Running, SbomFacts,
-    Signer, TrustInForce,
+    ApprovalGiven, Attempt, ControlSlice, EnvironmentSlice, Granted, PolicyInForce, Request,
+    Running, Signer, TrustInForce,
 };
 use crate::admission::{Accepted, Moment};
 use crate::event::{Body, Event};
@@ -38,7 +37,15 @@ impl State {
             };
             self.apply_environment(event, accepted, &environment, at);
         }
-        let digests: Vec<&Digest> = event.digests().collect();
+        // The ledger itself is no artifact: its digest has no thread, so no slice either.
+        let itself = self.trust().map(|trust| {
+            let origin = &trust.document.origin;
+            Digest::sha256(&crate::entry::genesis_prev(origin))
+        });
+        let digests: Vec<&Digest> = event
+            .digests()
+            .filter(|digest| Some(*digest) != itself.as_ref())
+            .collect();
         for (position, digest) in digests.iter().enumerate() {
             let first = !digests[..position].contains(digest);
             if first && self.knows(&ThreadId::Artifact((*digest).clone())) {
@@ -142,9 +149,9 @@ impl State {
         let slice = self.artifacts.entry(digest.clone()).or_default();
         let known = slice.projects.entry(project.clone()).or_default();
         if accepted.repeated {
-            add_signers(known, event, &accepted.signers);
+            artifact::add_signers(known, event, &accepted.signers, at);
         } else {
-            put(known, event, accepted, digest, at);
+            artifact::put(known, event, accepted, digest, at);
         }
         self.touch(ThreadId::Artifact(digest.clone()));
     }
@@ -228,197 +235,5 @@ fn apply_deployment(
             .is_some_and(|now| now.artifact != before.artifact)
     {
         slice.previous = Some(before);
-    }
-}
-
-fn record<T>(
-    event: &Event,
-    accepted: &Accepted,
-    at: &Moment,
-    report: Option<&ReportNote>,
-    tool_time: Option<Time>,
-    facts: T,
-) -> Evidence<T> {
-    Evidence {
-        entry: at.index,
-        time: at.time,
-        tool_time: tool_time.or_else(|| report.and_then(|report| report.finished_at)),
-        statement: event.statement,
-        signers: accepted.signers.clone(),
-        binding: report.map(|report| report.binding),
-        facts,
-    }
-}
-
-/// The newest event per suite, metric or kind takes the place of the one before.
-fn put(
-    known: &mut ArtifactInProject,
-    event: &Event,
-    accepted: &Accepted,
-    digest: &Digest,
-    at: &Moment,
-) {
-    let keep = |report, time| record(event, accepted, at, report, time, ());
-    match &event.body {
-        Body::Build(body) => {
-            let subject = event
-                .subjects
-                .iter()
-                .find(|subject| subject.digests.contains(digest));
-            known.name = subject
-                .and_then(|subject| subject.name.clone())
-                .or(known.name.take());
-            known.version = subject
-                .and_then(|subject| subject.version.clone())
-                .or(known.version.take());
-            let evidence = keep(None, evidence::build_time(body));
-            known.build = Some(swap(evidence, evidence::build_facts(body)));
-        }
-        Body::Test(body) => {
-            let report = body.report.as_ref();
-            let evidence = swap(keep(report, None), evidence::test_facts(body));
-            known.tests.insert(evidence::suite_of(report), evidence);
-        }
-        Body::Vulnerabilities(body) => {
-            let report = body.report.as_ref();
-            let evidence = keep(report, evidence::scan_time(body));
-            known.scans.insert(
-                evidence::suite_of(report),
-                swap(evidence, evidence::scan_facts(body)),
-            );
-        }
-        Body::Analysis(body) => {
-            let facts = AnalysisFacts {
-                levels: body.levels,
-                suppressed: body.suppressed,
-            };
-            let evidence = swap(keep(Some(&body.report), None), facts);
-            known
-                .analyses
-                .insert(evidence::suite_of(Some(&body.report)), evidence);
-        }
-        Body::Measurement(body) => {
-            let evidence = keep(body.report.as_ref(), body.measured_at);
-            for metric in &body.metrics {
-                let evidence = swap(evidence.clone(), metric.clone());
-                known.metrics.insert(metric.name.clone(), evidence);
-            }
-        }
-        Body::Sbom => {
-            let facts = SbomFacts {
-                predicate_type: event.predicate_type.clone(),
-            };
-            known.sbom = Some(swap(keep(None, None), facts));
-        }
-        Body::Review(body) => {
-            let facts = ReviewFacts {
-                authors: body.authors.clone(),
-                reviewers: body.reviewers.clone(),
-                outcome: body.outcome,
-            };
-            known.review = Some(swap(keep(None, body.reviewed_at), facts));
-        }
-        Body::Unreadable(_) => {
-            known
-                .unreadable
-                .insert(event.kind.name().to_owned(), at.index);
-        }
-        Body::Decision(_) | Body::Deployment(_) => put_place(known, event, accepted, at),
-        // Requests and approvals live in the environment's slice; policies, trust, heads, exports
-        // and notes say nothing of an artifact that a gate reads.
-        Body::Approval(_)
-        | Body::Export(_)
-        | Body::Heads(_)
-        | Body::Note(_)
-        | Body::Other
-        | Body::Policy(..)
-        | Body::PromotionRequest(_)
-        | Body::Trust(..) => {}
-    }
-}
-
-/// Where the artifact stands in an environment: decided, and deployed.
-fn put_place(known: &mut ArtifactInProject, event: &Event, accepted: &Accepted, at: &Moment) {
-    match &event.body {
-        Body::Decision(body) => {
-            let said = &body.extension;
-            let place = known.places.entry(said.environment.clone()).or_default();
-            place.decided = Some(Decided {
-                entry: at.index,
-                time: at.time,
-                request: said.request.index,
-                outcome: said.outcome,
-            });
-        }
-        Body::Deployment(body) if body.result == DeploymentResult::Succeeded => {
-            let place = known.places.entry(body.environment.clone()).or_default();
-            let granted = place.is_granted();
-            if let Some(signer) = accepted.signers.first() {
-                let (entry, time, key) = (at.index, at.time, signer.key);
-                place.deployed = Some(Deployed {
-                    entry,
-                    time,
-                    key,
-                    granted,
-                });
-            }
-        }
-        _ => {}
-    }
-}
-
-fn swap<T>(evidence: Evidence<()>, facts: T) -> Evidence<T> {
-    let Evidence {
-        entry,
-        time,
-        tool_time,
-        statement,
-        signers,
-        binding,
-        facts: (),
-    } = evidence;
-    Evidence {
-        entry,
-        time,
-        tool_time,
-        statement,
-        signers,
-        binding,
-        facts,
-    }
-}
-
-/// A repeat adds its signers to the evidence that the statement's first entry gave.
-fn add_signers(known: &mut ArtifactInProject, event: &Event, signers: &[Signer]) {
-    let lists = [
-        known
-            .build
-            .iter_mut()
-            .map(|it| (it.statement, &mut it.signers))
-            .collect::<Vec<_>>(),
-        known
-            .tests
-            .values_mut()
-            .map(|it| (it.statement, &mut it.signers))
-            .collect(),
-        known
-            .scans
-            .values_mut()
-            .map(|it| (it.statement, &mut it.signers))
-            .collect(),
-        known
-            .sbom
-            .iter_mut()
-            .map(|it| (it.statement, &mut it.signers))
-            .collect(),
-    ];
-    for (statement, list) in lists.into_iter().flatten() {
-        if statement == event.statement {
-            for signer in signers {
-                if !list.contains(signer) {
-                    list.push(signer.clone());
-                }
-            }
-        }
     }
 }

@@ -37,6 +37,16 @@ pub const REQUEST_MS_MAX: i64 = 30 * 86_400_000;
 pub struct Signer {
     pub identity: IdentityName,
     pub key: KeyId,
+    /// The entry of the repeat that brought this signature, where it came after the statement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<EntryIndex>,
+}
+
+impl Signer {
+    /// The entry that logged this signature under a statement first logged at `entry`.
+    pub fn signed_at(&self, entry: EntryIndex) -> EntryIndex {
+        self.repeat.unwrap_or(entry)
+    }
 }
 
 /// One piece of evidence: where it stands, who signed it, and what a gate needs of it.

@@ -83,9 +83,12 @@ fn sync_folder(path: &Path) -> Result<(), StoreError> {
 /// Recognises a log and brings its schema up to date. Writes nothing to any other file.
 pub async fn prepare(path: &Path) -> Result<(), StoreError> {
     check_file(path)?;
-    let mut connection = options(path).connect().await.map_err(failed)?;
-    let version = recognise(&mut connection, path).await?;
-    migrate(&mut connection, version).await?;
+    let (mut connection, stamp) = match read_stamp(path).await {
+        Ok(found) => found,
+        Err(error) if is_no_database(&error) => return Err(foreign(path, 0)),
+        Err(error) => return Err(failed(error)),
+    };
+    migrate(&mut connection, recognise(path, stamp)?).await?;
     // Stored in the file, so it is already so unless somebody changed it.
     let journal: String = sqlx::query_scalar("PRAGMA journal_mode = WAL")
         .fetch_one(&mut connection)
@@ -109,25 +112,23 @@ fn check_file(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Reads the schema version of a database that is ours.
-async fn recognise(connection: &mut SqliteConnection, path: &Path) -> Result<usize, StoreError> {
-    let pragmas = "SELECT application_id, user_version \
+/// Reads the two numbers in a database's header: application id and schema version.
+async fn read_stamp(path: &Path) -> Result<(SqliteConnection, (u32, u32)), sqlx::Error> {
+    const STAMP: &str = "SELECT application_id, user_version \
          FROM pragma_application_id, pragma_user_version";
-    let (application, version): (u32, u32) =
-        match sqlx::query_as(pragmas).fetch_one(connection).await {
-            Ok(found) => found,
-            Err(error) if is_no_database(&error) => (0, 0),
-            Err(error) => return Err(failed(error)),
-        };
-    let path = path.to_owned();
+    let mut connection = options(path).connect().await?;
+    let stamp = sqlx::query_as(STAMP).fetch_one(&mut connection).await?;
+    Ok((connection, stamp))
+}
+
+/// Says which of our schema versions a database has, if it is ours.
+fn recognise(path: &Path, (application, version): (u32, u32)) -> Result<usize, StoreError> {
     if application != APPLICATION_ID {
-        return Err(StoreError::Foreign {
-            path,
-            found: application,
-        });
+        return Err(foreign(path, application));
     }
     let known = MIGRATIONS.len();
     if version as usize > known {
+        let path = path.to_owned();
         return Err(StoreError::Newer {
             path,
             found: version,
@@ -135,6 +136,13 @@ async fn recognise(connection: &mut SqliteConnection, path: &Path) -> Result<usi
         });
     }
     Ok(version as usize)
+}
+
+fn foreign(path: &Path, found: u32) -> StoreError {
+    StoreError::Foreign {
+        path: path.to_owned(),
+        found,
+    }
 }
 
 fn is_no_database(error: &sqlx::Error) -> bool {
@@ -156,4 +164,140 @@ async fn migrate(connection: &mut SqliteConnection, version: usize) -> Result<()
         transaction.commit().await.map_err(super::commit_failed)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+    use crate::store::{Read, SqliteStore, Store};
+
+    #[tokio::test]
+    async fn a_new_file_is_private_and_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        let store = SqliteStore::create(&path).await.unwrap();
+        drop(store.lock().await.unwrap());
+        assert!(store.swap_checkpoint(None, 0, "empty").await.unwrap());
+        let mut files = 0;
+        for file in fs::read_dir(folder.path()).unwrap() {
+            let file = file.unwrap();
+            assert_eq!(
+                file.metadata().unwrap().permissions().mode() & 0o777,
+                0o600,
+                "{file:?}"
+            );
+            files += 1;
+        }
+        assert_eq!(files, 3, "the database, -wal and -shm");
+        let mut connection = options(&path).connect().await.unwrap();
+        for (pragma, expected) in [
+            ("SELECT page_size FROM pragma_page_size", "8192"),
+            ("SELECT journal_mode FROM pragma_journal_mode", "wal"),
+            ("SELECT synchronous FROM pragma_synchronous", "2"),
+            ("SELECT user_version FROM pragma_user_version", "1"),
+        ] {
+            let query = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(format!(
+                "SELECT CAST(({pragma}) AS TEXT)"
+            )));
+            assert_eq!(
+                query.fetch_one(&mut connection).await.unwrap(),
+                expected,
+                "{pragma}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn creating_touches_nothing_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        symlink(&target, &link).unwrap();
+        let refused = SqliteStore::create(&link).await;
+        assert!(
+            matches!(refused, Err(StoreError::Exists { .. })),
+            "dangling link: {refused:?}"
+        );
+        assert!(!target.exists());
+        fs::write(&target, "mine").unwrap();
+        for path in [&target, &link, &folder.path().to_owned()] {
+            let refused = SqliteStore::create(path).await;
+            assert!(
+                matches!(refused, Err(StoreError::Exists { .. })),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(fs::read(&target).unwrap(), b"mine");
+        let refused = SqliteStore::create(folder.path().join("no/folder")).await;
+        assert!(
+            matches!(refused, Err(StoreError::File { .. })),
+            "{refused:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn opening_makes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        let refused = SqliteStore::open(&path).await;
+        assert!(
+            matches!(refused, Err(StoreError::Missing { .. })),
+            "{refused:?}"
+        );
+        assert!(!path.exists());
+        let refused = SqliteStore::open(folder.path()).await;
+        assert!(
+            matches!(refused, Err(StoreError::Irregular { .. })),
+            "{refused:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_foreign_file_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("other.db");
+        let options = options(&database).create_if_missing(true);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::raw_sql("PRAGMA application_id = 7; CREATE TABLE head (id)")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        let (text, empty) = (folder.path().join("text"), folder.path().join("empty"));
+        fs::write(&text, "no database, but longer than a header. ".repeat(40)).unwrap();
+        fs::write(&empty, "").unwrap();
+        for (path, application) in [(&database, 7), (&text, 0), (&empty, 0)] {
+            let before = fs::read(path).unwrap();
+            match SqliteStore::open(path).await {
+                Err(StoreError::Foreign { found, .. }) => assert_eq!(found, application),
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(fs::read(path).unwrap(), before);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_newer_schema_is_refused_and_an_open_log_reopens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        SqliteStore::create(&path).await.unwrap();
+        let again = SqliteStore::open(&path).await.unwrap();
+        assert_eq!(again.snapshot().await.unwrap().head().size, 0);
+        let mut connection = options(&path).connect().await.unwrap();
+        sqlx::raw_sql("PRAGMA user_version = 9")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        let refused = SqliteStore::open(&path).await;
+        assert!(matches!(
+            refused,
+            Err(StoreError::Newer {
+                found: 9,
+                known: 1,
+                ..
+            })
+        ));
+    }
 }

@@ -2,8 +2,8 @@
 
 use schemas::id::{Digest, EntryIndex, Hash, Project, Time, TreeSize};
 use schemas::thread::ThreadId;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Arguments, Row};
+use sqlx::Arguments;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 
 use super::failed;
 use super::rows::{Columns, RowsSql, number};
@@ -64,16 +64,17 @@ pub async fn range(
     rows.iter().map(stored_entry).collect()
 }
 
+const ENTRIES: RowsSql = RowsSql {
+    before: "SELECT e.entry_index, e.entry, v.envelope \
+        FROM entry e LEFT JOIN envelope v USING (entry_index) WHERE e.entry_index IN (",
+    tuple: "?",
+    after: ")",
+};
+
 pub async fn entries(
     connection: &mut SqliteConnection,
     indexes: &[EntryIndex],
 ) -> Result<Vec<StoredEntry>, StoreError> {
-    const ENTRIES: RowsSql = RowsSql {
-        before: "SELECT e.entry_index, e.entry, v.envelope \
-            FROM entry e LEFT JOIN envelope v USING (entry_index) WHERE e.entry_index IN (",
-        tuple: "?",
-        after: ")",
-    };
     let rows = ENTRIES
         .select(connection, indexes, |row, index| row.add(number(*index)))
         .await?;
@@ -92,17 +93,18 @@ fn stored_entry(row: &SqliteRow) -> Result<StoredEntry, StoreError> {
     })
 }
 
+const THREADS: RowsSql = RowsSql {
+    before: "SELECT kind, id, position, entry_index, leaf, slice FROM thread \
+        WHERE (kind, id) IN (VALUES ",
+    tuple: "(?,?)",
+    after: ")",
+};
+
 pub async fn threads(
     connection: &mut SqliteConnection,
     threads: &[ThreadId],
 ) -> Result<Vec<Thread>, StoreError> {
-    const THREADS: RowsSql = RowsSql {
-        before: "SELECT kind, id, position, entry_index, leaf, slice FROM thread \
-            WHERE (kind, id) IN (VALUES ",
-        tuple: "(?,?)",
-        after: ")",
-    };
-    let bind = |row: &mut sqlx::sqlite::SqliteArguments, thread: &ThreadId| {
+    let bind = |row: &mut SqliteArguments, thread: &ThreadId| {
         row.add(thread.kind())?;
         row.add(thread.id())
     };
@@ -110,16 +112,18 @@ pub async fn threads(
     rows.iter().map(thread).collect()
 }
 
+const PAGE: &str = "SELECT kind, id, position, entry_index, leaf, slice FROM thread \
+     WHERE (kind, id) > (?1, ?2) ORDER BY kind, id LIMIT ?3";
+
+const PAGE_OF_KIND: &str = "SELECT kind, id, position, entry_index, leaf, slice FROM thread \
+     WHERE (kind, id) > (?1, ?2) AND kind = ?4 ORDER BY kind, id LIMIT ?3";
+
 pub async fn threads_page(
     connection: &mut SqliteConnection,
     kind: Option<&str>,
     after: Option<&ThreadId>,
     limit: u32,
 ) -> Result<Vec<Thread>, StoreError> {
-    const PAGE: &str = "SELECT kind, id, position, entry_index, leaf, slice FROM thread \
-         WHERE (kind, id) > (?1, ?2) ORDER BY kind, id LIMIT ?3";
-    const PAGE_OF_KIND: &str = "SELECT kind, id, position, entry_index, leaf, slice FROM thread \
-         WHERE (kind, id) > (?1, ?2) AND kind = ?4 ORDER BY kind, id LIMIT ?3";
     let query = match kind {
         None => sqlx::query(PAGE),
         Some(_) => sqlx::query(PAGE_OF_KIND),
@@ -186,17 +190,18 @@ pub async fn find_artifacts(
     rows.iter().map(digest).collect()
 }
 
+const STATEMENTS: RowsSql = RowsSql {
+    before: "SELECT statement, project, entry_index, parts, signers FROM statement \
+        WHERE (statement, project) IN (VALUES ",
+    tuple: "(?,?)",
+    after: ")",
+};
+
 pub async fn statements(
     connection: &mut SqliteConnection,
     keys: &[(Hash, Option<Project>)],
 ) -> Result<Vec<Logged>, StoreError> {
-    const STATEMENTS: RowsSql = RowsSql {
-        before: "SELECT statement, project, entry_index, parts, signers FROM statement \
-            WHERE (statement, project) IN (VALUES ",
-        tuple: "(?,?)",
-        after: ")",
-    };
-    let bind = |row: &mut sqlx::sqlite::SqliteArguments, key: &(Hash, Option<Project>)| {
+    let bind = |row: &mut SqliteArguments, key: &(Hash, Option<Project>)| {
         row.add(key.0.0.as_slice())?;
         row.add(key.1.as_ref().map_or("", |project| project.as_str()))
     };
@@ -222,16 +227,17 @@ fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
     })
 }
 
+const TILES: RowsSql = RowsSql {
+    before: "SELECT level, number, hashes FROM tile WHERE (level, number) IN (VALUES ",
+    tuple: "(?,?)",
+    after: ")",
+};
+
 pub async fn tiles(
     connection: &mut SqliteConnection,
     keys: &[(u8, u64)],
 ) -> Result<Vec<Tile>, StoreError> {
-    const TILES: RowsSql = RowsSql {
-        before: "SELECT level, number, hashes FROM tile WHERE (level, number) IN (VALUES ",
-        tuple: "(?,?)",
-        after: ")",
-    };
-    let bind = |row: &mut sqlx::sqlite::SqliteArguments, key: &(u8, u64)| {
+    let bind = |row: &mut SqliteArguments, key: &(u8, u64)| {
         row.add(i64::from(key.0))?;
         row.add(number(key.1))
     };
@@ -248,10 +254,12 @@ fn tile(row: &SqliteRow) -> Result<Tile, StoreError> {
     })
 }
 
+const CHECKPOINT: &str = "SELECT size, note FROM checkpoint ORDER BY sequence DESC LIMIT 1";
+
 pub async fn checkpoint(
     connection: &mut SqliteConnection,
 ) -> Result<Option<(TreeSize, String)>, StoreError> {
-    let row = sqlx::query("SELECT size, note FROM checkpoint ORDER BY sequence DESC LIMIT 1")
+    let row = sqlx::query(CHECKPOINT)
         .fetch_optional(connection)
         .await
         .map_err(failed)?;
@@ -263,16 +271,75 @@ pub async fn checkpoint(
     Ok(Some((columns.number("size")?, columns.get("note")?)))
 }
 
+const CHECKPOINT_AT: &str =
+    "SELECT note FROM checkpoint WHERE size = ?1 ORDER BY sequence DESC LIMIT 1";
+
 pub async fn checkpoint_at(
     connection: &mut SqliteConnection,
     size: TreeSize,
 ) -> Result<Option<String>, StoreError> {
-    let query = "SELECT note FROM checkpoint WHERE size = ?1 ORDER BY sequence DESC LIMIT 1";
-    let row = sqlx::query(query)
+    let row = sqlx::query(CHECKPOINT_AT)
         .bind(number(size))
         .fetch_optional(connection)
         .await
         .map_err(failed)?;
-    row.map(|row| row.try_get("note").map_err(failed))
-        .transpose()
+    row.map(|row| {
+        Columns {
+            table: "checkpoint",
+            row: &row,
+        }
+        .get("note")
+    })
+    .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Row};
+
+    use super::*;
+    use crate::store::sqlite::SqliteStore;
+
+    /// A look-up that walks a table is fast in every test and slow in every audit.
+    #[tokio::test]
+    async fn every_lookup_uses_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::create(folder.path().join("log.db"))
+            .await
+            .unwrap();
+        let keys = |sql: RowsSql| sql.text(64).0;
+        let queries = [
+            RANGE.to_owned(),
+            FIND_ARTIFACTS.to_owned(),
+            PAGE.to_owned(),
+            PAGE_OF_KIND.to_owned(),
+            CHECKPOINT.to_owned(),
+            CHECKPOINT_AT.to_owned(),
+            keys(ENTRIES),
+            keys(THREADS),
+            keys(STATEMENTS),
+            keys(TILES),
+        ];
+        for query in queries {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+            let plan = sqlx::query(explain)
+                .fetch_all(&store.readers)
+                .await
+                .unwrap();
+            let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            let walks = |step: &&String| {
+                let constant = [
+                    "VALUES CLAUSE",
+                    "CONSTANT ROW",
+                    "summed",
+                    "sized",
+                    "(subquery",
+                    "checkpoint",
+                ];
+                step.starts_with("SCAN") && !constant.iter().any(|it| step.contains(it))
+                    || step.contains("USE TEMP B-TREE")
+            };
+            assert_eq!(plan.iter().find(walks), None, "{query}\n{plan:#?}");
+        }
+    }
 }

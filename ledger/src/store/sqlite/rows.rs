@@ -69,7 +69,7 @@ impl RowsSql {
         Ok(found)
     }
 
-    fn text(&self, rows: usize) -> AssertSqlSafe<String> {
+    pub fn text(&self, rows: usize) -> AssertSqlSafe<String> {
         let size = self.before.len() + self.after.len() + rows * (self.tuple.len() + 1);
         let mut text = String::with_capacity(size);
         text.push_str(self.before);

@@ -161,3 +161,28 @@ impl Append for SqliteTransaction<Writing> {
         self.transaction.commit().await.map_err(commit_failed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{SqliteStore, Store};
+
+    /// A call that is dropped before its end has entered and never finishes.
+    #[tokio::test]
+    async fn an_abandoned_call_breaks_the_transaction() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::create(folder.path().join("log.db"))
+            .await
+            .unwrap();
+        let mut append = store.lock().await.unwrap();
+        append.write(&Batch::default()).await.unwrap();
+        append.enter().unwrap();
+        assert!(matches!(append.checkpoint().await, Err(StoreError::Broken)));
+        assert!(matches!(
+            append.write(&Batch::default()).await,
+            Err(StoreError::Broken)
+        ));
+        assert!(matches!(append.commit().await, Err(StoreError::Broken)));
+        store.lock().await.unwrap().commit().await.unwrap();
+    }
+}

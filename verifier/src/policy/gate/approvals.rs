@@ -7,7 +7,7 @@ use schemas::id::{EntryIndex, IdentityName};
 use schemas::policy::{Approvals, Excluded};
 use schemas::predicate::approval::ApprovalOutcome;
 
-use super::Answer;
+use super::{Answer, commits};
 use crate::policy::Context;
 use crate::projection::Missing;
 use crate::projection::slice::{ApprovalGiven, Request};
@@ -19,7 +19,8 @@ pub fn evaluate(gate: &Approvals, context: &Context) -> Result<Answer, Missing> 
     let request = context
         .ask
         .request
-        .and_then(|index| slice?.requests.get(&index));
+        .and_then(|index| slice?.requests.get(&index))
+        .filter(|it| it.artifact == *context.ask.artifact && !it.is_expired(context.at));
     let Some(request) = request else {
         let reason = format!("0 of {}, nothing is requested yet", gate.count);
         return Ok(Answer::waiting(reason).next("ask for it: attestry promote"));
@@ -164,27 +165,23 @@ fn excluded(
 
 /// The authors of every source commit of the newest build, as their reviews name them.
 fn authors(context: &Context) -> Result<Result<Vec<(IdentityName, String)>, Answer>, Missing> {
-    let Some(build) = context.asked()?.and_then(|known| known.build.as_ref()) else {
-        let next = "record the build: attestry record build";
-        return Ok(Err(Answer::waiting(
-            "no build names the commit, so its author is unknown",
-        )
-        .next(next)));
+    let (_, commits) = match commits(context)? {
+        Ok(found) => found,
+        Err(answer) => {
+            let reason = format!("{}, so the author is unknown", answer.reason);
+            return Ok(Err(Answer { reason, ..answer }));
+        }
     };
-    if build.facts.sources.is_empty() || build.facts.truncated {
-        let reason = "the build does not name all its commits, so its author is unknown";
-        return Ok(Err(Answer::indeterminate(reason).on([build.entry])));
-    }
     let mut found = BTreeSet::new();
-    for source in &build.facts.sources {
-        let commit = source.commit.short();
+    for digest in commits {
+        let commit = digest.short();
         let review = context
-            .artifact(&source.commit)?
+            .artifact(digest)?
             .and_then(|known| known.review.as_ref());
         let Some(review) = review.filter(|it| context.counts(it.entry, &it.signers)) else {
             let next = format!(
                 "record the review: attestry record review --subject {}",
-                source.commit
+                digest
             );
             let reason = format!("no review of {commit} is recorded, so its author is unknown");
             return Ok(Err(Answer::waiting(reason).next(next)));
@@ -203,3 +200,6 @@ fn authors(context: &Context) -> Result<Result<Vec<(IdentityName, String)>, Answ
     }
     Ok(Ok(found.into_iter().collect()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use schemas::predicate::report::Binding;
 use schemas::predicate::review::ReviewOutcome;
 use schemas::predicate::test::TestResult;
 
-use super::{Answer, join, staleness, unreadable};
+use super::{Answer, commits, join, recorded_since, staleness, unreadable};
 use crate::decimal::Decimal;
 use crate::policy::Context;
 use crate::projection::Missing;
@@ -68,12 +68,7 @@ pub fn by_suite<T>(
     } else {
         &gate.suites
     };
-    let newest = found
-        .values()
-        .map(|evidence| evidence.entry)
-        .max()
-        .unwrap_or(0);
-    if let Some(answer) = unreadable(kind, newest, context)? {
+    if let Some(answer) = unreadable(kind, recorded_since(suites, found), context)? {
         return Ok(answer);
     }
     if suites.is_empty() {
@@ -191,7 +186,8 @@ fn judge_metric(gate: &Gate, evidence: &Evidence<Metric>) -> Answer {
             .map(|text| (text.to_string(), read(text.as_str())))
     };
     let Some(value) = read(metric.value.as_str()) else {
-        return Answer::indeterminate(format!("{} is no number", metric.name));
+        return Answer::indeterminate(format!("{} is no number", metric.name))
+            .next("record it again as a number");
     };
     let unit = metric
         .unit
@@ -202,7 +198,10 @@ fn judge_metric(gate: &Gate, evidence: &Evidence<Metric>) -> Answer {
     let next = format!("bring {} within its limit and record it again", metric.name);
     for (limit, below) in [(limit(&gate.min), true), (limit(&gate.max), false)] {
         match limit {
-            Some((_, None)) => return Answer::indeterminate("the policy's limit is no number"),
+            Some((_, None)) => {
+                return Answer::indeterminate("the policy's limit is no number")
+                    .next("write a number in the policy");
+            }
             Some((text, Some(limit))) if below && value < limit => {
                 return Answer::fail(format!("{shown}, policy asks for at least {text}"))
                     .next(next);
@@ -218,22 +217,19 @@ fn judge_metric(gate: &Gate, evidence: &Evidence<Metric>) -> Answer {
 
 /// Every source commit of the newest build has an approving review.
 fn reviews(gate: &Gate, context: &Context) -> Result<Answer, Missing> {
-    let Some(build) = context.asked()?.and_then(|known| known.build.as_ref()) else {
-        return Ok(Answer::waiting("no build names the commit")
-            .next("record the build: attestry record build"));
+    let (build, commits) = match commits(context)? {
+        Ok(found) => found,
+        Err(answer) => return Ok(answer),
     };
     let mut answers = Vec::new();
-    for source in &build.facts.sources {
+    for commit in commits {
         let review = context
-            .artifact(&source.commit)?
+            .artifact(commit)?
             .and_then(|known| known.review.as_ref());
-        let what = format!("review of {}", source.commit.short());
+        let what = format!("review of {}", commit.short());
         answers.push(one(gate, context, "review", &what, review, judge_review)?);
     }
-    if answers.is_empty() {
-        return Ok(Answer::indeterminate("the build names no commit").on([build.entry]));
-    }
-    Ok(join(answers).on([build.entry]))
+    Ok(join(answers).on([build]))
 }
 
 fn judge_review(_: &Gate, evidence: &Evidence<ReviewFacts>) -> Answer {
@@ -250,3 +246,6 @@ fn judge_review(_: &Gate, evidence: &Evidence<ReviewFacts>) -> Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,3 +46,6 @@ pub fn evaluate(gate: &Soak, context: &Context) -> Result<Answer, Missing> {
         .on(entry)
         .until(until))
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use schemas::policy::{SeverityWord, VulnerabilityLimits};
 use schemas::predicate::report::Binding;
 
-use super::{Answer, join, staleness, unreadable};
+use super::{Answer, join, recorded_since, staleness, unreadable};
 use crate::policy::Context;
 use crate::projection::Missing;
 use crate::projection::slice::{Evidence, ScanFacts};
@@ -15,16 +15,15 @@ const SHOWN_MAX: usize = 3;
 pub fn evaluate(gate: &VulnerabilityLimits, context: &Context) -> Result<Answer, Missing> {
     let empty = std::collections::BTreeMap::new();
     let scans = context.asked()?.map_or(&empty, |known| &known.scans);
-    let newest = scans.values().map(|scan| scan.entry).max().unwrap_or(0);
-    if let Some(answer) = unreadable("vulnerabilities", newest, context)? {
-        return Ok(answer);
-    }
     let all: Vec<String> = scans.keys().cloned().collect();
     let suites = if gate.suites.is_empty() {
         &all
     } else {
         &gate.suites
     };
+    if let Some(answer) = unreadable("vulnerabilities", recorded_since(suites, scans), context)? {
+        return Ok(answer);
+    }
     let next = "record a scan: attestry record scan";
     if suites.is_empty() {
         return Ok(Answer::waiting("no scan is recorded").next(next));
@@ -100,3 +99,6 @@ fn too_many(gate: &VulnerabilityLimits, facts: &ScanFacts, over: &[SeverityWord]
     Answer::fail(format!("{}: {}", limits.join("; "), named.join(", ")))
         .next("mend them, build again and record the scan of the new artifact")
 }
+
+#[cfg(test)]
+mod tests;

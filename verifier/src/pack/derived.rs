@@ -1,0 +1,138 @@
+//! The files of a pack that follow from its entries: tables, report, keys, documents in force.
+//!
+//! They are written for people and other tools, and decide nothing; verification makes them again
+//! and compares, so that nobody can change what a reader sees.
+
+use schemas::report::{Code, Finding};
+
+use super::bag::{Bag, Files, Scope};
+use super::population::{Row, format_csv};
+use super::report;
+use super::shown::Shown;
+use super::{PIN, PackReport};
+use crate::canonical;
+use crate::pin::{Pin, format_pin};
+use crate::projection::State;
+
+pub const POPULATION: &str = "data/population.csv";
+pub const REPORT: &str = "data/report/index.html";
+pub const TRUST: &str = "data/trust.json";
+pub const POLICY: &str = "data/policy.json";
+
+/// Everything that the derived files follow from.
+pub struct Material<'a> {
+    pub scope: &'a Scope,
+    pub pin: &'a Pin,
+    pub shown: &'a Shown,
+    pub state: &'a State,
+    pub rows: &'a [Row],
+    /// The findings about the log, without those about the bag.
+    pub findings: &'a [Finding],
+}
+
+/// Makes the derived files.
+pub fn files(material: &Material) -> Files {
+    let mut files = Files::new();
+    files.insert(PIN.to_owned(), format_pin(material.pin).into_bytes());
+    let csv = format_csv(material.scope, material.rows);
+    files.insert(POPULATION.to_owned(), csv.into_bytes());
+    files.insert(REPORT.to_owned(), report::html(material).into_bytes());
+    let control = material.state.control();
+    if let Some(bytes) = control
+        .trust
+        .as_ref()
+        .and_then(|it| canonical::canonical_of(&it.document).ok())
+    {
+        files.insert(TRUST.to_owned(), bytes);
+    }
+    let policy = control.policies.get(&material.scope.project);
+    if let Some(bytes) = policy.and_then(|it| canonical::canonical_of(&it.document).ok()) {
+        files.insert(POLICY.to_owned(), bytes);
+    }
+    for (id, key) in material
+        .state
+        .trust()
+        .iter()
+        .flat_map(|trust| trust.public_keys())
+    {
+        files.insert(
+            format!("data/keys/{id}.pem"),
+            key.to_spki_pem().into_bytes(),
+        );
+    }
+    files
+}
+
+/// The findings that the report of a pack speaks of: those about the log.
+pub fn log_findings(findings: &[Finding]) -> Vec<Finding> {
+    let about_bag = |code: Code| {
+        matches!(
+            code,
+            Code::ManifestMismatch
+                | Code::PackMalformed
+                | Code::DerivedMismatch
+                | Code::RootsNotPinned
+                | Code::AttachmentMismatch
+        )
+    };
+    findings
+        .iter()
+        .filter(|finding| !about_bag(finding.code))
+        .cloned()
+        .collect()
+}
+
+/// Makes the derived files again and compares them with those of the bag.
+pub fn check(bag: &Bag, pin: &Pin, shown: &Shown, state: &State, report: &mut PackReport) {
+    let findings = log_findings(&report.findings);
+    let rows = &report.rows;
+    let material = Material {
+        scope: &bag.scope,
+        pin,
+        shown,
+        state,
+        rows,
+        findings: &findings,
+    };
+    let expected = files(&material);
+    for (path, bytes) in &expected {
+        // A bare vkey pins less than the pack's own pin file says.
+        let same = bag.payload.get(path) == Some(bytes) || (path == PIN && pin.genesis().is_none());
+        if !same {
+            let detail = format!("{path} is not what the entries of this pack give");
+            report
+                .findings
+                .push(Finding::new(Code::DerivedMismatch, None, detail));
+        }
+    }
+    if bag.readme != report::readme(&bag.scope, shown) {
+        let detail = "README.txt is not what this pack's format gives".to_owned();
+        report
+            .findings
+            .push(Finding::new(Code::DerivedMismatch, None, detail));
+    }
+    let known = |path: &str| {
+        expected.contains_key(path)
+            || [
+                super::CHECKPOINT,
+                super::OPENING,
+                super::HEADS,
+                super::EXTENSIONS,
+            ]
+            .contains(&path)
+            || [
+                "data/entries/",
+                "data/proofs/",
+                "data/envelopes/",
+                "data/attachments/",
+            ]
+            .iter()
+            .any(|folder| path.starts_with(folder))
+    };
+    if let Some(path) = bag.payload.keys().find(|path| !known(path)) {
+        let detail = format!("{path} does not belong into a pack");
+        report
+            .findings
+            .push(Finding::new(Code::PackMalformed, None, detail));
+    }
+}

@@ -1,0 +1,69 @@
+use schemas::predicate::deployment::{self, DeploymentResult};
+use schemas::report::Verdict::{Pass, Waiting};
+
+use crate::fixture::{DAY, World};
+use crate::policy::gate::cases::{app, ask, assert_answer, check, compromise, other};
+
+const GATE: &str = r#"{"soak":{"in":"staging","for":"24h"}}"#;
+
+fn deployed(ms: i64) -> impl Fn(&mut World) -> Vec<u64> {
+    move |world| {
+        let entry = world.deploy(&app(), "staging").unwrap();
+        world.wait(ms);
+        vec![entry]
+    }
+}
+
+#[test]
+fn time_counts_from_the_newest_succeeded_deployment() {
+    check(GATE, deployed(DAY), Pass, "1 d of 24h in staging");
+    check(GATE, deployed(DAY - 1), Waiting, "23 h of 24h in staging");
+    check(GATE, |_| vec![], Waiting, "not deployed in staging");
+    let again = |w: &mut World| {
+        deployed(DAY)(w);
+        deployed(0)(w)
+    };
+    check(GATE, again, Waiting, "0 s of 24h");
+    for result in [DeploymentResult::Started, DeploymentResult::Failed] {
+        let unfinished = |w: &mut World| {
+            let body = w.deployment_body("staging", result);
+            w.record("ci", &app(), deployment::TYPE, &body).unwrap();
+            w.wait(2 * DAY);
+            vec![]
+        };
+        check(GATE, unfinished, Waiting, "not deployed in staging");
+    }
+}
+
+#[test]
+fn another_artifact_or_environment_does_not_count() {
+    let another = |w: &mut World| {
+        w.deploy(&other(), "staging").unwrap();
+        w.deploy(&app(), "prod").unwrap();
+        w.wait(2 * DAY);
+        vec![]
+    };
+    check(GATE, another, Waiting, "not deployed in staging");
+}
+
+#[test]
+fn a_deployment_by_a_compromised_key_does_not_count() {
+    let tainted = |w: &mut World| {
+        let entries = deployed(2 * DAY)(w);
+        compromise(w, "ci", entries[0]);
+        entries
+    };
+    check(GATE, tainted, Waiting, "compromised");
+}
+
+#[test]
+fn waiting_says_until_when() {
+    let mut world = World::with_gates("[]", &format!("[{GATE}]"));
+    let entries = deployed(0)(&mut world);
+    let until = world.now.plus_ms(DAY);
+    let answer = ask(&world).remove(0);
+    assert_eq!(answer.until, Some(until));
+    assert_answer(&answer, Waiting, "of 24h", &entries);
+    world.wait(DAY);
+    assert_eq!(ask(&world)[0].verdict, Pass);
+}

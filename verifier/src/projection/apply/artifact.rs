@@ -1,0 +1,219 @@
+//! What an accepted event changes in the slice of an artifact.
+
+use schemas::id::{Digest, Time};
+use schemas::predicate::deployment::DeploymentResult;
+use schemas::predicate::report::ReportNote;
+
+use crate::admission::{Accepted, Moment};
+use crate::event::{Body, Event, EventSubject};
+use crate::projection::evidence;
+use crate::projection::slice::{
+    AnalysisFacts, ArtifactInProject, Decided, Deployed, Evidence, ReviewFacts, SbomFacts, Signer,
+};
+fn record<T>(
+    event: &Event,
+    accepted: &Accepted,
+    at: &Moment,
+    report: Option<&ReportNote>,
+    tool_time: Option<Time>,
+    facts: T,
+) -> Evidence<T> {
+    Evidence {
+        entry: at.index,
+        time: at.time,
+        tool_time: tool_time.or_else(|| report.and_then(|report| report.finished_at)),
+        statement: event.statement,
+        signers: accepted.signers.clone(),
+        binding: report.map(|report| report.binding),
+        facts,
+    }
+}
+
+/// A build's subject brings the artifact's name and version.
+fn name(known: &mut ArtifactInProject, event: &Event, digest: &Digest) {
+    let subject = event
+        .subjects
+        .iter()
+        .find(|subject| subject.digests.contains(digest));
+    let said = |text: fn(&EventSubject) -> &Option<String>| subject.and_then(|it| text(it).clone());
+    if let Some(name) = said(|it| &it.name) {
+        known.name = Some(name);
+    }
+    if let Some(version) = said(|it| &it.version) {
+        known.version = Some(version);
+    }
+}
+
+/// The newest event per suite, metric or kind takes the place of the one before.
+pub(super) fn put(
+    known: &mut ArtifactInProject,
+    event: &Event,
+    accepted: &Accepted,
+    digest: &Digest,
+    at: &Moment,
+) {
+    let keep = |report, time| record(event, accepted, at, report, time, ());
+    match &event.body {
+        Body::Build(body) => {
+            name(known, event, digest);
+            let evidence = keep(None, evidence::build_time(body));
+            known.build = Some(swap(evidence, evidence::build_facts(body)));
+        }
+        Body::Test(body) => {
+            let report = body.report.as_ref();
+            let evidence = swap(keep(report, None), evidence::test_facts(body));
+            known.tests.insert(evidence::suite_of(report), evidence);
+        }
+        Body::Vulnerabilities(body) => {
+            let report = body.report.as_ref();
+            let evidence = keep(report, evidence::scan_time(body));
+            known.scans.insert(
+                evidence::suite_of(report),
+                swap(evidence, evidence::scan_facts(body)),
+            );
+        }
+        Body::Analysis(body) => {
+            let facts = AnalysisFacts {
+                levels: body.levels,
+                suppressed: body.suppressed,
+            };
+            let evidence = swap(keep(Some(&body.report), None), facts);
+            known
+                .analyses
+                .insert(evidence::suite_of(Some(&body.report)), evidence);
+        }
+        Body::Measurement(body) => {
+            let evidence = keep(body.report.as_ref(), body.measured_at);
+            for metric in &body.metrics {
+                let evidence = swap(evidence.clone(), metric.clone());
+                known.metrics.insert(metric.name.clone(), evidence);
+            }
+        }
+        Body::Sbom => {
+            let facts = SbomFacts {
+                predicate_type: event.predicate_type.clone(),
+            };
+            known.sbom = Some(swap(keep(None, None), facts));
+        }
+        Body::Review(body) => {
+            let facts = ReviewFacts {
+                authors: body.authors.clone(),
+                reviewers: body.reviewers.clone(),
+                outcome: body.outcome,
+            };
+            known.review = Some(swap(keep(None, body.reviewed_at), facts));
+        }
+        Body::Unreadable(_) => {
+            known
+                .unreadable
+                .insert(event.kind.name().to_owned(), at.index);
+        }
+        Body::Decision(_) | Body::Deployment(_) => put_place(known, event, accepted, at),
+        // Requests and approvals live in the environment's slice; policies, trust, heads, exports
+        // and notes say nothing of an artifact that a gate reads.
+        Body::Approval(_)
+        | Body::Export(_)
+        | Body::Heads(_)
+        | Body::Note(_)
+        | Body::Other
+        | Body::Policy(..)
+        | Body::PromotionRequest(_)
+        | Body::Trust(..) => {}
+    }
+}
+
+/// Where the artifact stands in an environment: decided, and deployed.
+fn put_place(known: &mut ArtifactInProject, event: &Event, accepted: &Accepted, at: &Moment) {
+    match &event.body {
+        Body::Decision(body) => {
+            let said = &body.extension;
+            let place = known.places.entry(said.environment.clone()).or_default();
+            place.decided = Some(Decided {
+                entry: at.index,
+                time: at.time,
+                request: said.request.index,
+                outcome: said.outcome,
+            });
+        }
+        Body::Deployment(body) if body.result == DeploymentResult::Succeeded => {
+            let place = known.places.entry(body.environment.clone()).or_default();
+            let granted = place.is_granted();
+            if let Some(signer) = accepted.signers.first() {
+                let (entry, time, key) = (at.index, at.time, signer.key);
+                place.deployed = Some(Deployed {
+                    entry,
+                    time,
+                    key,
+                    granted,
+                });
+            }
+        }
+        _ => {}
+    }
+}
+
+fn swap<T>(evidence: Evidence<()>, facts: T) -> Evidence<T> {
+    let Evidence {
+        entry,
+        time,
+        tool_time,
+        statement,
+        signers,
+        binding,
+        facts: (),
+    } = evidence;
+    Evidence {
+        entry,
+        time,
+        tool_time,
+        statement,
+        signers,
+        binding,
+        facts,
+    }
+}
+
+/// A repeat adds its signers to the evidence that the statement's first entry gave, each with the
+/// entry that brought it: a key may have been compromised between the two.
+pub(super) fn add_signers(
+    known: &mut ArtifactInProject,
+    event: &Event,
+    signers: &[Signer],
+    at: &Moment,
+) {
+    let lists = [
+        known
+            .build
+            .iter_mut()
+            .map(|it| (it.statement, &mut it.signers))
+            .collect::<Vec<_>>(),
+        known
+            .tests
+            .values_mut()
+            .map(|it| (it.statement, &mut it.signers))
+            .collect(),
+        known
+            .scans
+            .values_mut()
+            .map(|it| (it.statement, &mut it.signers))
+            .collect(),
+        known
+            .sbom
+            .iter_mut()
+            .map(|it| (it.statement, &mut it.signers))
+            .collect(),
+    ];
+    for (statement, list) in lists.into_iter().flatten() {
+        if statement == event.statement {
+            for signer in signers {
+                if !list.iter().any(|known| known.key == signer.key) {
+                    let repeat = Some(at.index);
+                    list.push(Signer {
+                        repeat,
+                        ..signer.clone()
+                    });
+                }
+            }
+        }
+    }
+}
