@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemas::id::{Digest, DigestAlgorithm, Origin, Project};
+use schemas::id::{Digest, DigestAlgorithm, Origin, Project, Time};
 use schemas::kind::EventKind;
 use schemas::predicate::analysis::{self, Analysis};
 use schemas::predicate::build::{self, Build, BuildDefinition, Builder, Metadata, RunDetails};
@@ -90,24 +90,9 @@ pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
         reading,
         ..
     } = report;
-    let Frame {
-        origin,
-        project,
-        subject,
-        nonce,
-    } = frame;
-    let (ledger, project) = (origin.clone(), project.clone());
     let draft = match reading.body {
-        Body::Sbom { predicate_type, .. } => return bill(subject, origin, predicate_type, bytes),
-        Body::Fields(text) => {
-            let frame = Frame {
-                origin,
-                project: &project,
-                subject,
-                nonce,
-            };
-            return fields(frame, kind, &text, &note, bytes);
-        }
+        Body::Sbom { predicate_type, .. } => return bill(frame, predicate_type, bytes),
+        Body::Fields(text) => return fields(frame, kind, &text, &note, bytes),
         Body::Test {
             result,
             passed,
@@ -122,53 +107,58 @@ pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
                 failed_tests: failed,
                 report: Some(note),
             };
-            Draft::of(subject, test::TYPE, body)
+            Draft::of(frame.subject, test::TYPE, body)
         }
         Body::Vulnerabilities { scanner, metadata } => {
+            let report = Some(note);
             let body = Vulnerabilities {
                 scanner,
                 metadata,
-                report: Some(note),
+                report,
             };
-            Draft::of(subject, vulnerabilities::TYPE, body)
+            Draft::of(frame.subject, vulnerabilities::TYPE, body)
         }
         Body::Analysis { levels, suppressed } => {
             let body = Analysis {
-                ledger,
-                project,
-                nonce,
+                ledger: frame.origin.clone(),
+                project: frame.project.clone(),
+                nonce: frame.nonce,
                 levels,
                 suppressed,
                 report: note,
             };
-            Draft::of(subject, analysis::TYPE, body)
+            Draft::of(frame.subject, analysis::TYPE, body)
         }
         Body::Measurement {
             metrics,
             measured_at,
-        } => {
-            let report = Some(note);
-            let body = Measurement {
-                ledger,
-                project,
-                nonce,
-                metrics,
-                measured_at,
-                report,
-            };
-            Draft::of(subject, measurement::TYPE, body)
-        }
+        } => measured(frame, metrics, measured_at, Some(note)),
     };
     Ok(draft?.with(bytes))
 }
 
-/// A bill of materials: its own bytes are the predicate, or an attachment where they are too many.
-fn bill(
-    subject: Subject,
-    origin: &Origin,
-    predicate_type: &str,
-    bytes: Vec<u8>,
+fn measured(
+    frame: Frame,
+    metrics: Vec<measurement::Metric>,
+    measured_at: Option<Time>,
+    report: Option<ReportNote>,
 ) -> Result<Draft, Failure> {
+    let body = Measurement {
+        ledger: frame.origin.clone(),
+        project: frame.project.clone(),
+        nonce: frame.nonce,
+        metrics,
+        measured_at,
+        report,
+    };
+    Draft::of(frame.subject, measurement::TYPE, body)
+}
+
+/// A bill of materials: its own bytes are the predicate, or an attachment where they are too many.
+fn bill(frame: Frame, predicate_type: &str, bytes: Vec<u8>) -> Result<Draft, Failure> {
+    let Frame {
+        origin, subject, ..
+    } = frame;
     // Base64 makes four bytes of three; the rest of an envelope is small.
     if bytes.len() / 3 * 4 + 65_536 < ENVELOPE_BYTES_MAX {
         let text = String::from_utf8(bytes).map_err(Failure::unexpected)?;
@@ -306,15 +296,7 @@ pub fn build(
 
 /// Numbers that were given on the command line.
 pub fn metrics(frame: Frame, metrics: Vec<measurement::Metric>) -> Result<Draft, Failure> {
-    let body = Measurement {
-        ledger: frame.origin.clone(),
-        project: frame.project.clone(),
-        nonce: frame.nonce,
-        metrics,
-        measured_at: None,
-        report: None,
-    };
-    Draft::of(frame.subject, measurement::TYPE, body)
+    measured(frame, metrics, None, None)
 }
 
 /// A comment.

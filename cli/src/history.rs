@@ -221,15 +221,25 @@ impl History {
         }
     }
 
-    /// The exit of a command that only reads: what was wrong with its pack is its answer too.
-    pub fn exit(&self, io: &mut Io) -> Exit {
-        let exit = Exit::of_findings(self.findings());
-        if exit != Exit::Done {
-            io.note(
-                "warning: this pack does not hold; `attestry verify PACK --trust PIN` says why",
-            );
+    /// True where nothing is known of an environment because a pack leaves it out.
+    pub fn leaves_out(&self, environment: &Environment) -> bool {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(_) => false,
+            History::Pack(report) => !report
+                .state
+                .knows(&ThreadId::Environment(environment.clone())),
         }
-        exit
+    }
+
+    /// The exit of a command that only reads: a broken pack is woken for, whatever was asked;
+    /// exceptions and doubts are the business of `verify`.
+    pub fn exit(&self, io: &mut Io) -> Exit {
+        if Exit::of_findings(self.findings()) != Exit::Integrity {
+            return Exit::Done;
+        }
+        io.note("error: this pack is broken: `attestry verify PACK --trust PIN` says where");
+        Exit::Integrity
     }
 }
 

@@ -69,6 +69,15 @@ pub fn labelled(indent: usize, label: &str, label_width: usize, text: &str) -> S
     out
 }
 
+/// Writes a wrapped text, every line indented.
+pub fn paragraph(indent: usize, text: &str) -> String {
+    let mut out = String::new();
+    for line in wrap(text, WIDTH.saturating_sub(indent)) {
+        let _ = writeln!(out, "{:indent$}{line}", "");
+    }
+    out
+}
+
 /// Lays rows out in columns, two spaces between them; the last column is not padded.
 pub fn table(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -98,7 +107,7 @@ pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

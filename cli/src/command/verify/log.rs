@@ -17,7 +17,7 @@ use crate::argument::LedgerArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::output::{count, labelled, plural};
+use crate::output::{count, labelled, paragraph, plural};
 use crate::service::Service;
 
 pub fn run(
@@ -210,9 +210,5 @@ fn limits(log: &LogReport) -> String {
     let text = "What this does not prove: that everything that happened was recorded, and that \
                 the times are right. A checkpoint kept elsewhere (--checkpoint F) proves that \
                 nothing was taken back since.";
-    format!(
-        "{}{}",
-        labelled(0, "level:", 6, &level),
-        labelled(0, "", 0, text)
-    )
+    format!("{}{}", labelled(0, "level:", 6, &level), paragraph(0, text))
 }
