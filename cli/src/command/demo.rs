@@ -18,5 +18,9 @@ pub struct DemoArgs {
 }
 
 pub fn run(_args: &DemoArgs, _io: &mut Io) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Unexpected, "not-built", "the demo is not built yet"))
+    Err(Failure::new(
+        Exit::Unexpected,
+        "not-built",
+        "the demo is not built yet",
+    ))
 }
