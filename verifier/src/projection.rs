@@ -7,6 +7,8 @@
 
 pub mod apply;
 pub mod evidence;
+#[cfg(test)]
+mod model;
 pub mod slice;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -1,6 +1,9 @@
 //! `attestry demo`: one release, from build to production, recorded and proven offline.
 
-use std::path::PathBuf;
+mod forgery;
+mod story;
+
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -12,7 +15,7 @@ use crate::io::Io;
 #[derive(Debug, Args)]
 #[command(before_help = "Example:\n  attestry demo")]
 pub struct DemoArgs {
-    /// The new folder in which it happens
+    /// The new folder in which it happens [default: attestry-demo]
     #[arg(long, value_name = "D")]
     pub dir: Option<PathBuf>,
 }
