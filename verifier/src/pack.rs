@@ -177,7 +177,7 @@ fn verify_bag(bag: &Bag, pin: Option<&Pin>, report: &mut PackReport) -> Result<(
     check_heads(bag, &replay, &scope, report)?;
     check_extensions(bag, &replay, &checkpoint, pin, report)?;
     check_attachments(bag, report);
-    report.rows = population::rows(&bag.scope, &replay.shown, &replay.state, &report.findings);
+    report.rows = population::rows(&bag.scope, &replay, &report.findings);
     report.counts.deployments = report.rows.len() as u64;
     report.positions = positions(&bag.scope, &replay.shown);
     let (shown, state) = (replay.shown, replay.state);

@@ -40,6 +40,8 @@ pub struct Replay {
     pub as_logged: u64,
     pub at_heads: Option<Snapshot>,
     pub seen: BTreeMap<(TreeSize, Hash), EntryIndex>,
+    /// The evidence and approvals that each decision which was evaluated again relied on.
+    pub relied: BTreeMap<EntryIndex, BTreeSet<EntryIndex>>,
 }
 
 struct Fold<'a> {
@@ -78,6 +80,10 @@ pub fn replay(scope: &Scope, mut shown: Shown) -> Replay {
     for index in indexes {
         fold.one(index, &mut shown);
     }
+    let mut relied: BTreeMap<EntryIndex, BTreeSet<EntryIndex>> = BTreeMap::new();
+    for (decision, entry, _) in &fold.relied {
+        relied.entry(*decision).or_default().insert(*entry);
+    }
     fold.finish_relied();
     Replay {
         shown,
@@ -88,6 +94,7 @@ pub fn replay(scope: &Scope, mut shown: Shown) -> Replay {
         as_logged: fold.as_logged,
         at_heads: fold.at_heads,
         seen: fold.seen,
+        relied,
     }
 }
 
