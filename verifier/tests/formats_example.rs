@@ -235,7 +235,10 @@ fn log_heads(example: &mut Example, origin: &Origin) {
         leaves.push(merkle::leaf_hash(&line));
         writeln!(text, "{}", str::from_utf8(&line).unwrap()).unwrap();
         match thread {
-            ThreadId::Artifact(_) => example.keep("slice-artifact.json", slice.unwrap()),
+            ThreadId::Artifact(digest) => {
+                let name = format!("slice-artifact-{}.json", &digest.hex()[..8]);
+                example.keep(name, slice.unwrap());
+            }
             ThreadId::Control => example.keep("slice-control.json", slice.unwrap()),
             ThreadId::Environment(_) | ThreadId::Project(_) => assert_eq!(slice, None),
         }
@@ -250,11 +253,7 @@ fn log_heads(example: &mut Example, origin: &Origin) {
         root: root.root,
     };
     let itself = Digest::sha256(&genesis_prev(origin));
-    let statement = Statement::new(
-        vec![Subject::of(&itself, Some(ORIGIN))],
-        heads::TYPE,
-        body,
-    );
+    let statement = Statement::new(vec![Subject::of(&itself, Some(ORIGIN))], heads::TYPE, body);
     example.log(&statement, "service", "2026-01-05T09:00:02.000Z", false);
 }
 
@@ -292,9 +291,17 @@ fn files() -> BTreeMap<String, Vec<u8>> {
     check(&example, &note, &receipt, &pin);
     let mut keys = String::new();
     for name in ["root", "log", "service", "ci"] {
-        let (der, id) = (key(name).public().to_spki_der(), key(name).public().key_id());
+        let (der, id) = (
+            key(name).public().to_spki_der(),
+            key(name).public().key_id(),
+        );
         let public = Hash(der[12..].try_into().unwrap());
-        writeln!(keys, "{name}\n  seed   {}\n  public {public}\n  keyid  {id}", seed(name)).unwrap();
+        writeln!(
+            keys,
+            "{name}\n  seed   {}\n  public {public}\n  keyid  {id}",
+            seed(name)
+        )
+        .unwrap();
         example.keep(format!("{name}.pub"), key(name).public().to_spki_pem());
     }
     let hashes = example.hashes.clone();
@@ -350,7 +357,10 @@ fn shown(name: &str, bytes: &[u8]) -> String {
         let lines: Vec<String> = bytes.chunks(32).map(line).collect();
         return lines.join("\n");
     }
-    str::from_utf8(bytes).unwrap().trim_end_matches('\n').to_owned()
+    str::from_utf8(bytes)
+        .unwrap()
+        .trim_end_matches('\n')
+        .to_owned()
 }
 
 /// Puts the files into the blocks that the document marks with `<!-- example: NAME -->`.
@@ -361,7 +371,11 @@ fn filled(document: &str, files: &BTreeMap<String, Vec<u8>>) -> (String, usize) 
         let (_, after) = after.split_once("\n```\n").unwrap();
         let bytes = files.get(name).unwrap_or_else(|| panic!("no file {name}"));
         let block = shown(name, bytes);
-        write!(out, "{before}<!-- example: {name} -->\n```text\n{block}\n```\n").unwrap();
+        write!(
+            out,
+            "{before}<!-- example: {name} -->\n```text\n{block}\n```\n"
+        )
+        .unwrap();
         (rest, count) = (after, count + 1);
     }
     (out + rest, count)
@@ -384,11 +398,22 @@ fn the_worked_example_is_what_the_code_gives() {
     }
     for (name, bytes) in &files {
         let found = fs::read(folder.join(name)).unwrap_or_default();
-        assert!(found == *bytes, "{name} differs; ATTESTRY_BLESS=1 writes it anew");
+        assert!(
+            found == *bytes,
+            "{name} differs; ATTESTRY_BLESS=1 writes it anew"
+        );
     }
     let there = fs::read_dir(&folder).unwrap().count();
-    assert_eq!(there, files.len(), "a file too many in {}", folder.display());
+    assert_eq!(
+        there,
+        files.len(),
+        "a file too many in {}",
+        folder.display()
+    );
     assert!(blocks >= 10, "the document shows {blocks} files");
     let document = fs::read_to_string(&path).unwrap();
-    assert!(document == expected, "docs/formats.md differs; ATTESTRY_BLESS=1 writes it anew");
+    assert!(
+        document == expected,
+        "docs/formats.md differs; ATTESTRY_BLESS=1 writes it anew"
+    );
 }
