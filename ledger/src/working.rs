@@ -140,9 +140,6 @@ impl<A: Append> Working<A> {
         if it.ring != self.ring.len() && it.keys.len() < it.event.signed.signatures.len() {
             it.keys = signed_by(&it.event, &self.ring);
         }
-        if self.loader.state.trust().is_none() {
-            it.keys = verifier::log::genesis_keys(&it.event);
-        }
         loop {
             // The sequence borrows the working set's state for the call, so that its rules and its
             // order are the verifier's.

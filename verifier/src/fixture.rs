@@ -12,6 +12,7 @@
 
 pub mod body;
 pub mod cast;
+pub mod forge;
 mod verbs;
 
 use schemas::id::{Digest, EntryIndex, Environment, Hash, KeyId, Origin, Project, Time, TreeSize};

@@ -17,7 +17,6 @@ use super::shown::{Shown, ShownEntry};
 use crate::admission::{Accepted, Moment, Refusal, judge, judge_as_logged};
 use crate::entry::{Entry, genesis_prev};
 use crate::event::{Body, Event};
-use crate::log::genesis_keys;
 use crate::merkle;
 use crate::projection::{Head, HeadsRoot, State};
 use crate::signed::{KeyRing, signed_by};
@@ -123,10 +122,7 @@ impl Fold<'_> {
             self.state.advance(&entry, leaf);
             return;
         }
-        let keys = match self.state.trust() {
-            None => genesis_keys(&event),
-            Some(_) => signed_by(&event, &self.ring),
-        };
+        let keys = signed_by(&event, &self.ring);
         self.signatures += keys.len() as u64;
         let time_before = before(shown, &entry);
         let at = Moment {
