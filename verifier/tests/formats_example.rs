@@ -367,7 +367,7 @@ fn shown(name: &str, bytes: &[u8]) -> String {
 fn filled(document: &str, files: &BTreeMap<String, Vec<u8>>) -> (String, usize) {
     let (mut out, mut count, mut rest) = (String::new(), 0, document);
     while let Some((before, after)) = rest.split_once("<!-- example: ") {
-        let (name, after) = after.split_once(" -->\n```text\n").unwrap();
+        let (name, after) = after.split_once(" -->\n```text").unwrap();
         let (_, after) = after.split_once("\n```\n").unwrap();
         let bytes = files.get(name).unwrap_or_else(|| panic!("no file {name}"));
         let block = shown(name, bytes);
