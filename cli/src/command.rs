@@ -144,7 +144,10 @@ const ELSEWHERE: [&str; 12] = [
 
 #[cfg(not(feature = "ledger"))]
 fn elsewhere(words: &[std::ffi::OsString]) -> Failure {
-    let word = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+    let word = words
+        .first()
+        .map(|word| word.to_string_lossy())
+        .unwrap_or_default();
     if ELSEWHERE.contains(&word.as_ref()) {
         other_build(&format!("`attestry {word}`"))
     } else {
@@ -155,6 +158,10 @@ fn elsewhere(words: &[std::ffi::OsString]) -> Failure {
 /// This build cannot do it, and which one can.
 #[cfg(not(feature = "ledger"))]
 pub fn other_build(what: &str) -> Failure {
-    Failure::new(Exit::Usage, "offline-build", format!("this is the offline verifier, without {what}"))
-        .hint("the whole tool has it: cargo install attestry (default features)")
+    Failure::new(
+        Exit::Usage,
+        "offline-build",
+        format!("this is the offline verifier, without {what}"),
+    )
+    .hint("the whole tool has it: cargo install attestry (default features)")
 }

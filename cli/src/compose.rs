@@ -45,7 +45,10 @@ impl Draft {
     ) -> Result<Draft, Failure> {
         let statement = Statement::new(vec![subject], predicate_type, predicate);
         let payload = sign::payload_of(&statement).map_err(Failure::unexpected)?;
-        Ok(Draft { payload, attachments: Vec::new() })
+        Ok(Draft {
+            payload,
+            attachments: Vec::new(),
+        })
     }
 
     pub fn with(mut self, attachment: Vec<u8>) -> Draft {
@@ -81,16 +84,36 @@ impl Report {
 /// The event that a report gives. The report itself goes along as an attachment.
 pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
     let note = report.note();
-    let Report { kind, bytes, reading, .. } = report;
-    let Frame { origin, project, subject, nonce } = frame;
+    let Report {
+        kind,
+        bytes,
+        reading,
+        ..
+    } = report;
+    let Frame {
+        origin,
+        project,
+        subject,
+        nonce,
+    } = frame;
     let (ledger, project) = (origin.clone(), project.clone());
     let draft = match reading.body {
         Body::Sbom { predicate_type, .. } => return bill(subject, origin, predicate_type, bytes),
         Body::Fields(text) => {
-            let frame = Frame { origin, project: &project, subject, nonce };
+            let frame = Frame {
+                origin,
+                project: &project,
+                subject,
+                nonce,
+            };
             return fields(frame, kind, &text, &note, bytes);
         }
-        Body::Test { result, passed, warned, failed } => {
+        Body::Test {
+            result,
+            passed,
+            warned,
+            failed,
+        } => {
             let body = Test {
                 result,
                 configuration: Vec::new(),
@@ -102,16 +125,37 @@ pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
             Draft::of(subject, test::TYPE, body)
         }
         Body::Vulnerabilities { scanner, metadata } => {
-            let body = Vulnerabilities { scanner, metadata, report: Some(note) };
+            let body = Vulnerabilities {
+                scanner,
+                metadata,
+                report: Some(note),
+            };
             Draft::of(subject, vulnerabilities::TYPE, body)
         }
         Body::Analysis { levels, suppressed } => {
-            let body = Analysis { ledger, project, nonce, levels, suppressed, report: note };
+            let body = Analysis {
+                ledger,
+                project,
+                nonce,
+                levels,
+                suppressed,
+                report: note,
+            };
             Draft::of(subject, analysis::TYPE, body)
         }
-        Body::Measurement { metrics, measured_at } => {
+        Body::Measurement {
+            metrics,
+            measured_at,
+        } => {
             let report = Some(note);
-            let body = Measurement { ledger, project, nonce, metrics, measured_at, report };
+            let body = Measurement {
+                ledger,
+                project,
+                nonce,
+                metrics,
+                measured_at,
+                report,
+            };
             Draft::of(subject, measurement::TYPE, body)
         }
     };
@@ -131,15 +175,24 @@ fn bill(
         let raw = RawValue::from_string(text.trim().to_owned()).map_err(Failure::unexpected)?;
         return Draft::of(subject, predicate_type, &*raw);
     }
-    let media_type = if predicate_type == sbom::TYPE_SPDX { MEDIA_TYPES[1] } else { MEDIA_TYPES[0] };
+    let media_type = if predicate_type == sbom::TYPE_SPDX {
+        MEDIA_TYPES[1]
+    } else {
+        MEDIA_TYPES[0]
+    };
     let digest = BTreeMap::from([("sha256".to_owned(), sha256(&[&bytes]).to_string())]);
     let document = ResourceDescriptor {
         digest,
         media_type: Some(media_type.to_owned()),
         ..ResourceDescriptor::default()
     };
-    let attester = Attester { id: format!("attestry:{origin}") };
-    let body = Reference { attester, references: vec![document] };
+    let attester = Attester {
+        id: format!("attestry:{origin}"),
+    };
+    let body = Reference {
+        attester,
+        references: vec![document],
+    };
     Ok(Draft::of(subject, sbom::TYPE_REFERENCE, body)?.with(bytes))
 }
 
@@ -158,7 +211,10 @@ fn fields(
         members.push(member("project", &frame.project));
         members.push(member("nonce", &frame.nonce));
     }
-    let inner = text.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+    let inner = text
+        .trim()
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'));
     members.push(inner.unwrap_or_default().trim().to_owned());
     let noted = match kind {
         EventKind::Analysis | EventKind::Measurement => Some("report"),
@@ -169,7 +225,11 @@ fn fields(
     let predicate = RawValue::from_string(format!("{{{}}}", members.join(",")));
     let predicate = predicate.map_err(Failure::unexpected)?;
     let draft = Draft::of(frame.subject, kind.line().predicate_type, &*predicate)?;
-    Ok(if noted.is_some() { draft.with(bytes) } else { draft })
+    Ok(if noted.is_some() {
+        draft.with(bytes)
+    } else {
+        draft
+    })
 }
 
 mod erased {
@@ -200,13 +260,18 @@ pub fn parse_source(text: &str) -> Result<Source, Failure> {
         Failure::new(Exit::Usage, "usage", format!("--source {text:?}: {what}"))
             .hint("write it as git+https://host/repo@<40 hex digits>: `git rev-parse HEAD`")
     };
-    let (uri, commit) = text.rsplit_once('@').ok_or_else(|| wrong("no @COMMIT behind the URI"))?;
+    let (uri, commit) = text
+        .rsplit_once('@')
+        .ok_or_else(|| wrong("no @COMMIT behind the URI"))?;
     let commit = Digest::new(DigestAlgorithm::GitCommit, commit)
         .map_err(|_| wrong("the commit is not in full, in lower-case hex digits"))?;
     if uri.is_empty() {
         return Err(wrong("no URI before the @"));
     }
-    Ok(Source { uri: text.to_owned(), commit })
+    Ok(Source {
+        uri: text.to_owned(),
+        commit,
+    })
 }
 
 /// A build as `attestry record build` states it.
@@ -218,7 +283,11 @@ pub fn build(
 ) -> Result<Draft, Failure> {
     let digest = BTreeMap::from([("gitCommit".to_owned(), source.commit.hex().to_owned())]);
     let uri = Some(source.uri.clone());
-    let dependency = ResourceDescriptor { uri, digest, ..ResourceDescriptor::default() };
+    let dependency = ResourceDescriptor {
+        uri,
+        digest,
+        ..ResourceDescriptor::default()
+    };
     let body = Build {
         build_definition: BuildDefinition {
             build_type: build::RECORDED_BUILD.to_owned(),
@@ -226,7 +295,9 @@ pub fn build(
             resolved_dependencies: vec![dependency],
         },
         run_details: RunDetails {
-            builder: Builder { id: builder.to_owned() },
+            builder: Builder {
+                id: builder.to_owned(),
+            },
             metadata: (times != Metadata::default()).then_some(times),
         },
     };
@@ -260,7 +331,10 @@ pub fn note(frame: Frame, text: &str) -> Result<Draft, Failure> {
 
 /// The ledger itself as a subject: it opens no artifact thread.
 pub fn ledger_subject(origin: &Origin) -> Subject {
-    Subject::of(&Digest::sha256(&genesis_prev(origin)), Some(origin.as_str()))
+    Subject::of(
+        &Digest::sha256(&genesis_prev(origin)),
+        Some(origin.as_str()),
+    )
 }
 
 #[cfg(test)]
@@ -272,7 +346,12 @@ mod tests {
         let hex = "ab".repeat(32);
         let digest = Digest::new(DigestAlgorithm::Sha256, &hex).unwrap();
         let nonce = Nonce::from_bytes([7; 16]);
-        Frame { origin, project, subject: Subject::of(&digest, None), nonce }
+        Frame {
+            origin,
+            project,
+            subject: Subject::of(&digest, None),
+            nonce,
+        }
     }
 
     fn composed(kind: EventKind, bytes: &[u8]) -> (String, usize) {
@@ -287,7 +366,10 @@ mod tests {
         let draft = super::report(frame(&origin, &project), report).unwrap();
         let envelope = sign::sign_payload(&draft.payload, &[]);
         let _ = verifier::event::Event::read(&envelope);
-        (String::from_utf8(draft.payload).unwrap(), draft.attachments.len())
+        (
+            String::from_utf8(draft.payload).unwrap(),
+            draft.attachments.len(),
+        )
     }
 
     #[test]
@@ -302,8 +384,14 @@ mod tests {
     fn own_fields_are_framed_and_not_rewritten() {
         let text = r#"{ "authors": ["alice"], "outcome" : "approved" }"#;
         let (payload, attachments) = composed(EventKind::Review, text.as_bytes());
-        assert!(payload.contains(r#""authors": ["alice"], "outcome" : "approved""#), "{payload}");
-        assert!(payload.contains(r#""ledger":"log.example","project":"payments""#), "{payload}");
+        assert!(
+            payload.contains(r#""authors": ["alice"], "outcome" : "approved""#),
+            "{payload}"
+        );
+        assert!(
+            payload.contains(r#""ledger":"log.example","project":"payments""#),
+            "{payload}"
+        );
         assert_eq!(attachments, 0);
     }
 
@@ -320,7 +408,13 @@ mod tests {
         let commit = "4be1f0a".repeat(6);
         let good = format!("git+https://github.com/acme/payments@{}", &commit[..40]);
         assert_eq!(parse_source(&good).unwrap().commit.hex(), &commit[..40]);
-        for bad in ["", "git+https://x", "git+https://x@main", "git+https://x@4be1f0a", "@"] {
+        for bad in [
+            "",
+            "git+https://x",
+            "git+https://x@main",
+            "git+https://x@4be1f0a",
+            "@",
+        ] {
             assert!(parse_source(bad).is_err(), "{bad}");
         }
     }

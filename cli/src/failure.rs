@@ -20,9 +20,19 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub fn new(exit: Exit, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Failure {
+    pub fn new(
+        exit: Exit,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Failure {
         let (code, message) = (code.into(), message.into());
-        Failure { exit, code, message, details: Vec::new(), hint: None }
+        Failure {
+            exit,
+            code,
+            message,
+            details: Vec::new(),
+            hint: None,
+        }
     }
 
     pub fn usage(message: impl Into<String>) -> Failure {

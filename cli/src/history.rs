@@ -58,7 +58,9 @@ impl History {
             #[cfg(feature = "ledger")]
             None => {
                 let service = crate::service::Service::open(&args.ledger, io)?;
-                Ok(History::Ledger(Box::new(ledger_history::LedgerHistory::new(service)?)))
+                Ok(History::Ledger(Box::new(
+                    ledger_history::LedgerHistory::new(service)?,
+                )))
             }
             #[cfg(not(feature = "ledger"))]
             None => Err(crate::command::other_build("reading a ledger")
@@ -133,7 +135,11 @@ impl History {
     }
 
     /// Some of the lines from one index up to another, and the index to go on from.
-    pub fn lines(&self, from: EntryIndex, to: EntryIndex) -> Result<(Vec<Line>, EntryIndex), Failure> {
+    pub fn lines(
+        &self,
+        from: EntryIndex,
+        to: EntryIndex,
+    ) -> Result<(Vec<Line>, EntryIndex), Failure> {
         match self {
             #[cfg(feature = "ledger")]
             History::Ledger(it) => it.lines(from, to),
@@ -148,9 +154,12 @@ impl History {
     pub fn thread(&self, thread: &ThreadId) -> Result<Vec<Line>, Failure> {
         match self {
             #[cfg(feature = "ledger")]
-            History::Ledger(it) => {
-                it.service.thread(thread)?.iter().map(|stored| it.line(stored)).collect()
-            }
+            History::Ledger(it) => it
+                .service
+                .thread(thread)?
+                .iter()
+                .map(|stored| it.line(stored))
+                .collect(),
             History::Pack(report) => Ok(report
                 .shown
                 .entries
@@ -179,7 +188,10 @@ impl History {
             History::Ledger(it) => it.service.find(prefix),
             History::Pack(report) => {
                 let known = report.state.artifacts().map(|(digest, _)| digest);
-                Ok(known.filter(|digest| digest.hex().starts_with(prefix)).cloned().collect())
+                Ok(known
+                    .filter(|digest| digest.hex().starts_with(prefix))
+                    .cloned()
+                    .collect())
             }
         }
     }
@@ -187,8 +199,13 @@ impl History {
     /// The projects with a grant or a policy.
     pub fn projects(&self) -> Result<Vec<Project>, Failure> {
         let control = self.control()?;
-        let granted = control.trust.iter().flat_map(|trust| &trust.document.grants);
-        let named = granted.flat_map(|grant| &grant.projects).filter_map(|name| name.parse().ok());
+        let granted = control
+            .trust
+            .iter()
+            .flat_map(|trust| &trust.document.grants);
+        let named = granted
+            .flat_map(|grant| &grant.projects)
+            .filter_map(|name| name.parse().ok());
         let mut projects: Vec<Project> = named.chain(control.policies.keys().cloned()).collect();
         projects.sort();
         projects.dedup();
@@ -208,7 +225,9 @@ impl History {
     pub fn exit(&self, io: &mut Io) -> Exit {
         let exit = Exit::of_findings(self.findings());
         if exit != Exit::Done {
-            io.note("warning: this pack does not hold; `attestry verify PACK --trust PIN` says why");
+            io.note(
+                "warning: this pack does not hold; `attestry verify PACK --trust PIN` says why",
+            );
         }
         exit
     }
@@ -224,11 +243,19 @@ fn open_pack(name: &str, trust: Option<&str>, io: &mut Io) -> Result<History, Fa
     let report = verifier::pack::verify(files, pin.as_ref());
     if report.shown.entries.is_empty() {
         let finding = report.findings.first();
-        let unread = || Failure::new(Exit::Integrity, "pack-malformed", format!("{name} shows nothing"));
+        let unread = || {
+            Failure::new(
+                Exit::Integrity,
+                "pack-malformed",
+                format!("{name} shows nothing"),
+            )
+        };
         return Err(finding.map_or_else(unread, |finding| broken(name, finding)));
     }
     if pin.is_none() {
-        io.note("note: no pin was given, so this pack only says what it says of itself (--trust PIN)");
+        io.note(
+            "note: no pin was given, so this pack only says what it says of itself (--trust PIN)",
+        );
     }
     Ok(History::Pack(Box::new(report)))
 }
@@ -263,8 +290,10 @@ pub fn read_pin(text: &str, io: &mut Io) -> Result<Pin, Failure> {
         return verifier::pin::parse_pin(&bytes).map_err(|cause| wrong(format!("{text}: {cause}")));
     }
     if text.matches('+').count() < 2 {
-        return Err(Failure::new(Exit::NotFound, "file-not-found", format!("no file {text}"))
-            .hint("PIN is a file or a verifier key"));
+        return Err(
+            Failure::new(Exit::NotFound, "file-not-found", format!("no file {text}"))
+                .hint("PIN is a file or a verifier key"),
+        );
     }
     verifier::pin::parse_pin(text.as_bytes()).map_err(|cause| wrong(cause.to_string()))
 }
@@ -295,7 +324,11 @@ pub mod ledger_history {
             let (_, document) = service.trust()?;
             let trust = Trust::of(document).map_err(Failure::unexpected)?;
             let ring = KeyRing::of(&trust);
-            Ok(LedgerHistory { service, trust, ring })
+            Ok(LedgerHistory {
+                service,
+                trust,
+                ring,
+            })
         }
 
         /// Reads what is stored at a position.
@@ -308,8 +341,15 @@ pub mod ledger_history {
             let entry = Entry::parse(&stored.entry).map_err(|cause| broken(&cause))?;
             let event = stored.envelope.as_deref().map(Event::read).transpose();
             let event = event.map_err(|cause| broken(&cause))?;
-            let signers = event.as_ref().map_or_else(Vec::new, |event| self.signers(event, entry.index));
-            Ok(Line { leaf: merkle::leaf_hash(&stored.entry), entry, event, signers })
+            let signers = event
+                .as_ref()
+                .map_or_else(Vec::new, |event| self.signers(event, entry.index));
+            Ok(Line {
+                leaf: merkle::leaf_hash(&stored.entry),
+                entry,
+                event,
+                signers,
+            })
         }
 
         /// The names behind the signatures that verify, by the trust document in force now.
@@ -338,7 +378,10 @@ pub mod ledger_history {
         ) -> Result<(Vec<Line>, EntryIndex), Failure> {
             let stored = self.service.entries(from, to)?;
             let next = stored.last().map_or(to, |last| last.index + 1);
-            let lines = stored.iter().map(|stored| self.line(stored)).collect::<Result<_, _>>()?;
+            let lines = stored
+                .iter()
+                .map(|stored| self.line(stored))
+                .collect::<Result<_, _>>()?;
             Ok((lines, next))
         }
     }

@@ -37,7 +37,15 @@ impl<'a> Io<'a> {
         dir: impl Into<PathBuf>,
     ) -> Io<'a> {
         let (env, dir) = (BTreeMap::new(), dir.into());
-        Io { stdin, stdout, stderr, env, dir, watched: false, json: false }
+        Io {
+            stdin,
+            stdout,
+            stderr,
+            env,
+            dir,
+            watched: false,
+            json: false,
+        }
     }
 
     /// The streams given, with the process's environment and folder.
@@ -57,7 +65,10 @@ impl<'a> Io<'a> {
 
     /// An environment variable, unless it is absent or empty.
     pub fn var(&self, name: &str) -> Option<&str> {
-        self.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.env
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
@@ -75,7 +86,11 @@ impl<'a> Io<'a> {
 
     /// Writes text to standard output, hidden characters escaped.
     pub fn say(&mut self, text: &str) -> Result<(), Failure> {
-        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let end = if text.is_empty() || text.ends_with('\n') {
+            ""
+        } else {
+            "\n"
+        };
         self.raw(format!("{}{end}", clean(text)).as_bytes())
     }
 

@@ -32,7 +32,11 @@ pub struct Service {
 
 fn runtime() -> Result<Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(2).enable_all().build().map_err(Failure::unexpected)
+    builder
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Failure::unexpected)
 }
 
 /// Where the high-water file is kept: outside of the ledger's own folder, so that whoever puts an
@@ -57,16 +61,24 @@ impl Service {
     }
 
     /// Makes a new ledger; the root keys stay with the caller.
-    pub fn init(dir: &Path, origin: &Origin, roots: &[SigningKey], io: &Io) -> Result<Service, Failure> {
+    pub fn init(
+        dir: &Path,
+        origin: &Origin,
+        roots: &[SigningKey],
+        io: &Io,
+    ) -> Result<Service, Failure> {
         let runtime = runtime()?;
         let clock = Arc::new(ledger::clock::SystemClock);
-        let made = Ledger::init(dir, origin, roots, &state_dir(io), clock);
+        let state = state_dir(io);
+        let made = Ledger::init(dir, origin, roots, &state, clock);
         let ledger = runtime.block_on(made).map_err(|cause| failure_of(&cause))?;
         Ok(Service { ledger, runtime })
     }
 
     fn wait<T>(&self, work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, Failure> {
-        self.runtime.block_on(work).map_err(|cause| failure_of(&cause))
+        self.runtime
+            .block_on(work)
+            .map_err(|cause| failure_of(&cause))
     }
 
     pub fn origin(&self) -> &Origin {
@@ -136,7 +148,11 @@ impl Service {
         self.wait(self.ledger.entry(index))
     }
 
-    pub fn entries(&self, from: EntryIndex, to: EntryIndex) -> Result<Vec<ledger::Stored>, Failure> {
+    pub fn entries(
+        &self,
+        from: EntryIndex,
+        to: EntryIndex,
+    ) -> Result<Vec<ledger::Stored>, Failure> {
         self.wait(self.ledger.entries(from, to))
     }
 
@@ -156,7 +172,10 @@ impl Service {
         self.wait(self.ledger.consistency(from, to))
     }
 
-    pub fn verify(&self, progress: impl Fn(TreeSize) + Send + 'static) -> Result<LogReport, Failure> {
+    pub fn verify(
+        &self,
+        progress: impl Fn(TreeSize) + Send + 'static,
+    ) -> Result<LogReport, Failure> {
         self.wait(self.ledger.verify(progress))
     }
 
@@ -238,9 +257,11 @@ fn failure_of(cause: &LedgerError) -> Failure {
             Failure::new(Exit::NotFound, "no-ledger", message)
                 .hint("name it with --ledger DIR or ATTESTRY_LEDGER, or make one: attestry init")
         }
-        LedgerError::NoEntry(index) => {
-            Failure::new(Exit::NotFound, "no-entry", format!("there is no entry {index}"))
-        }
+        LedgerError::NoEntry(index) => Failure::new(
+            Exit::NotFound,
+            "no-entry",
+            format!("there is no entry {index}"),
+        ),
         LedgerError::Forked(_) => Failure::new(Exit::Integrity, "forked", chain).hint(
             "this ledger does not continue what it has published: stop using it, keep a copy, \
              and find out which backup was put back",
@@ -250,7 +271,9 @@ fn failure_of(cause: &LedgerError) -> Failure {
         }
         LedgerError::Full => Failure::new(Exit::Unexpected, "database-full", chain)
             .hint("nothing was logged and nothing was lost: make room on the disk, then repeat"),
-        LedgerError::AttachmentTooLarge { .. } => Failure::new(Exit::Usage, "file-too-large", chain),
+        LedgerError::AttachmentTooLarge { .. } => {
+            Failure::new(Exit::Usage, "file-too-large", chain)
+        }
         LedgerError::NoKey { .. } => Failure::new(Exit::NotAllowed, "key-missing", chain),
         LedgerError::Malformed { .. }
         | LedgerError::File { .. }
@@ -265,9 +288,9 @@ fn hint_for(code: schemas::report::Code) -> Option<&'static str> {
     use schemas::report::Code;
     match code {
         Code::RoleMissing => Some("`attestry identity list` shows who may do what"),
-        Code::SignatureInvalid => Some(
-            "the ledger does not know this key: attestry identity add NAME --pub FILE.pub …",
-        ),
+        Code::SignatureInvalid => {
+            Some("the ledger does not know this key: attestry identity add NAME --pub FILE.pub …")
+        }
         Code::ThresholdMissed => Some("sign with more root keys: repeat --key"),
         Code::UnknownEnvironment => Some("`attestry status` lists the environments"),
         Code::NotReplacing => Some("somebody was faster: look again, then repeat"),

@@ -28,7 +28,9 @@ use crate::service::Service;
 
 /// Approve a promotion request with your own signature
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry approve P-1193 --reason \"canary clean\" --key bob.pem")]
+#[command(
+    before_help = "Example:\n  attestry approve P-1193 --reason \"canary clean\" --key bob.pem"
+)]
 pub struct ApproveArgs {
     #[command(flatten)]
     pub answer: AnswerArgs,
@@ -36,7 +38,9 @@ pub struct ApproveArgs {
 
 /// Reject a promotion request with your own signature
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry reject P-1193 --reason \"open incident\" --key bob.pem")]
+#[command(
+    before_help = "Example:\n  attestry reject P-1193 --reason \"open incident\" --key bob.pem"
+)]
 pub struct RejectArgs {
     #[command(flatten)]
     pub answer: AnswerArgs,
@@ -87,7 +91,10 @@ fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit,
         return Err(crate::argument::empty("--reason"));
     }
     let index = parse_request(&args.request)?;
-    let lasts: Duration = args.expires.parse().map_err(|cause| Failure::usage(format!("--expires: {cause}")))?;
+    let lasts: Duration = args
+        .expires
+        .parse()
+        .map_err(|cause| Failure::usage(format!("--expires: {cause}")))?;
     let key = crate::key::load(&args.key, io)?;
     let service = Service::open(&args.ledger, io)?;
     let asked = asked(&service, index)?;
@@ -99,7 +106,10 @@ fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit,
         project: asked.environment.project.clone(),
         nonce: service.nonce()?,
         environment: asked.environment.name.clone(),
-        request: EntryRef { index, statement: asked.request.statement },
+        request: EntryRef {
+            index,
+            statement: asked.request.statement,
+        },
         policy: asked.policy.statement,
         outcome,
         withdraws: None,
@@ -114,7 +124,14 @@ fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit,
     let subject = Subject::of(&asked.request.artifact, asked.called.name.as_deref());
     let draft = Draft::of(subject, approval::TYPE, body)?;
     let logged = service.submit_one(append::sign(draft, &key, None))?;
-    answer(&service, &asked, outcome, logged.index, logged.statement, io)
+    answer(
+        &service,
+        &asked,
+        outcome,
+        logged.index,
+        logged.statement,
+        io,
+    )
 }
 
 /// Who signs, by the trust document in force.
@@ -142,15 +159,22 @@ fn signer(service: &Service, key: &SigningKey) -> Result<Signer, Failure> {
 fn asked(service: &Service, index: EntryIndex) -> Result<Asked, Failure> {
     let unknown = |message: String| Failure::new(Exit::NotFound, "request-unknown", message);
     if index >= service.size()? {
-        return Err(unknown(format!("there is no entry {index}")).hint("attestry status lists open requests"));
+        return Err(unknown(format!("there is no entry {index}"))
+            .hint("attestry status lists open requests"));
     }
     let stored = service.entry(index)?;
-    let event = stored.envelope.as_deref().and_then(|bytes| Event::read(bytes).ok());
+    let event = stored
+        .envelope
+        .as_deref()
+        .and_then(|bytes| Event::read(bytes).ok());
     let body = match event.map(|event| event.body) {
         Some(Body::PromotionRequest(body)) => body,
         _ => return Err(unknown(format!("entry {index} is no promotion request"))),
     };
-    let environment = Environment { project: body.project, name: body.to };
+    let environment = Environment {
+        project: body.project,
+        name: body.to,
+    };
     let slice = service.environment(&environment)?;
     let request = slice.and_then(|mut slice| slice.requests.remove(&index));
     let Some(request) = request.filter(|request| !request.is_expired(service.now())) else {
@@ -160,11 +184,21 @@ fn asked(service: &Service, index: EntryIndex) -> Result<Asked, Failure> {
     };
     let policy = service.control()?.policies.remove(&environment.project);
     let policy = policy.ok_or_else(|| {
-        Failure::new(Exit::No, "unknown-environment", format!("{} has no policy", environment.project))
+        Failure::new(
+            Exit::No,
+            "unknown-environment",
+            format!("{} has no policy", environment.project),
+        )
     })?;
     let slice = service.artifact(&request.artifact)?;
     let called = Called::of(&request.artifact, slice.as_ref(), &environment.project);
-    Ok(Asked { index, environment, request, policy, called })
+    Ok(Asked {
+        index,
+        environment,
+        request,
+        policy,
+        called,
+    })
 }
 
 /// Everything that is signed, in words.
@@ -174,12 +208,21 @@ fn you_sign(asked: &Asked, body: &Approval, lasts: &Duration) -> String {
         ApprovalOutcome::Rejected => "reject",
         ApprovalOutcome::Withdrawn => "withdraw",
     };
-    let Asked { index, environment, called, policy, .. } = asked;
+    let Asked {
+        index,
+        environment,
+        called,
+        policy,
+        ..
+    } = asked;
     let title = match called.title() {
         title if title.is_empty() => ends(&called.digest),
         title => format!("{title} ({})", ends(&called.digest)),
     };
-    let sentence = format!("I {verb} the {} of {title} to {environment}, as asked in P-{index}.", body.meaning);
+    let sentence = format!(
+        "I {verb} the {} of {title} to {environment}, as asked in P-{index}.",
+        body.meaning
+    );
     let terms = format!(
         "role {} · policy {} · evidence as of entry {} · expires in {lasts} ({} UTC)",
         body.role,
@@ -207,12 +250,18 @@ fn answer(
         ApprovalOutcome::Rejected => "rejection",
         ApprovalOutcome::Withdrawn => "withdrawal",
     };
-    let evaluated = service.evaluate_open(Which::Request(asked.index))?.into_iter().next();
+    let evaluated = service
+        .evaluate_open(Which::Request(asked.index))?
+        .into_iter()
+        .next();
     let state = match &evaluated {
         Some(it) => append::state_of(it),
         None => "is decided".to_owned(),
     };
-    let mut text = format!("{word} logged as entry {index} · P-{} {state}\n", asked.index);
+    let mut text = format!(
+        "{word} logged as entry {index} · P-{} {state}\n",
+        asked.index
+    );
     for gate in evaluated.iter().flat_map(|it| it.evaluation.open_gates()) {
         text.push_str(&labelled(2, &gate.id, 14, &gate.reason));
     }
@@ -227,4 +276,3 @@ fn answer(
     let denied = decided == Some(Outcome::Denied) && outcome == ApprovalOutcome::Granted;
     Ok(if denied { Exit::No } else { Exit::Done })
 }
-

@@ -12,7 +12,10 @@ use crate::key;
 
 /// Make a key to sign with
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry key generate ci.pem", disable_help_subcommand = true)]
+#[command(
+    before_help = "Example:\n  attestry key generate ci.pem",
+    disable_help_subcommand = true
+)]
 pub struct KeyCommand {
     #[command(subcommand)]
     pub action: KeyAction,
@@ -50,11 +53,15 @@ fn generate(file: &Path, io: &mut Io) -> Result<Exit, Failure> {
     io.write_file(&public, key.public().to_spki_pem().as_bytes())?;
     let id = key.public().key_id();
     let (file, public) = (file.display(), public.display());
-    let text = format!("private  {file}  (yours alone: it is your signature)\npublic   {public}\nkey id   {id}\n");
+    let text = format!(
+        "private  {file}  (yours alone: it is your signature)\npublic   {public}\nkey id   {id}\n"
+    );
     let json = json!({ "private": file.to_string(), "public": public.to_string(), "keyId": id });
     io.answer(&text, &json)?;
     if !io.json {
-        io.note(&format!("next: attestry identity add NAME --pub {public} --role R --project P --key ROOT"));
+        io.note(&format!(
+            "next: attestry identity add NAME --pub {public} --role R --project P --key ROOT"
+        ));
     }
     Ok(Exit::Done)
 }

@@ -33,8 +33,12 @@ pub fn run(args: &LineageArgs, io: &mut Io) -> Result<Exit, Failure> {
     let history = History::open(&args.history, io)?;
     let digest = history.subject(&args.subject, io)?;
     let Some(slice) = history.artifact(&digest)? else {
-        return Err(Failure::new(Exit::NotFound, "subject-unknown", format!("the log knows nothing of {digest}"))
-            .hint("attestry log lists what it knows"));
+        return Err(Failure::new(
+            Exit::NotFound,
+            "subject-unknown",
+            format!("the log knows nothing of {digest}"),
+        )
+        .hint("attestry log lists what it knows"));
     };
     let thread = history.thread(&ThreadId::Artifact(digest.clone()))?;
     let mut trees = Vec::new();
@@ -45,11 +49,18 @@ pub fn run(args: &LineageArgs, io: &mut Io) -> Result<Exit, Failure> {
     }
     if trees.is_empty() {
         let named = named.map_or(String::new(), |named| format!(" in project {named}"));
-        return Err(Failure::new(Exit::NotFound, "subject-unknown", format!("nothing about {digest}{named}")));
+        return Err(Failure::new(
+            Exit::NotFound,
+            "subject-unknown",
+            format!("nothing about {digest}{named}"),
+        ));
     }
     let text: Vec<String> = trees.iter().map(Node::render).collect();
     let items: Vec<_> = trees.iter().map(Node::to_json).collect();
-    io.answer(&text.join("\n"), &json!({ "artifact": digest, "lineage": items }))?;
+    io.answer(
+        &text.join("\n"),
+        &json!({ "artifact": digest, "lineage": items }),
+    )?;
     Ok(history.exit(io))
 }
 

@@ -17,7 +17,9 @@ use crate::output::{cut, minute, table};
 
 /// List the entries of the log, newest last
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry log --env payments/prod --kind deployment --limit 10")]
+#[command(
+    before_help = "Example:\n  attestry log --env payments/prod --kind deployment --limit 10"
+)]
 pub struct LogArgs {
     /// Only this kind
     #[arg(long, value_name = "KIND")]
@@ -62,7 +64,11 @@ pub fn run(args: &LogArgs, io: &mut Io) -> Result<Exit, Failure> {
     let from = args.from.as_deref().map(parse_time).transpose()?;
     let to = args.to.as_deref().map(parse_time).transpose()?;
     let history = History::open(&args.history, io)?;
-    let subject = args.subject.as_deref().map(|text| history.subject(text, io)).transpose()?;
+    let subject = args
+        .subject
+        .as_deref()
+        .map(|text| history.subject(text, io))
+        .transpose()?;
     let filter = Filter::new(kind, subject, environment, project, from, to);
     let (lines, left_out) = collect(&history, &filter, args.limit)?;
     if io.json {
@@ -72,7 +78,9 @@ pub fn run(args: &LogArgs, io: &mut Io) -> Result<Exit, Failure> {
         let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
         io.say(&table(&rows))?;
         if left_out > 0 {
-            io.note(&format!("{left_out} older entries are not shown: --limit 0 shows all"));
+            io.note(&format!(
+                "{left_out} older entries are not shown: --limit 0 shows all"
+            ));
         }
     }
     Ok(history.exit(io))
@@ -109,13 +117,22 @@ impl Filter {
         .flatten()
         .collect();
         let thread = (!threads.is_empty()).then(|| threads.remove(0));
-        Filter { kind, thread, others: threads, from, to }
+        Filter {
+            kind,
+            thread,
+            others: threads,
+            from,
+            to,
+        }
     }
 
     fn fits(&self, line: &Line) -> bool {
         let time = line.entry.time;
         self.kind.is_none_or(|kind| kind == kind_of(line))
-            && self.others.iter().all(|thread| line.entry.thread(thread).is_some())
+            && self
+                .others
+                .iter()
+                .all(|thread| line.entry.thread(thread).is_some())
             && self.from.is_none_or(|from| from <= time)
             && self.to.is_none_or(|to| time < to)
     }

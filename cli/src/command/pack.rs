@@ -134,7 +134,10 @@ fn create(ask: &ExportAsk, out: &Path, service: &Service, io: &mut Io) -> Result
     });
     io.answer(&text, &json)?;
     if !io.json {
-        io.note(&format!("next: attestry verify {} --trust pin.txt", out.display()));
+        io.note(&format!(
+            "next: attestry verify {} --trust pin.txt",
+            out.display()
+        ));
     }
     Ok(Exit::Done)
 }

@@ -20,7 +20,10 @@ const POLICY_BYTES_MAX: u64 = 1 << 20;
 
 /// Write, check and set a project's policy
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry policy check policy.yaml", disable_help_subcommand = true)]
+#[command(
+    before_help = "Example:\n  attestry policy check policy.yaml",
+    disable_help_subcommand = true
+)]
 pub struct PolicyCommand {
     #[command(subcommand)]
     pub action: PolicyAction,
@@ -66,7 +69,10 @@ pub fn run(command: &PolicyCommand, io: &mut Io) -> Result<Exit, Failure> {
         PolicyAction::Set { file, ledger, key } => set::run(file, ledger, key, io),
         #[cfg(not(feature = "ledger"))]
         PolicyAction::Elsewhere(words) => {
-            let word = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+            let word = words
+                .first()
+                .map(|word| word.to_string_lossy())
+                .unwrap_or_default();
             Err(super::other_build(&format!("`attestry policy {word}`")))
         }
     }
@@ -75,7 +81,9 @@ pub fn run(command: &PolicyCommand, io: &mut Io) -> Result<Exit, Failure> {
 #[cfg(feature = "ledger")]
 fn new(project: &ProjectArgs, io: &mut Io) -> Result<Exit, Failure> {
     let named = project.named(io)?;
-    let name = named.as_ref().map_or("my-project", |project| project.as_str());
+    let name = named
+        .as_ref()
+        .map_or("my-project", |project| project.as_str());
     let text = crate::policy_text::TEMPLATE.replace("{{project}}", name);
     io.answer(&text, &json!({ "policy": text }))?;
     Ok(Exit::Done)
@@ -84,8 +92,13 @@ fn new(project: &ProjectArgs, io: &mut Io) -> Result<Exit, Failure> {
 /// Reads a policy file, or lists everything that is wrong with it.
 fn read(file: &str, io: &mut Io) -> Result<(PolicyDocument, Value, String), Refused> {
     let bytes = io.read_file(file, POLICY_BYTES_MAX)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Failure::new(Exit::No, "policy-refused", format!("{file} is not UTF-8 text")))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Failure::new(
+            Exit::No,
+            "policy-refused",
+            format!("{file} is not UTF-8 text"),
+        )
+    })?;
     match parse_policy(&text) {
         Ok((document, value)) => Ok((document, value, text)),
         Err(problems) => Err(Refused::Problems(problems, text)),
@@ -126,7 +139,11 @@ impl Refused {
 
 fn check(file: &str, io: &mut Io) -> Result<Exit, Failure> {
     let (document, _, _) = read(file, io).map_err(|refused| refused.tell(file, io))?;
-    let gates: usize = document.environments.iter().map(|rule| rule.gates.len()).sum();
+    let gates: usize = document
+        .environments
+        .iter()
+        .map(|rule| rule.gates.len())
+        .sum();
     let environments = document.environments.len();
     let text = format!(
         "{file} holds: project {}, {}, {}\n",

@@ -9,7 +9,9 @@ use schemas::statement::Subject;
 use serde_json::json;
 
 use super::record::append;
-use crate::argument::{KeyArgs, LedgerArgs, ProjectArgs, parse_environment, project_of_environment};
+use crate::argument::{
+    KeyArgs, LedgerArgs, ProjectArgs, parse_environment, project_of_environment,
+};
 use crate::compose::Draft;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -21,7 +23,9 @@ use crate::subject::{self, Written};
 
 /// Ask for an artifact to enter an environment
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry promote sha256:9f2c41d0 --to prod --reason \"1.4.2, fixes INC-42\"")]
+#[command(
+    before_help = "Example:\n  attestry promote sha256:9f2c41d0 --to prod --reason \"1.4.2, fixes INC-42\""
+)]
 pub struct PromoteArgs {
     /// The artifact: a file, or a digest such as sha256:9f2c41d0
     pub subject: String,
@@ -79,15 +83,24 @@ fn answer(
     environment: &Environment,
     io: &mut Io,
 ) -> Result<Exit, Failure> {
-    let evaluated = service.evaluate_open(Which::Request(request))?.into_iter().next();
+    let evaluated = service
+        .evaluate_open(Which::Request(request))?
+        .into_iter()
+        .next();
     let evaluated = evaluated.ok_or_else(|| Failure::unexpected("the request is not open"))?;
     let outcome = evaluated.evaluation.outcome();
     let state = append::state_of(&evaluated);
-    let mut text = format!("P-{request} requested: {} -> {environment}\n", called.line());
+    let mut text = format!(
+        "P-{request} requested: {} -> {environment}\n",
+        called.line()
+    );
     if outcome == Some(Outcome::Granted) {
         text.push_str(&format!("P-{request} {state}\n"));
     } else {
-        text.push_str(&format!("\n{}\nP-{request} {state}", gates::render(&evaluated.evaluation.gates)));
+        text.push_str(&format!(
+            "\n{}\nP-{request} {state}",
+            gates::render(&evaluated.evaluation.gates)
+        ));
         if outcome.is_none() {
             let expires = service.now().plus_ms(OPEN_MS);
             text.push_str(&format!(" · expires {}", day(expires)));
@@ -100,7 +113,11 @@ fn answer(
         "gates": gates::to_json(&evaluated.evaluation.gates),
     });
     io.answer(&text, &json)?;
-    Ok(if outcome == Some(Outcome::Denied) { Exit::No } else { Exit::Done })
+    Ok(if outcome == Some(Outcome::Denied) {
+        Exit::No
+    } else {
+        Exit::Done
+    })
 }
 
 /// The environment that is meant, of a project that exists.
@@ -119,13 +136,24 @@ pub fn environment(
     let environment = parse_environment(text, Some(&project))?;
     let control = service.control()?;
     let Some(policy) = control.policies.get(&project) else {
-        return Err(Failure::new(Exit::No, "unknown-environment", format!("{project} has no policy"))
-            .hint("log one: attestry policy new > policy.yaml, then attestry policy set policy.yaml"));
+        return Err(Failure::new(
+            Exit::No,
+            "unknown-environment",
+            format!("{project} has no policy"),
+        )
+        .hint("log one: attestry policy new > policy.yaml, then attestry policy set policy.yaml"));
     };
     if policy.document.environment(&environment.name).is_none() {
-        let names: Vec<&str> =
-            policy.document.environments.iter().map(|rule| rule.name.as_str()).collect();
-        let message = format!("the policy of {project} has no environment {}", environment.name);
+        let names: Vec<&str> = policy
+            .document
+            .environments
+            .iter()
+            .map(|rule| rule.name.as_str())
+            .collect();
+        let message = format!(
+            "the policy of {project} has no environment {}",
+            environment.name
+        );
         return Err(Failure::new(Exit::No, "unknown-environment", message)
             .hint(format!("it has: {}", names.join(", "))));
     }

@@ -27,7 +27,9 @@ use crate::subject::{self, Written};
 /// (or coverage), review, deployment, note, or envelope: somebody else's DSSE file, kept
 /// unchanged.
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz --suite unit")]
+#[command(
+    before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz --suite unit"
+)]
 pub struct RecordArgs {
     /// What it is
     #[arg(value_name = "KIND")]
@@ -101,7 +103,11 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
         return envelope::run(args, io);
     }
     let kind = parse_kind(&args.kind)?;
-    let about = args.subject.as_deref().map(|text| subject::read(text, io)).transpose()?;
+    let about = args
+        .subject
+        .as_deref()
+        .map(|text| subject::read(text, io))
+        .transpose()?;
     let mut reports = draft::read_reports(args, kind, io)?;
     let key = crate::key::load(&args.key, io)?;
     let service = Service::open(&args.ledger, io)?;
@@ -109,7 +115,10 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
     let drafts = draft::drafts(args, &job, &mut reports, io)?;
     let summaries: Vec<String> = drafts.iter().map(|(summary, _)| summary.clone()).collect();
     let filed = (!kind.is_own()).then_some(&job.project);
-    let batch = drafts.into_iter().map(|(_, draft)| append::sign(draft, &key, filed)).collect();
+    let batch = drafts
+        .into_iter()
+        .map(|(_, draft)| append::sign(draft, &key, filed))
+        .collect();
     let answers = job.service.submit(batch)?;
     let mut logged = Vec::with_capacity(answers.len());
     let mut refused = Vec::new();
@@ -175,7 +184,11 @@ impl Job {
         io: &Io,
     ) -> Result<Job, Failure> {
         let named = args.project.named(io)?;
-        let hinted = args.deployment.to.as_deref().and_then(crate::argument::project_of_environment);
+        let hinted = args
+            .deployment
+            .to
+            .as_deref()
+            .and_then(crate::argument::project_of_environment);
         let project = append::project(named.or(hinted), &service)?;
         let (subject, file) = match about {
             Some(Written::File(file, digest)) => (Some(digest), Some(file)),
@@ -193,25 +206,43 @@ impl Job {
             }
         };
         let called = match &subject {
-            Some(digest) => Some(Called::of(digest, service.artifact(digest)?.as_ref(), &project)),
+            Some(digest) => Some(Called::of(
+                digest,
+                service.artifact(digest)?.as_ref(),
+                &project,
+            )),
             None => None,
         };
-        Ok(Job { kind, service, project, subject, file, called })
+        Ok(Job {
+            kind,
+            service,
+            project,
+            subject,
+            file,
+            called,
+        })
     }
 
     /// `test   payments 1.4.2  sha256:9f2c41d0   412 passed…`.
     fn headline(&self, word: &str, args: &RecordArgs, summary: &str) -> String {
         let title = match &self.called {
             Some(called) => {
-                let (name, version) = (args.build.name.clone(), args.build.artifact_version.clone());
+                let (name, version) =
+                    (args.build.name.clone(), args.build.artifact_version.clone());
                 let name = called.name.clone().or(name);
                 let version = called.version.clone().or(version);
-                let named = Called { name, version, digest: called.digest.clone() };
+                let named = Called {
+                    name,
+                    version,
+                    digest: called.digest.clone(),
+                };
                 format!("{}  {}", named.title(), named.digest.short())
             }
             None => self.service.origin().to_string(),
         };
-        format!("{word:<6} {}   {summary}", title.trim_start()).trim_end().to_owned()
+        format!("{word:<6} {}   {summary}", title.trim_start())
+            .trim_end()
+            .to_owned()
     }
 }
 
@@ -230,9 +261,20 @@ fn tell(
     let mut notices: Vec<Finding> = Vec::new();
     let several = logged.len() > 1;
     for (it, summary) in &logged {
-        let receipt = append::write_receipt(args.receipt.as_deref(), job.file.as_deref(), it, several, io)?;
+        let receipt = append::write_receipt(
+            args.receipt.as_deref(),
+            job.file.as_deref(),
+            it,
+            several,
+            io,
+        )?;
         text.push_str(&job.headline(&args.kind, args, summary));
-        text.push_str(&append::logged_lines(it, job.service.origin(), &signer, receipt.as_deref()));
+        text.push_str(&append::logged_lines(
+            it,
+            job.service.origin(),
+            &signer,
+            receipt.as_deref(),
+        ));
         items.push(json!({
             "index": it.index, "kind": it.kind.name(), "statement": it.statement,
             "repeated": it.repeated, "receipt": receipt, "summary": summary,
@@ -260,7 +302,10 @@ fn tell(
         exit = exit.worse(Exit::of_class(notice.class));
         if !io.json {
             let (code, meaning) = (notice.code.name(), notice.code.meaning());
-            io.note(&format!("error: logged, but {meaning} [{code}]\n  {}", notice.detail));
+            io.note(&format!(
+                "error: logged, but {meaning} [{code}]\n  {}",
+                notice.detail
+            ));
             io.note("hint: ask with `attestry promote`, or roll it back and record that");
         }
     }

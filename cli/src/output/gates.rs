@@ -69,8 +69,11 @@ fn entries(list: &[EntryIndex]) -> String {
 /// The sentence below the gates.
 pub fn conclusion(gates: &[GateVerdict]) -> String {
     let of = |verdict: Verdict| gates.iter().filter(|gate| gate.verdict == verdict).count();
-    let (fail, unknown, wait) =
-        (of(Verdict::Fail), of(Verdict::Indeterminate), of(Verdict::Waiting));
+    let (fail, unknown, wait) = (
+        of(Verdict::Fail),
+        of(Verdict::Indeterminate),
+        of(Verdict::Waiting),
+    );
     let part = |number: usize, one: &str, many: &str| match number {
         0 => None,
         1 => Some(format!("1 gate {one}")),
@@ -92,8 +95,11 @@ pub fn conclusion(gates: &[GateVerdict]) -> String {
 
 /// The names of the gates that do not admit: `soak, approvals`.
 pub fn open_names(gates: &[GateVerdict]) -> String {
-    let names: Vec<&str> =
-        gates.iter().filter(|gate| !gate.verdict.admits()).map(|gate| gate.id.as_str()).collect();
+    let names: Vec<&str> = gates
+        .iter()
+        .filter(|gate| !gate.verdict.admits())
+        .map(|gate| gate.id.as_str())
+        .collect();
     names.join(", ")
 }
 
@@ -105,7 +111,13 @@ pub fn to_json(gates: &[GateVerdict]) -> Value {
 mod tests {
     use super::*;
 
-    fn gate(id: &str, verdict: Verdict, reason: &str, next: Option<&str>, entries: &[u64]) -> GateVerdict {
+    fn gate(
+        id: &str,
+        verdict: Verdict,
+        reason: &str,
+        next: Option<&str>,
+        entries: &[u64],
+    ) -> GateVerdict {
         GateVerdict {
             id: id.to_owned(),
             gate: id.to_owned(),
@@ -131,7 +143,10 @@ mod tests {
         ];
         let text = render(&gates);
         assert!(text.lines().all(|line| columns(line) <= WIDTH), "{text}");
-        assert!(text.starts_with("  pass     provenance  built by us"), "{text}");
+        assert!(
+            text.starts_with("  pass     provenance  built by us"),
+            "{text}"
+        );
         assert!(text.contains("entries 1190-1191"), "{text}");
         assert!(text.contains("-> security, or another"), "{text}");
         assert_eq!(conclusion(&gates), "not admitted: 1 gate waits");

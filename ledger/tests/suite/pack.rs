@@ -1,6 +1,6 @@
 //! A release at the level of the library: promoted, deployed, exported, verified.
 
-use ledger::{ExportAsk, Which};
+use ledger::{ExportAsk, LedgerError, Which};
 use schemas::id::{Digest, Environment, Hash};
 use schemas::policy::PolicyDocument;
 use schemas::predicate::EntryRef;
@@ -9,9 +9,11 @@ use schemas::predicate::deployment::{self, Deployment, DeploymentResult};
 use schemas::predicate::policy::{self, Policy};
 use schemas::predicate::promotion_request::{self, PromotionRequest};
 use schemas::report::{Class, Code};
+use schemas::statement::{Statement, Subject};
 use verifier::canonical::canonical_of;
 use verifier::merkle::sha256;
 use verifier::pack::{self, bag::Files};
+use verifier::sign::sign_statement;
 
 use crate::world::{PROJECT, World, world};
 
@@ -100,6 +102,34 @@ async fn release(world: &World, policy: Hash, artifact: &Digest) {
     assert!(decided[0].decision.is_some());
     world.clock.advance(1000);
     deploy(world, artifact).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_can_claim_to_have_seen_another_log() {
+    let world = world().await;
+    set_policy(&world).await;
+    let artifact = Digest::sha256(&Hash([1; 32]));
+    let mut seen = world.ledger.seen().await.unwrap();
+    for (size, root) in [(seen.size, Hash([3; 32])), (seen.size + 1, seen.root)] {
+        (seen.size, seen.root) = (size, root);
+        let body = PromotionRequest {
+            ledger: world.ledger.origin().clone(),
+            project: PROJECT.parse().unwrap(),
+            nonce: world.ledger.nonce().unwrap(),
+            to: "prod".parse().unwrap(),
+            reason: "it is time".into(),
+            ticket: None,
+            plans: None,
+            seen: seen.clone(),
+        };
+        let subject = vec![Subject::of(&artifact, None)];
+        let statement = Statement::new(subject, promotion_request::TYPE, body);
+        let envelope = sign_statement(&statement, &[&world.writer]).unwrap();
+        let Err(LedgerError::Refused(finding)) = world.submit(envelope).await else {
+            panic!()
+        };
+        assert_eq!(finding.code, Code::NotExtending);
+    }
 }
 
 async fn exported(world: &World) -> Files {

@@ -24,8 +24,9 @@ pub fn read_public(files: &[String], io: &mut Io) -> Result<Vec<KeyText>, Failur
             return Err(Failure::usage(format!("{file} is a private key"))
                 .hint(format!("give the public half: --pub {file}.pub")));
         }
-        let key = PublicKey::from_spki_pem(&text)
-            .map_err(|cause| Failure::new(Exit::Usage, "key-malformed", format!("{file}: {cause}")))?;
+        let key = PublicKey::from_spki_pem(&text).map_err(|cause| {
+            Failure::new(Exit::Usage, "key-malformed", format!("{file}: {cause}"))
+        })?;
         keys.push(encode_key(&key));
     }
     Ok(keys)
@@ -46,7 +47,8 @@ fn parse_name(text: &str) -> Result<IdentityName, Failure> {
     if text.is_empty() {
         return Err(crate::argument::empty("NAME"));
     }
-    text.parse().map_err(|cause| Failure::usage(format!("{cause}")))
+    text.parse()
+        .map_err(|cause| Failure::usage(format!("{cause}")))
 }
 
 /// Adds an identity, or keys, aliases, a card and a grant to one that is there.
@@ -57,18 +59,30 @@ pub fn add(
     card: Option<&[u8]>,
 ) -> Result<String, Failure> {
     let name = parse_name(&args.name)?;
-    let at = document.identities.iter().position(|identity| identity.name == name);
+    let at = document
+        .identities
+        .iter()
+        .position(|identity| identity.name == name);
     let new = at.is_none();
     if new && keys.is_empty() {
         return Err(Failure::usage(format!("{name} is new, and has no key")).hint("--pub FILE.pub"));
     }
     let at = at.unwrap_or_else(|| {
         let (name, keys, aliases) = (name.clone(), Vec::new(), Vec::new());
-        document.identities.push(Identity { name, keys, aliases, card: None });
+        document.identities.push(Identity {
+            name,
+            keys,
+            aliases,
+            card: None,
+        });
         document.identities.len() - 1
     });
     let identity = &mut document.identities[at];
-    let fresh: Vec<KeyText> = keys.iter().filter(|key| !identity.keys.contains(key)).cloned().collect();
+    let fresh: Vec<KeyText> = keys
+        .iter()
+        .filter(|key| !identity.keys.contains(key))
+        .cloned()
+        .collect();
     identity.keys.extend(fresh);
     for alias in &args.aliases {
         if !identity.aliases.contains(alias) {
@@ -79,12 +93,17 @@ pub fn add(
         identity.card = Some(Digest::sha256(&sha256(&[card])));
     }
     let granted = grant(document, &name, args)?;
-    let changed = !keys.is_empty() || !args.aliases.is_empty() || card.is_some() || granted.is_some();
+    let changed =
+        !keys.is_empty() || !args.aliases.is_empty() || card.is_some() || granted.is_some();
     if !changed {
-        return Err(Failure::usage("nothing to add").hint("--role R --project P, --pub F, --alias A or --card F"));
+        return Err(Failure::usage("nothing to add")
+            .hint("--role R --project P, --pub F, --alias A or --card F"));
     }
     let word = if new { "added" } else { "changed" };
-    Ok(format!("{word} {name}{}", granted.map_or(String::new(), |role| format!(" as {role}"))))
+    Ok(format!(
+        "{word} {name}{}",
+        granted.map_or(String::new(), |role| format!(" as {role}"))
+    ))
 }
 
 fn grant(
@@ -99,13 +118,18 @@ fn grant(
         return Err(Failure::usage("--role is missing"));
     };
     check_grant(&role, args)?;
-    let environments = args.environments.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+    let environments = args
+        .environments
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<_, _>>();
     let grant = Grant {
         identity: name.clone(),
         role: role.clone(),
         kinds: args.kinds.iter().map(|word| kind_name(word)).collect(),
         projects: args.projects.clone(),
-        environments: environments.map_err(|cause| Failure::usage(format!("--environment: {cause}")))?,
+        environments: environments
+            .map_err(|cause| Failure::usage(format!("--environment: {cause}")))?,
     };
     if document.grants.contains(&grant) {
         return Err(Failure::usage(format!("{name} has that already")));
@@ -126,20 +150,24 @@ fn kind_name(word: &str) -> String {
 
 fn check_grant(role: &str, args: &AddArgs) -> Result<(), Failure> {
     if !role::is_word(role) {
-        return Err(Failure::usage(format!("--role {role:?}: a role is lower-case letters, digits and hyphens")));
+        return Err(Failure::usage(format!(
+            "--role {role:?}: a role is lower-case letters, digits and hyphens"
+        )));
     }
     let empty = |list: &[String]| list.iter().any(String::is_empty);
     if empty(&args.projects) || empty(&args.kinds) || empty(&args.environments) {
         return Err(Failure::usage("an option is empty").hint("is your variable empty?"));
     }
     if args.projects.is_empty() {
-        return Err(Failure::usage("--project is missing")
-            .hint(format!("--project P, or --project '{ALL_PROJECTS}' for every project")));
+        return Err(Failure::usage("--project is missing").hint(format!(
+            "--project P, or --project '{ALL_PROJECTS}' for every project"
+        )));
     }
     if (role == role::EMITTER) == args.kinds.is_empty() {
         let message = "an emitter lists the kinds that it records, other roles none";
-        return Err(Failure::usage(message)
-            .hint("--kind build --kind test --kind scan --kind sbom --kind analysis --kind coverage"));
+        return Err(Failure::usage(message).hint(
+            "--kind build --kind test --kind scan --kind sbom --kind analysis --kind coverage",
+        ));
     }
     Ok(())
 }
@@ -147,7 +175,11 @@ fn check_grant(role: &str, args: &AddArgs) -> Result<(), Failure> {
 /// Takes a role away, or all grants and keys.
 pub fn revoke(document: &mut TrustDocument, args: &RevokeArgs) -> Result<String, Failure> {
     let name = parse_name(&args.name)?;
-    if !document.identities.iter().any(|identity| identity.name == name) {
+    if !document
+        .identities
+        .iter()
+        .any(|identity| identity.name == name)
+    {
         return Err(unknown(document, &name));
     }
     let before = document.grants.len();
@@ -162,15 +194,24 @@ pub fn revoke(document: &mut TrustDocument, args: &RevokeArgs) -> Result<String,
         return Ok(format!("{name} is no {role} any more"));
     }
     // The identity stays by name and alias, so that old commits keep their author.
-    for identity in document.identities.iter_mut().filter(|identity| identity.name == name) {
+    for identity in document
+        .identities
+        .iter_mut()
+        .filter(|identity| identity.name == name)
+    {
         identity.keys.clear();
     }
     Ok(format!("{name} may sign nothing any more"))
 }
 
 fn unknown(document: &TrustDocument, name: &IdentityName) -> Failure {
-    let names: Vec<&str> = document.identities.iter().map(|it| it.name.as_str()).collect();
-    Failure::not_found(format!("there is no identity {name}")).hint(format!("there are: {}", names.join(", ")))
+    let names: Vec<&str> = document
+        .identities
+        .iter()
+        .map(|it| it.name.as_str())
+        .collect();
+    Failure::not_found(format!("there is no identity {name}"))
+        .hint(format!("there are: {}", names.join(", ")))
 }
 
 /// Notes that a key is compromised from an entry on.
@@ -179,7 +220,10 @@ pub fn compromise(document: &mut TrustDocument, args: &CompromiseArgs) -> Result
         Ok(key) => vec![key],
         Err(_) => {
             let name = parse_name(&args.whose)?;
-            let identity = document.identities.iter().find(|identity| identity.name == name);
+            let identity = document
+                .identities
+                .iter()
+                .find(|identity| identity.name == name);
             let identity = identity.ok_or_else(|| unknown(document, &name))?;
             let decoded = identity.keys.iter().filter_map(|key| decode_key(key).ok());
             decoded.map(|key| key.key_id()).collect()
@@ -189,11 +233,22 @@ pub fn compromise(document: &mut TrustDocument, args: &CompromiseArgs) -> Result
         return Err(Failure::not_found(format!("{} has no key", args.whose)));
     }
     for key in &keys {
-        match document.compromises.iter_mut().find(|notice| notice.key == *key) {
+        match document
+            .compromises
+            .iter_mut()
+            .find(|notice| notice.key == *key)
+        {
             Some(notice) => notice.from = notice.from.min(args.from),
-            None => document.compromises.push(Compromise { key: *key, from: args.from }),
+            None => document.compromises.push(Compromise {
+                key: *key,
+                from: args.from,
+            }),
         }
     }
     let names: Vec<String> = keys.iter().map(KeyId::short).collect();
-    Ok(format!("what key {} signed at or after entry {} does not count", names.join(", "), args.from))
+    Ok(format!(
+        "what key {} signed at or after entry {} does not count",
+        names.join(", "),
+        args.from
+    ))
 }

@@ -34,7 +34,10 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
         project: (!event.is_project_free()).then(|| project.clone()),
         attachments: Vec::new(),
     };
-    let batch = events.iter().map(|(_, bytes, event)| submission(bytes, event)).collect();
+    let batch = events
+        .iter()
+        .map(|(_, bytes, event)| submission(bytes, event))
+        .collect();
     let mut text = String::new();
     let mut items = Vec::new();
     let mut refused = None;
@@ -43,10 +46,15 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
     for (answer, (name, _, event)) in answers.into_iter().zip(&events) {
         match answer {
             Ok(logged) => {
-                let receipt = append::write_receipt(args.receipt.as_deref(), None, &logged, several, io)?;
+                let receipt =
+                    append::write_receipt(args.receipt.as_deref(), None, &logged, several, io)?;
                 let kind = logged.kind.name();
                 text.push_str(&format!("{kind}   {name}   {}\n", event.predicate_type));
-                text.push_str(&format!("logged as entry {} of {}\n", logged.index, service.origin()));
+                text.push_str(&format!(
+                    "logged as entry {} of {}\n",
+                    logged.index,
+                    service.origin()
+                ));
                 items.push(json!({
                     "index": logged.index, "kind": kind, "statement": logged.statement,
                     "repeated": logged.repeated, "receipt": receipt,
@@ -63,14 +71,17 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
     }
     let decisions = append::decisions(&service, &project)?;
     text.push_str(&append::text_of(&decisions, &service)?);
-    let json = json!({ "project": project, "logged": items, "decisions": append::json_of(&decisions) });
+    let json =
+        json!({ "project": project, "logged": items, "decisions": append::json_of(&decisions) });
     io.answer(&text, &json)?;
     Ok(Exit::Done)
 }
 
 /// Where a subject was named, the statement must be about it.
 fn check_subject(args: &RecordArgs, name: &str, event: &Event, io: &Io) -> Result<(), Failure> {
-    let Some(text) = &args.subject else { return Ok(()) };
+    let Some(text) = &args.subject else {
+        return Ok(());
+    };
     let fits = match subject::read(text, io)? {
         Written::File(_, digest) | Written::Digest(digest) => {
             event.digests().any(|found| *found == digest)
@@ -86,5 +97,7 @@ fn check_subject(args: &RecordArgs, name: &str, event: &Event, io: &Io) -> Resul
     let failure = Failure::new(Exit::No, "report-names-other-subject", message)
         .detail(format!("you recorded about  {text}"));
     let named = event.digests().take(4);
-    Err(named.fold(failure, |failure, digest| failure.detail(format!("{name} is about  {digest}"))))
+    Err(named.fold(failure, |failure, digest| {
+        failure.detail(format!("{name} is about  {digest}"))
+    }))
 }

@@ -36,7 +36,11 @@ pub fn run(
     }
     let found = report::findings(&log.findings);
     let conclusion = report::conclusion(&log.findings, "the log");
-    let text = format!("{}{found}\n{conclusion}.\n{}", head(&service, &log, pin), limits(&log));
+    let text = format!(
+        "{}{found}\n{conclusion}.\n{}",
+        head(&service, &log, pin),
+        limits(&log)
+    );
     let head = json!({
         "origin": service.origin(), "size": log.size, "root": log.root, "genesis": log.genesis,
         "pinned": is_pinned(&log, pin), "halted": log.halted,
@@ -69,7 +73,11 @@ fn watched(service: &Service, size: TreeSize, io: &mut Io) -> Result<LogReport, 
         while !over.load(Ordering::Relaxed) && !work.is_finished() {
             std::thread::sleep(Duration::from_millis(100));
             let at = done.load(Ordering::Relaxed);
-            io.progress(&format!("verifying {} of {} entries", count(at), count(size)));
+            io.progress(&format!(
+                "verifying {} of {} entries",
+                count(at),
+                count(size)
+            ));
         }
         work.join()
     });
@@ -85,7 +93,11 @@ fn is_pinned(log: &LogReport, pin: &Pin) -> bool {
 fn check_pin(log: &LogReport, pin: &Pin) -> Option<Finding> {
     let found = log.genesis?;
     let Some(pinned) = pin.genesis() else {
-        return Some(Finding::new(Code::RootsNotPinned, None, "the pin names no genesis"));
+        return Some(Finding::new(
+            Code::RootsNotPinned,
+            None,
+            "the pin names no genesis",
+        ));
     };
     if *pinned != found {
         let detail = format!("entry 0 hashes to {found}, pinned is {pinned}");
@@ -98,14 +110,22 @@ fn check_pin(log: &LogReport, pin: &Pin) -> Option<Finding> {
 }
 
 /// The published checkpoint, by the auditor's key.
-fn check_published(service: &Service, log: &LogReport, pin: &Pin) -> Result<Option<Finding>, Failure> {
+fn check_published(
+    service: &Service,
+    log: &LogReport,
+    pin: &Pin,
+) -> Result<Option<Finding>, Failure> {
     if log.halted {
         return Ok(None);
     }
     let note = service.checkpoint()?;
     match verifier::checkpoint::verify_checkpoint(note.as_bytes(), pin.log()) {
         Ok(_) => Ok(None),
-        Err(cause) => Ok(Some(Finding::new(Code::CheckpointInvalid, None, cause.to_string()))),
+        Err(cause) => Ok(Some(Finding::new(
+            Code::CheckpointInvalid,
+            None,
+            cause.to_string(),
+        ))),
     }
 }
 
@@ -117,7 +137,10 @@ fn check_kept(
 ) -> Result<Option<Finding>, Failure> {
     let (size, root) = (kept.size(), kept.root());
     if size > log.size {
-        let detail = format!("the kept checkpoint has size {size}, the log only {}", log.size);
+        let detail = format!(
+            "the kept checkpoint has size {size}, the log only {}",
+            log.size
+        );
         return Ok(Some(Finding::new(Code::NotExtending, None, detail)));
     }
     let proof = service.consistency(size, log.size)?;
@@ -137,13 +160,41 @@ fn head(service: &Service, log: &LogReport, pin: &Pin) -> String {
         (None, _) => "not pinned, as claimed by the holder of the log key".to_owned(),
     };
     row("roots", roots);
-    let end = if log.halted { ", then it broke off" } else { "" };
-    row("entries", format!("{} re-hashed, linked and re-derived{end}; root {}…", count(log.size), log.root.short()));
+    let end = if log.halted {
+        ", then it broke off"
+    } else {
+        ""
+    };
+    row(
+        "entries",
+        format!(
+            "{} re-hashed, linked and re-derived{end}; root {}…",
+            count(log.size),
+            log.root.short()
+        ),
+    );
     row("witnesses", "none asked for: the pin names none".to_owned());
     row("time", "the ledger's word: no witness bounds it".to_owned());
-    row("heads", plural(log.counts.heads, "event agrees with the state", "events agree with the state"));
-    row("decisions", format!("{} evaluated again and agree", count(log.counts.decisions)));
-    row("signatures", format!("{} valid, by {}", count(log.counts.signatures), plural(log.counts.events, "event", "events")));
+    row(
+        "heads",
+        plural(
+            log.counts.heads,
+            "event agrees with the state",
+            "events agree with the state",
+        ),
+    );
+    row(
+        "decisions",
+        format!("{} evaluated again and agree", count(log.counts.decisions)),
+    );
+    row(
+        "signatures",
+        format!(
+            "{} valid, by {}",
+            count(log.counts.signatures),
+            plural(log.counts.events, "event", "events")
+        ),
+    );
     text
 }
 
@@ -152,9 +203,16 @@ fn limits(log: &LogReport) -> String {
     if Exit::of_findings(&log.findings) == Exit::Integrity {
         return String::new();
     }
-    let level = format!("threads: every entry re-derived to size {}", count(log.size));
+    let level = format!(
+        "threads: every entry re-derived to size {}",
+        count(log.size)
+    );
     let text = "What this does not prove: that everything that happened was recorded, and that \
                 the times are right. A checkpoint kept elsewhere (--checkpoint F) proves that \
                 nothing was taken back since.";
-    format!("{}{}", labelled(0, "level:", 6, &level), labelled(0, "", 0, text))
+    format!(
+        "{}{}",
+        labelled(0, "level:", 6, &level),
+        labelled(0, "", 0, text)
+    )
 }

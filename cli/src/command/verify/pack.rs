@@ -34,7 +34,11 @@ pub fn run(
     report.findings.extend(extends);
     let found = report::findings(&report.findings);
     let conclusion = report::conclusion(&report.findings, "the pack");
-    let text = format!("{}{found}\n{conclusion}.\n{}", head(&report, pin), limits(&report));
+    let text = format!(
+        "{}{found}\n{conclusion}.\n{}",
+        head(&report, pin),
+        limits(&report)
+    );
     io.answer(&text, &to_json(&report))?;
     Ok(Exit::of_findings(&report.findings))
 }
@@ -44,7 +48,10 @@ fn unread(file: &str, finding: Finding, io: &mut Io) -> Result<Exit, Failure> {
     io.progress("");
     let findings = [finding];
     let found = report::findings(&findings);
-    let text = format!("{file}{found}\n{}.\n", report::conclusion(&findings, "the pack"));
+    let text = format!(
+        "{file}{found}\n{}.\n",
+        report::conclusion(&findings, "the pack")
+    );
     io.answer(&text, &report::to_json(&findings))?;
     Ok(Exit::of_findings(&findings))
 }
@@ -58,16 +65,23 @@ fn check_kept(kept: &VerifiedCheckpoint, files: &Files, pin: &Pin) -> Option<Fin
         verifier::json::read::<Extensions>(&value).ok()
     });
     let (size, root) = (kept.size(), kept.root());
-    for it in extensions.unwrap_or_default().seen.iter().filter(|it| it.size == size) {
+    for it in extensions
+        .unwrap_or_default()
+        .seen
+        .iter()
+        .filter(|it| it.size == size)
+    {
         let proof = heads::decode(&it.proof).unwrap_or_default();
-        let holds = |root| {
-            verify_consistency(size, root, closing.size(), closing.root(), &proof).is_ok()
-        };
+        let holds =
+            |root| verify_consistency(size, root, closing.size(), closing.root(), &proof).is_ok();
         if holds(root) {
             return None;
         }
         if holds(&it.root) {
-            let detail = format!("kept is root {root} at size {size}, this log had {}", it.root);
+            let detail = format!(
+                "kept is root {root} at size {size}, this log had {}",
+                it.root
+            );
             return Some(Finding::new(Code::NotExtending, None, detail));
         }
     }
@@ -88,15 +102,30 @@ fn head(report: &PackReport, pin: &Pin) -> String {
     let counts = &report.counts;
     row("roots", roots(report, pin));
     row("bytes", plural(counts.files, "file", "files"));
-    let span = report.span.map_or(String::new(), |((first, _), (last, _))| {
-        format!(" from {} to {}", count(first), count(last))
-    });
-    row("entries", format!("{} re-hashed and proven{span}; tree of size {}", count(counts.entries), count(report.size)));
+    let span = report
+        .span
+        .map_or(String::new(), |((first, _), (last, _))| {
+            format!(" from {} to {}", count(first), count(last))
+        });
+    row(
+        "entries",
+        format!(
+            "{} re-hashed and proven{span}; tree of size {}",
+            count(counts.entries),
+            count(report.size)
+        ),
+    );
     row("witnesses", "none asked for: the pin names none".to_owned());
     row("time", "the ledger's word: no witness bounds it".to_owned());
     row("completeness", completeness(report));
     row("decisions", decisions(report));
-    row("signatures", format!("{} valid, each by an identity with the role at that entry", count(counts.signatures)));
+    row(
+        "signatures",
+        format!(
+            "{} valid, each by an identity with the role at that entry",
+            count(counts.signatures)
+        ),
+    );
     text
 }
 
@@ -111,18 +140,27 @@ fn roots(report: &PackReport, pin: &Pin) -> String {
 fn completeness(report: &PackReport) -> String {
     let deployments = plural(report.counts.deployments, "deployment", "deployments");
     let positions = report.positions.map_or(String::new(), |(first, last)| {
-        format!(", positions {} to {} of its environment", count(first), count(last))
+        format!(
+            ", positions {} to {} of its environment",
+            count(first),
+            count(last)
+        )
     });
     let threads = plural(report.counts.threads_proven, "thread", "threads");
     match report.heads_at {
-        Some(heads) => format!("{deployments}{positions}; {threads} whole, their ends proven by entry {heads}"),
+        Some(heads) => {
+            format!("{deployments}{positions}; {threads} whole, their ends proven by entry {heads}")
+        }
         None => format!("{deployments}{positions}; nothing proves where the threads end"),
     }
 }
 
 fn decisions(report: &PackReport) -> String {
-    let disagree =
-        report.findings.iter().filter(|finding| finding.code == Code::DecisionDisagrees).count();
+    let disagree = report
+        .findings
+        .iter()
+        .filter(|finding| finding.code == Code::DecisionDisagrees)
+        .count();
     let again = count(report.counts.decisions_replayed);
     let mut text = format!("{again} evaluated again and agree");
     if disagree > 0 {
@@ -137,7 +175,11 @@ fn decisions(report: &PackReport) -> String {
 
 /// The level that was reached, and what it does not prove.
 fn limits(report: &PackReport) -> String {
-    if report.findings.iter().any(|finding| finding.class == Class::Integrity) {
+    if report
+        .findings
+        .iter()
+        .any(|finding| finding.class == Class::Integrity)
+    {
         return String::new();
     }
     let level = labelled(0, "level:", 6, "threads: shown entries only");

@@ -5,7 +5,9 @@ use serde_json::json;
 use verifier::checkpoint::VerifiedCheckpoint;
 use verifier::entry::Entry;
 use verifier::pin::Pin;
-use verifier::receipt::{RECEIPT_BYTES_MAX, RECEIPTS_MAX, format_receipt, parse_receipts, verify_receipt};
+use verifier::receipt::{
+    RECEIPT_BYTES_MAX, RECEIPTS_MAX, format_receipt, parse_receipts, verify_receipt,
+};
 
 use super::report;
 use crate::exit::Exit;
@@ -35,7 +37,8 @@ pub fn run(
                 match verify_receipt(format_receipt(receipt).as_bytes(), pin.log()) {
                     Err(cause) => findings.push(broken(&cause)),
                     Ok(proven) => {
-                        let (line, item, wrong) = tell(proven.entry(), proven.index(), proven.checkpoint());
+                        let (line, item, wrong) =
+                            tell(proven.entry(), proven.index(), proven.checkpoint());
                         text.push_str(&line);
                         items.push(item);
                         findings.extend(wrong);
@@ -48,7 +51,10 @@ pub fn run(
     let conclusion = report::conclusion(&findings, "the receipt");
     let list = report::findings(&findings);
     let limits = labelled(0, "", 0, LIMITS);
-    let json = report::joined(json!({ "receipts": items, "level": "inclusion" }), report::to_json(&findings));
+    let json = report::joined(
+        json!({ "receipts": items, "level": "inclusion" }),
+        report::to_json(&findings),
+    );
     io.answer(&format!("{text}{list}{conclusion}\n{limits}"), &json)?;
     Ok(Exit::of_findings(&findings))
 }
@@ -77,7 +83,12 @@ fn tell(
         }
     };
     let mut text = format!("entry {index} is in {origin}, tree of size {size}\n");
-    text.push_str(&labelled(2, "time", 9, &format!("{} UTC, the ledger's word", minute(entry.time))));
+    text.push_str(&labelled(
+        2,
+        "time",
+        9,
+        &format!("{} UTC, the ledger's word", minute(entry.time)),
+    ));
     text.push_str(&labelled(2, "type", 9, &entry.predicate_type));
     text.push_str(&labelled(2, "statement", 9, &entry.statement.to_string()));
     for line in &entry.threads {
@@ -95,12 +106,18 @@ fn tell(
 pub fn compare(kept: &VerifiedCheckpoint, found: &VerifiedCheckpoint) -> Option<Finding> {
     let (size, root) = (kept.size(), kept.root());
     if size == found.size() {
-        let detail = format!("kept is root {root} at size {size}, here it is {}", found.root());
+        let detail = format!(
+            "kept is root {root} at size {size}, here it is {}",
+            found.root()
+        );
         return (root != found.root()).then(|| Finding::new(Code::NotExtending, None, detail));
     }
     let detail = format!(
         "no proof at hand between the kept checkpoint (size {size}) and this one (size {})",
         found.size()
     );
-    Some(Finding { class: schemas::report::Class::Unknown, ..Finding::new(Code::NotExtending, None, detail) })
+    Some(Finding {
+        class: schemas::report::Class::Unknown,
+        ..Finding::new(Code::NotExtending, None, detail)
+    })
 }

@@ -15,7 +15,10 @@ const SHOWN_MAX: usize = 3;
 pub fn findings(list: &[Finding]) -> String {
     let mut groups: BTreeMap<(u8, Code), Vec<&Finding>> = BTreeMap::new();
     for finding in list {
-        groups.entry((rank(finding.class), finding.code)).or_default().push(finding);
+        groups
+            .entry((rank(finding.class), finding.code))
+            .or_default()
+            .push(finding);
     }
     if groups.is_empty() {
         return String::new();
@@ -25,8 +28,13 @@ pub fn findings(list: &[Finding]) -> String {
         let head = format!("{} · {} · {}", code.name(), group.len(), code.meaning());
         text.push_str(&labelled(4, "", 0, &head));
         for finding in group.iter().take(SHOWN_MAX) {
-            let entry = finding.index.map_or(String::new(), |index| format!("entry {index}: "));
-            for (number, line) in wrap(&format!("{entry}{}", finding.detail), 72).iter().enumerate() {
+            let entry = finding
+                .index
+                .map_or(String::new(), |index| format!("entry {index}: "));
+            for (number, line) in wrap(&format!("{entry}{}", finding.detail), 72)
+                .iter()
+                .enumerate()
+            {
                 let indent = if number == 0 { 8 } else { 10 };
                 text.push_str(&format!("{:indent$}{line}\n", ""));
             }
@@ -51,7 +59,10 @@ fn rank(class: Class) -> u8 {
 /// The last line: does it hold?
 pub fn conclusion(list: &[Finding], what: &str) -> String {
     let worst = list.iter().min_by_key(|finding| rank(finding.class));
-    let exceptions = list.iter().filter(|finding| finding.class == Class::Rule).count();
+    let exceptions = list
+        .iter()
+        .filter(|finding| finding.class == Class::Rule)
+        .count();
     match (Exit::of_findings(list), worst) {
         (Exit::Integrity, Some(worst)) => format!("integrity broken [{}]", worst.code.name()),
         (Exit::No, _) if exceptions == 1 => format!("{what} holds, with 1 exception"),
@@ -82,16 +93,35 @@ mod tests {
     #[test]
     fn findings_are_grouped_and_the_worst_comes_first() {
         let mut list: Vec<Finding> = (0..5)
-            .map(|index| Finding::new(Code::DeployedWithoutGrant, Some(index), "sha256:ab in p/prod"))
+            .map(|index| {
+                Finding::new(
+                    Code::DeployedWithoutGrant,
+                    Some(index),
+                    "sha256:ab in p/prod",
+                )
+            })
             .collect();
-        assert_eq!(conclusion(&list, "the pack"), "the pack holds, with 5 exceptions");
-        list.push(Finding::new(Code::ThreadGap, Some(9), "position 7 is missing"));
+        assert_eq!(
+            conclusion(&list, "the pack"),
+            "the pack holds, with 5 exceptions"
+        );
+        list.push(Finding::new(
+            Code::ThreadGap,
+            Some(9),
+            "position 7 is missing",
+        ));
         let text = findings(&list);
         let gap = text.find("thread-gap").unwrap();
         assert!(gap < text.find("deployed-without-grant").unwrap(), "{text}");
         assert!(text.contains("and 2 more"), "{text}");
-        assert!(text.lines().all(|line| crate::output::columns(line) <= 80), "{text}");
-        assert_eq!(conclusion(&list, "the pack"), "integrity broken [thread-gap]");
+        assert!(
+            text.lines().all(|line| crate::output::columns(line) <= 80),
+            "{text}"
+        );
+        assert_eq!(
+            conclusion(&list, "the pack"),
+            "integrity broken [thread-gap]"
+        );
         assert_eq!(conclusion(&[], "the log"), "the log holds");
     }
 }
