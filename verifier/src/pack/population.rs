@@ -93,7 +93,8 @@ fn decision_before(
     before: EntryIndex,
 ) -> Option<EntryIndex> {
     shown.entries.range(..before).rev().find_map(|(index, it)| {
-        let event = it.event.as_ref()?;
+        // A decision that the rules refused has no signer that counts, and decides nothing.
+        let event = it.event.as_ref().filter(|_| !it.signers.is_empty())?;
         let Body::Decision(body) = &event.body else {
             return None;
         };

@@ -138,14 +138,13 @@ impl Fold<'_> {
             time_before: time_before.unwrap_or(entry.time),
         };
         let accepted = self.judge(&event, &keys, filed.as_ref(), &at, time_before.is_some());
-        if let Body::Heads(body) = &event.body {
-            self.at_heads = Some(self.snapshot(
-                index,
-                HeadsRoot {
-                    threads: body.threads,
-                    root: body.root,
-                },
-            ));
+        // Heads that the rules refuse prove nothing.
+        if let (Body::Heads(body), Some(_)) = (&event.body, &accepted) {
+            let root = HeadsRoot {
+                threads: body.threads,
+                root: body.root,
+            };
+            self.at_heads = Some(self.snapshot(index, root));
         }
         self.state.advance(&entry, leaf);
         if let Some(accepted) = accepted {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use schemas::report::{Code, Finding};
+use schemas::report::Finding;
 
 use super::bag::{FOLDER, Scope};
 use super::derived::Material;
@@ -192,17 +192,13 @@ fn summary(material: &Material) -> String {
 }
 
 fn exceptions(findings: &[Finding]) -> String {
-    let relevant: Vec<&Finding> = findings
-        .iter()
-        .filter(|finding| finding.code != Code::TimeUnwitnessed)
-        .collect();
-    if relevant.is_empty() {
+    if findings.is_empty() {
         return "<h2>Exceptions</h2>\n<p>None.</p>\n".to_owned();
     }
     let mut text =
         "<h2>Exceptions</h2>\n<table><tr><th>Code</th><th>Entry</th><th>What</th></tr>\n"
             .to_owned();
-    for finding in relevant {
+    for finding in findings {
         let index = finding
             .index
             .map_or(String::new(), |index| index.to_string());
