@@ -166,5 +166,5 @@ pub fn other_build(what: &str) -> Failure {
         "offline-build",
         format!("this is the offline verifier, without {what}"),
     )
-    .hint("the whole tool has it: cargo install attestry (default features)")
+    .hint("the whole tool has it: cargo build --release, with default features")
 }
