@@ -120,7 +120,7 @@ fn check_published(
     }
     let note = service.checkpoint()?;
     match verifier::checkpoint::verify_checkpoint(note.as_bytes(), pin.log()) {
-        Ok(_) => Ok(None),
+        Ok(checkpoint) => Ok(verifier::pack::quorum_finding(pin, &checkpoint)),
         Err(cause) => Ok(Some(Finding::new(
             Code::CheckpointInvalid,
             None,
@@ -173,7 +173,10 @@ fn head(service: &Service, log: &LogReport, pin: &Pin) -> String {
             log.root.short()
         ),
     );
-    row("witnesses", "none asked for: the pin names none".to_owned());
+    row(
+        "witnesses",
+        super::report::witnesses(pin, &log.findings).to_owned(),
+    );
     row("time", "the ledger's word: no witness bounds it".to_owned());
     row(
         "heads",

@@ -115,7 +115,10 @@ fn head(report: &PackReport, pin: &Pin) -> String {
             count(report.size)
         ),
     );
-    row("witnesses", "none asked for: the pin names none".to_owned());
+    row(
+        "witnesses",
+        super::report::witnesses(pin, &report.findings).to_owned(),
+    );
     row("time", "the ledger's word: no witness bounds it".to_owned());
     row("completeness", completeness(report));
     row("decisions", decisions(report));

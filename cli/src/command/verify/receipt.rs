@@ -42,6 +42,7 @@ pub fn run(
                         text.push_str(&line);
                         items.push(item);
                         findings.extend(wrong);
+                        findings.extend(verifier::pack::quorum_finding(pin, proven.checkpoint()));
                         findings.extend(kept.and_then(|kept| compare(kept, proven.checkpoint())));
                     }
                 }

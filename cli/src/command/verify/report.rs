@@ -89,6 +89,18 @@ pub fn joined(mut first: Value, second: Value) -> Value {
     first
 }
 
+/// What the pin's witnesses say of the checkpoint.
+pub fn witnesses(pin: &verifier::pin::Pin, findings: &[Finding]) -> &'static str {
+    let missed = findings
+        .iter()
+        .any(|finding| finding.code == Code::QuorumMissed);
+    match (pin.quorum(), missed) {
+        (None, _) => "none asked for: the pin names none",
+        (Some(_), true) => "not as many as the pin asks for",
+        (Some(_), false) => "as many as the pin asks for",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
