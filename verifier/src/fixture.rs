@@ -196,7 +196,7 @@ impl World {
             if trust.document != self.document {
                 self.document = trust.document.clone();
             }
-            self.ring.add(trust);
+            self.ring = KeyRing::of(&self.sequence.state);
         }
         Ok(self.size() - 1)
     }

@@ -116,7 +116,7 @@ struct Reading {
     leaf: Hash,
     entry: Result<Entry, EntryError>,
     event: Option<Result<(Event, Vec<KeyId>), EventError>>,
-    ring: usize,
+    ring: Option<Hash>,
 }
 
 impl Reading {
@@ -131,7 +131,7 @@ impl Reading {
             leaf: merkle::leaf_hash(&record.entry),
             entry: Entry::parse(&record.entry),
             event,
-            ring: ring.len(),
+            ring: ring.version(),
         }
     }
 }
@@ -224,7 +224,7 @@ impl Fold {
         &self,
         entry: &Entry,
         event: Option<Result<(Event, Vec<KeyId>), EventError>>,
-        ring: usize,
+        ring: Option<Hash>,
     ) -> Result<Open, Finding> {
         let broken = |code, detail: String| Finding::new(code, Some(entry.index), detail);
         let (event, mut keys) = match event {
@@ -232,7 +232,7 @@ impl Fold {
             Some(Err(cause)) => return Err(broken(logged_code(cause.code), cause.detail)),
             Some(Ok(read)) => read,
         };
-        if ring != self.ring.len() && keys.len() < event.signed.signatures.len() {
+        if ring != self.ring.version() {
             keys = signed_by(&event, &self.ring);
         }
         check_envelope(entry, &event)?;
@@ -297,9 +297,7 @@ impl Fold {
         self.state.apply(event, &accepted, at);
         match &event.body {
             Body::Trust(..) => {
-                if let Some(trust) = self.state.trust() {
-                    Arc::make_mut(&mut self.ring).add(trust);
-                }
+                self.ring = Arc::new(KeyRing::of(&self.state));
             }
             Body::PromotionRequest(body) => self.claim(&body.seen, at.index),
             Body::Approval(body) => self.claim(&body.seen, at.index),

@@ -103,9 +103,7 @@ impl Example {
             entry: placed.bytes.clone(),
             envelope: Some(envelope),
         });
-        if let Some(trust) = self.sequence.state.trust() {
-            self.ring.add(trust);
-        }
+        self.ring = KeyRing::of(&self.sequence.state);
     }
 }
 

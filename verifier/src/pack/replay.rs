@@ -245,8 +245,8 @@ impl Fold<'_> {
         if let Some(seen) = gather::seen_by(event) {
             self.seen.entry((seen.size, seen.root)).or_insert(at.index);
         }
-        if let (Body::Trust(..), Some(trust)) = (&event.body, self.state.trust()) {
-            self.ring.add(trust);
+        if matches!(event.body, Body::Trust(..)) {
+            self.ring = KeyRing::of(&self.state);
         }
         if let Some(it) = shown.entries.get_mut(&at.index) {
             it.signers = accepted
