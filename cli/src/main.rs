@@ -1,1 +1,11 @@
-fn main() {}
+//! The binary: gives the process's arguments, streams and environment to the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let (mut stdin, mut stdout, mut stderr) =
+        (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let mut io = cli::Io::of_process(&mut stdin, &mut stdout, &mut stderr);
+    cli::log_to_stderr(&io);
+    ExitCode::from(cli::run(std::env::args_os(), &mut io))
+}

@@ -9,6 +9,7 @@ use verifier::admission::{Accepted, Refusal};
 use verifier::chain::Chain;
 use verifier::event::Event;
 use verifier::merkle::Frontier;
+use verifier::pack::gather;
 use verifier::projection::State;
 use verifier::sequence::Sequence;
 use verifier::signed::{KeyRing, signed_by};
@@ -140,6 +141,9 @@ impl<A: Append> Working<A> {
         if it.ring != self.ring.len() && it.keys.len() < it.event.signed.signatures.len() {
             it.keys = signed_by(&it.event, &self.ring);
         }
+        if let Some(finding) = self.check_seen(&it.event).await? {
+            return Ok(Err(finding));
+        }
         loop {
             // The sequence borrows the working set's state for the call, so that its rules and its
             // order are the verifier's.
@@ -159,6 +163,28 @@ impl<A: Append> Working<A> {
                 Err(Refusal::Rule(finding)) => return Ok(Err(finding)),
             }
         }
+    }
+
+    /// Whatever a signer says to have seen must be a prefix of this log: the verifier would call
+    /// anything else a broken log, so it must not get in.
+    async fn check_seen(&mut self, event: &Event) -> Result<Option<Finding>, LedgerError> {
+        let Some(seen) = gather::seen_by(event) else {
+            return Ok(None);
+        };
+        let size = self.size_before;
+        let detail = match seen.size {
+            seen_size if seen_size > size => format!("saw {seen_size} entries, there are {size}"),
+            seen_size => {
+                let root = Tiles::default()
+                    .root(&mut self.loader.read, seen_size)
+                    .await?;
+                if root == seen.root {
+                    return Ok(None);
+                }
+                format!("saw root {} at size {seen_size}, it is {root}", seen.root)
+            }
+        };
+        Ok(Some(Finding::new(Code::NotExtending, None, detail)))
     }
 
     fn keep(

@@ -12,6 +12,7 @@
 
 pub mod body;
 pub mod cast;
+pub mod forge;
 pub mod traffic;
 mod verbs;
 

@@ -7,6 +7,8 @@
 
 pub mod apply;
 pub mod evidence;
+#[cfg(test)]
+mod model;
 pub mod slice;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -270,8 +272,8 @@ impl State {
             ThreadId::Control => canonical::canonical_of(&self.control),
             ThreadId::Project(_) => return None,
         };
-        // Slices hold strings and integers below 2^53 only, which always have a canonical form.
-        bytes.ok()
+        // Reading lets no integer beyond 2^53 into a slice, and slices hold no fractions.
+        Some(bytes.expect("a slice has a canonical form"))
     }
 
     /// The line by which a heads event commits to a thread.

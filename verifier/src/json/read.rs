@@ -6,6 +6,8 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, Deserialize, Deserializer, Expected, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
+use schemas::id::INTEGER_MAX;
+
 use super::{Member, Value};
 use crate::decimal::NUMBER;
 
@@ -187,14 +189,20 @@ fn unexpected(found: &Value<'_>, expected: &dyn Expected) -> ReadError {
 
 /// Gives a whole number as an integer and any other as its text in two newtypes.
 ///
+/// An integer beyond 2^53 - 1 is no integer here: readers disagree about it.
+///
 /// serde keeps newtypes where it buffers (flattened, untagged, internally tagged), so a `Decimal`
 /// still gets the exact text there. Two, so that no `struct Name(String)` takes a number.
 fn visit_number<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Result<V::Value, ReadError> {
-    if let Ok(number) = text.parse() {
-        return visitor.visit_u64(number);
-    }
-    if let Ok(number) = text.parse() {
-        return visitor.visit_i64(number);
+    match text.parse::<i64>() {
+        Ok(number) if number.unsigned_abs() > INTEGER_MAX => {}
+        Ok(number) => {
+            return match u64::try_from(number) {
+                Ok(number) => visitor.visit_u64(number),
+                Err(_) => visitor.visit_i64(number),
+            };
+        }
+        Err(_) => {}
     }
     let expected = format!("{}", &visitor as &dyn Expected);
     visitor

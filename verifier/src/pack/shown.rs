@@ -158,9 +158,12 @@ impl Shown {
                 check_neighbours(last, it, &mut findings);
             }
             for line in &it.entry.threads {
+                let is_whole = whole(&line.thread);
                 let last = ends.get(&line.thread);
                 let expected = last.map(|(position, link)| (position + 1, Some(*link)));
-                let expected = expected.or(whole(&line.thread).then_some((0, None)));
+                let expected = expected.or(is_whole.then_some((0, None)));
+                // A thread of which only some entries are shown has gaps by nature.
+                let expected = expected.filter(|(next, _)| is_whole || line.position <= *next);
                 if let Some(finding) = check_line(*index, line, expected) {
                     findings.push(finding);
                 }

@@ -68,11 +68,13 @@ impl SerializeMap for Object<'_> {
     type Ok = ();
     type Error = CanonicalError;
 
-    /// Takes whatever is written as a string: text, identifiers, unit variants.
+    /// Takes whatever is written as a string (text, identifiers, unit variants), and integers in
+    /// their digits, as JSON writers do.
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result {
         let written = canonical_of(key)?;
         match json::parse(&written) {
             Ok(Value::String(name)) => self.name(name.into_owned()),
+            Ok(Value::Number(digits)) => self.name(digits.to_owned()),
             _ => return Err(CanonicalError::KeyNotString),
         }
         Ok(())

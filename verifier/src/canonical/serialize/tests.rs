@@ -53,8 +53,14 @@ fn what_has_no_canonical_form_is_refused() {
     let shown = |result: Result<Vec<u8>>| result.unwrap_err().to_string();
     assert_eq!(shown(canonical_of(&1.5)), "floating-point field 1.5");
     assert_eq!(
-        shown(canonical_of(&HashMap::from([(1, 2)]))),
+        shown(canonical_of(&HashMap::from([(true, 2)]))),
         "map key is not a string"
+    );
+    let counted = BTreeMap::from([(9, "b"), (10, "a")]);
+    assert_eq!(
+        canonical_of(&counted).unwrap(),
+        br#"{"10":"a","9":"b"}"#,
+        "integer keys are their digits, sorted as text"
     );
     let large = "integer 9007199254740992 is beyond 2^53 - 1, where readers disagree";
     assert_eq!(shown(canonical_of(&(1u64 << 53))), large);

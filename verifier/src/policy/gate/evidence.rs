@@ -136,6 +136,12 @@ fn judge_test(_: &Gate, evidence: &Evidence<TestFacts>) -> Answer {
     let count = |name: &str| facts.counts.get(name).copied().unwrap_or(0);
     let counts = format!("{} passed, {} failed", count("passed"), count("failed"));
     match facts.result {
+        // Whoever says both has not looked: the evidence says no.
+        TestResult::Passed if count("failed") > 0 || count("errors") > 0 => Answer::fail(format!(
+            "{counts}, and yet it says passed{}",
+            unbound(evidence)
+        ))
+        .next("mend what fails and record the tests again"),
         TestResult::Passed => Answer::pass(format!("{counts}{}", unbound(evidence))),
         TestResult::Warned => Answer::fail(format!("{counts}, with warnings{}", unbound(evidence)))
             .next("mend what warns and record the tests again"),

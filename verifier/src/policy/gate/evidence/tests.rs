@@ -54,6 +54,12 @@ fn the_newest_run_of_each_suite_decides() {
         vec![failed(w, "unit")]
     };
     check(UNIT, broken, Fail, "2 failed");
+    let torn = |w: &mut World| {
+        vec![reported(w, |report| {
+            report.counts.insert("failed".into(), 1);
+        })]
+    };
+    check(UNIT, torn, Fail, "1 failed, and yet it says passed");
 }
 
 #[test]

@@ -1,112 +1,12 @@
-//! The append as its callers see it: receipts, repeats, refusals, forks, restarts.
+//! The append: receipts, repeats, refusals, forks, restarts.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-use std::path::Path;
-use std::sync::Arc;
-
-use ledger::clock::ManualClock;
 use ledger::init::{generate_key, sign_trust};
-use ledger::{Ledger, LedgerError, Submission};
-use schemas::id::{Digest, Hash, Origin, Time};
-use schemas::predicate::note::{self, Note};
+use ledger::{LedgerError, Submission};
 use schemas::report::Code;
-use schemas::statement::{Statement, Subject};
-use schemas::trust::{Grant, Identity, role};
 use verifier::receipt::verify_receipt;
-use verifier::sign::sign_statement;
 use verifier::signature::SigningKey;
-use verifier::trust::encode_key;
 
-struct World {
-    folder: tempfile::TempDir,
-    clock: Arc<ManualClock>,
-    ledger: Ledger,
-    root: SigningKey,
-    writer: SigningKey,
-}
-
-const PROJECT: &str = "payments";
-
-async fn world() -> World {
-    let folder = tempfile::tempdir().unwrap();
-    let start: Time = "2026-11-20T17:00:00.000Z".parse().unwrap();
-    let clock = Arc::new(ManualClock::at(start));
-    let origin: Origin = "ledger.test".parse().unwrap();
-    let (root, writer) = (generate_key().unwrap(), generate_key().unwrap());
-    let roots = [SigningKey::from_pkcs8_pem(&root.to_pkcs8_pem().unwrap()).unwrap()];
-    let ledger = Ledger::init(
-        &folder.path().join("l"),
-        &origin,
-        &roots,
-        &state(&folder),
-        clock.clone(),
-    )
-    .await
-    .unwrap();
-    let control = ledger.control().await.unwrap();
-    let trust = control.trust.unwrap();
-    let mut document = trust.document;
-    document.identities.push(Identity {
-        name: "writer".parse().unwrap(),
-        keys: vec![encode_key(writer.public())],
-        aliases: Vec::new(),
-        card: None,
-    });
-    document.grants.push(Grant {
-        identity: "writer".parse().unwrap(),
-        role: role::RELEASE_MANAGER.into(),
-        kinds: Vec::new(),
-        projects: vec![PROJECT.into()],
-        environments: Vec::new(),
-    });
-    let envelope = sign_trust(&document, Some(trust.statement), &roots).unwrap();
-    let world = World {
-        folder,
-        clock,
-        ledger,
-        root,
-        writer,
-    };
-    world.submit(envelope).await.unwrap();
-    world
-}
-
-fn state(folder: &tempfile::TempDir) -> std::path::PathBuf {
-    folder.path().join("state")
-}
-
-impl World {
-    async fn submit(&self, envelope: Vec<u8>) -> Result<ledger::Logged, LedgerError> {
-        let one = Submission {
-            envelope,
-            project: None,
-            attachments: Vec::new(),
-        };
-        self.ledger.submit(vec![one]).await.unwrap().remove(0)
-    }
-
-    fn note(&self, text: &str, key: &SigningKey) -> Vec<u8> {
-        let digest = Digest::sha256(&Hash([7; 32]));
-        let body = Note {
-            ledger: self.ledger.origin().clone(),
-            project: PROJECT.parse().unwrap(),
-            nonce: self.ledger.nonce().unwrap(),
-            text: text.into(),
-            about: None,
-        };
-        let statement = Statement::new(vec![Subject::of(&digest, None)], note::TYPE, body);
-        sign_statement(&statement, &[key]).unwrap()
-    }
-
-    async fn reopen(&self, root: &Path) -> Result<Ledger, LedgerError> {
-        Ledger::open_with(root, &state(&self.folder), self.clock.clone(), false).await
-    }
-
-    async fn verify(&self) -> verifier::log::LogReport {
-        self.ledger.verify(|_| ()).await.unwrap()
-    }
-}
+use crate::world::world;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_logged_event_has_a_receipt_and_a_repeat_has_the_same() {

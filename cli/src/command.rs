@@ -1,0 +1,167 @@
+//! The commands: one file each, with arguments, help text and what it does.
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+
+#[cfg(feature = "ledger")]
+pub mod approve;
+#[cfg(feature = "ledger")]
+pub mod demo;
+#[cfg(feature = "ledger")]
+pub mod evaluate;
+#[cfg(feature = "ledger")]
+pub mod gate;
+#[cfg(feature = "ledger")]
+pub mod identity;
+#[cfg(feature = "ledger")]
+pub mod init;
+#[cfg(feature = "ledger")]
+pub mod key;
+pub mod lineage;
+pub mod log;
+#[cfg(feature = "ledger")]
+pub mod pack;
+pub mod policy;
+#[cfg(feature = "ledger")]
+pub mod promote;
+#[cfg(feature = "ledger")]
+pub mod receipt;
+#[cfg(feature = "ledger")]
+pub mod record;
+pub mod show;
+pub mod status;
+pub mod trust;
+pub mod verify;
+
+/// An audit and provenance ledger for software delivery
+#[derive(Debug, Parser)]
+#[command(
+    name = "attestry",
+    version,
+    term_width = 80,
+    max_term_width = 80,
+    subcommand_required = true,
+    arg_required_else_help = false,
+    disable_help_subcommand = true,
+    before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz",
+    after_help = "Exit codes: 0 done or holds, 2 wrong usage, 3 the answer is no, 4 not allowed, \
+                  5 not found, 7 integrity broken, 8 could not tell."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Print one JSON object on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    #[cfg(feature = "ledger")]
+    Demo(demo::DemoArgs),
+    #[cfg(feature = "ledger")]
+    Init(init::InitArgs),
+    #[cfg(feature = "ledger")]
+    Key(key::KeyCommand),
+    #[cfg(feature = "ledger")]
+    Identity(identity::IdentityCommand),
+    Trust(trust::TrustCommand),
+    Policy(policy::PolicyCommand),
+    #[cfg(feature = "ledger")]
+    Record(Box<record::RecordArgs>),
+    #[cfg(feature = "ledger")]
+    Promote(promote::PromoteArgs),
+    #[cfg(feature = "ledger")]
+    Approve(approve::ApproveArgs),
+    #[cfg(feature = "ledger")]
+    Reject(approve::RejectArgs),
+    #[cfg(feature = "ledger")]
+    Gate(gate::GateArgs),
+    #[cfg(feature = "ledger")]
+    Evaluate(evaluate::EvaluateArgs),
+    Status(status::StatusArgs),
+    Log(log::LogArgs),
+    Show(show::ShowArgs),
+    Lineage(lineage::LineageArgs),
+    #[cfg(feature = "ledger")]
+    Receipt(receipt::ReceiptArgs),
+    Verify(verify::VerifyArgs),
+    #[cfg(feature = "ledger")]
+    Pack(pack::PackCommand),
+    #[cfg(not(feature = "ledger"))]
+    #[command(external_subcommand)]
+    Elsewhere(Vec<std::ffi::OsString>),
+}
+
+/// Runs one command.
+pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
+    match command {
+        #[cfg(feature = "ledger")]
+        Command::Demo(args) => demo::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Init(args) => init::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Key(command) => key::run(&command, io),
+        #[cfg(feature = "ledger")]
+        Command::Identity(command) => identity::run(&command, io),
+        Command::Trust(command) => trust::run(&command, io),
+        Command::Policy(command) => policy::run(&command, io),
+        #[cfg(feature = "ledger")]
+        Command::Record(args) => record::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Promote(args) => promote::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Approve(args) => approve::run_approve(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Reject(args) => approve::run_reject(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Gate(args) => gate::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Evaluate(args) => evaluate::run(&args, io),
+        Command::Status(args) => status::run(&args, io),
+        Command::Log(args) => log::run(&args, io),
+        Command::Show(args) => show::run(&args, io),
+        Command::Lineage(args) => lineage::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Receipt(args) => receipt::run(&args, io),
+        Command::Verify(args) => verify::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Pack(command) => pack::run(&command, io),
+        #[cfg(not(feature = "ledger"))]
+        Command::Elsewhere(words) => Err(elsewhere(&words)),
+    }
+}
+
+/// The commands that only the whole tool has.
+#[cfg(not(feature = "ledger"))]
+const ELSEWHERE: [&str; 12] = [
+    "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
+    "evaluate", "receipt", "pack",
+];
+
+#[cfg(not(feature = "ledger"))]
+fn elsewhere(words: &[std::ffi::OsString]) -> Failure {
+    let word = words
+        .first()
+        .map(|word| word.to_string_lossy())
+        .unwrap_or_default();
+    if ELSEWHERE.contains(&word.as_ref()) {
+        other_build(&format!("`attestry {word}`"))
+    } else {
+        Failure::usage(format!("unrecognized subcommand '{word}'")).hint("attestry --help")
+    }
+}
+
+/// This build cannot do it, and which one can.
+#[cfg(not(feature = "ledger"))]
+pub fn other_build(what: &str) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "offline-build",
+        format!("this is the offline verifier, without {what}"),
+    )
+    .hint("the whole tool has it: cargo install attestry (default features)")
+}

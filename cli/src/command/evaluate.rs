@@ -1,0 +1,53 @@
+//! `attestry evaluate`: looks at open requests again, and logs the decisions that fall.
+
+use clap::Args;
+use ledger::Which;
+use schemas::predicate::decision::Outcome;
+use serde_json::json;
+
+use super::record::append;
+use crate::argument::{LedgerArgs, parse_request};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::output::gates;
+use crate::service::Service;
+
+/// Evaluate open requests again, and log the decisions that fall
+#[derive(Debug, Args)]
+#[command(before_help = "Example:\n  attestry evaluate P-118")]
+pub struct EvaluateArgs {
+    /// One request [default: all that are open]
+    #[arg(value_name = "P-118")]
+    pub request: Option<String>,
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+}
+
+pub fn run(args: &EvaluateArgs, io: &mut Io) -> Result<Exit, Failure> {
+    let request = args.request.as_deref().map(parse_request).transpose()?;
+    let service = Service::open(&args.ledger, io)?;
+    let evaluated = service.evaluate_open(request.map_or(Which::All, Which::Request))?;
+    if let Some(request) = request
+        && evaluated.is_empty()
+    {
+        let message = format!("P-{request} is not open");
+        return Err(Failure::new(Exit::NotFound, "request-unknown", message)
+            .hint(format!("attestry show {request}, or attestry status")));
+    }
+    let mut text = append::text_of(&evaluated, &service)?;
+    if evaluated.is_empty() {
+        text.push_str("no request is open\n");
+    } else if let [one] = evaluated.as_slice() {
+        text = format!("{}\n{text}", gates::render(&one.evaluation.gates));
+    }
+    io.answer(&text, &json!({ "requests": append::json_of(&evaluated) }))?;
+    let denied = evaluated
+        .iter()
+        .any(|it| it.evaluation.outcome() == Some(Outcome::Denied));
+    Ok(if denied && request.is_some() {
+        Exit::No
+    } else {
+        Exit::Done
+    })
+}

@@ -1,0 +1,116 @@
+//! `attestry gate`: asks the same question as `promote`, without a request.
+
+use clap::Args;
+use schemas::report::Verdict;
+use serde_json::json;
+use verifier::policy::Ask;
+
+use super::promote;
+use crate::argument::{LedgerArgs, ProjectArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::output::names::Called;
+use crate::output::{columns, gates};
+use crate::service::Service;
+use crate::subject;
+
+/// Ask whether an artifact could enter an environment now; logs nothing
+#[derive(Debug, Args)]
+#[command(before_help = "Example:\n  attestry gate sha256:9f2c41d0 --to prod")]
+pub struct GateArgs {
+    /// The artifact: a file, or a digest such as sha256:9f2c41d0
+    pub subject: String,
+    /// The environment
+    #[arg(long, value_name = "ENV")]
+    pub to: String,
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    #[command(flatten)]
+    pub project: ProjectArgs,
+}
+
+pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
+    let written = subject::read(&args.subject, io)?;
+    let service = Service::open(&args.ledger, io)?;
+    let environment = promote::environment(&args.to, &args.project, &service, io)?;
+    let artifact = promote::artifact(&args.subject, written, &service)?;
+    let slice = service.artifact(&artifact)?;
+    let called = Called::of(&artifact, slice.as_ref(), &environment.project);
+    // An open request about this artifact has approvals that count.
+    let open = service.environment(&environment)?;
+    let request = open.as_ref().and_then(|slice| {
+        slice
+            .requests
+            .iter()
+            .rev()
+            .find(|(_, it)| it.artifact == artifact)
+            .map(|(at, _)| *at)
+    });
+    let ask = Ask {
+        environment: &environment,
+        artifact: &artifact,
+        request,
+    };
+    let evaluation = service.evaluate(&ask)?;
+    let control = service.control()?;
+    let policy = control.policies.get(&environment.project);
+    let head = format!("{} -> {}", called.line(), environment.name);
+    let rule = policy.map_or(String::new(), |policy| {
+        format!(
+            "policy {} (sha256:{}…)",
+            policy.revision,
+            &policy.digest.short()[..4]
+        )
+    });
+    let gap = crate::output::WIDTH
+        .saturating_sub(columns(&head) + columns(&rule))
+        .max(2);
+    let list = gates::render(&evaluation.gates);
+    let conclusion = gates::conclusion(&evaluation.gates);
+    let asked = request.map_or(String::new(), |request| {
+        format!(" (with the approvals of P-{request})")
+    });
+    let text = format!("{head}{:gap$}{rule}\n\n{list}{conclusion}{asked}\n", "");
+    let json = json!({
+        "artifact": called.to_json(), "environment": environment,
+        "policy": policy.map(|it| json!({ "revision": it.revision, "digest": it.digest, "entry": it.entry })),
+        "request": request.map(|request| format!("P-{request}")),
+        "admitted": evaluation.gates.iter().all(|gate| gate.verdict.admits()),
+        "gates": gates::to_json(&evaluation.gates),
+    });
+    io.answer(&text, &json)?;
+    Ok(exit(evaluation.gates.iter().map(|gate| gate.verdict)))
+}
+
+/// 0 where every gate admits, 8 where only "could not tell" stands in the way, else 3.
+pub fn exit(verdicts: impl Iterator<Item = Verdict>) -> Exit {
+    let mut exit = Exit::Done;
+    for verdict in verdicts {
+        exit = exit.worse(match verdict {
+            Verdict::Pass | Verdict::Waived => Exit::Done,
+            Verdict::Fail | Verdict::Waiting => Exit::No,
+            Verdict::Indeterminate => Exit::Unknown,
+        });
+    }
+    exit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn could_not_tell_is_eight_only_alone() {
+        use Verdict as V;
+        for (verdicts, expected) in [
+            (vec![], 0),
+            (vec![V::Pass, V::Waived], 0),
+            (vec![V::Pass, V::Indeterminate], 8),
+            (vec![V::Waiting, V::Indeterminate], 3),
+            (vec![V::Indeterminate, V::Fail], 3),
+        ] {
+            assert_eq!(exit(verdicts.into_iter()).code(), expected);
+        }
+    }
+}

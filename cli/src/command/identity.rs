@@ -1,0 +1,198 @@
+//! `attestry identity`: who may say what. Each change is a new trust document, signed by roots.
+
+mod change;
+
+use clap::{Args, Subcommand};
+use ledger::{Submission, Which};
+use schemas::id::EntryIndex;
+use schemas::trust::TrustDocument;
+use serde_json::json;
+
+use super::record::append;
+use crate::argument::LedgerArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::key;
+use crate::service::{Service, sign_trust};
+
+const EXAMPLE: &str = "Example:\n  attestry identity add ci --pub ci.pem.pub --role emitter --kind test \\\n    \
+                       --kind build --project payments --key attestry-root.pem";
+
+/// Say who may sign what
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLE, disable_help_subcommand = true)]
+pub struct IdentityCommand {
+    #[command(subcommand)]
+    pub action: IdentityAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum IdentityAction {
+    Add(AddArgs),
+    /// List identities with their keys, aliases and grants
+    #[command(before_help = "Example:\n  attestry identity list")]
+    List {
+        #[command(flatten)]
+        ledger: LedgerArgs,
+    },
+    Revoke(RevokeArgs),
+    Compromise(CompromiseArgs),
+}
+
+/// Add an identity; or a key, a role or an alias to one that is there
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLE)]
+pub struct AddArgs {
+    /// Its name; a pseudonym if you like
+    pub name: String,
+    /// Its public key
+    #[arg(long = "pub", value_name = "F")]
+    pub public: Vec<String>,
+    /// A role: emitter, release-manager, policy-admin, admin, auditor; any other word makes an approver
+    #[arg(long, value_name = "R")]
+    pub role: Option<String>,
+    /// A kind that an emitter records; may be repeated
+    #[arg(long = "kind", value_name = "K")]
+    pub kinds: Vec<String>,
+    /// A project, or * for all; may be repeated
+    #[arg(long = "project", value_name = "P")]
+    pub projects: Vec<String>,
+    /// Only in this environment; may be repeated
+    #[arg(long = "environment", value_name = "ENV")]
+    pub environments: Vec<String>,
+    /// A forge login or commit e-mail of the same person; may be repeated
+    #[arg(long = "alias", value_name = "A")]
+    pub aliases: Vec<String>,
+    /// A file with the person's name and title: kept apart, and can be erased
+    #[arg(long, value_name = "F")]
+    pub card: Option<String>,
+    #[command(flatten)]
+    pub roots: RootArgs,
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+}
+
+/// Take a role away, or everything
+#[derive(Debug, Args)]
+#[command(before_help = "Example:\n  attestry identity revoke ci --key attestry-root.pem")]
+pub struct RevokeArgs {
+    /// Whose
+    pub name: String,
+    /// Only this role [default: all of them, and the keys]
+    #[arg(long, value_name = "R")]
+    pub role: Option<String>,
+    #[command(flatten)]
+    pub roots: RootArgs,
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+}
+
+/// Say that a key is not its owner's alone any more, from some entry on
+#[derive(Debug, Args)]
+#[command(
+    before_help = "Example:\n  attestry identity compromise ci --from 1170 --key attestry-root.pem"
+)]
+pub struct CompromiseArgs {
+    /// The key's id, or the identity's name for all of its keys
+    #[arg(value_name = "KEYID|NAME")]
+    pub whose: String,
+    /// The first entry that does not count
+    #[arg(long, value_name = "INDEX")]
+    pub from: EntryIndex,
+    #[command(flatten)]
+    pub roots: RootArgs,
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+}
+
+/// The root keys that sign.
+#[derive(Debug, Args)]
+pub struct RootArgs {
+    /// A root key: a file, - or env:NAME; repeat it for a threshold [env: ATTESTRY_KEY]
+    #[arg(long = "key", value_name = "ROOT")]
+    pub keys: Vec<String>,
+}
+
+pub fn run(command: &IdentityCommand, io: &mut Io) -> Result<Exit, Failure> {
+    match &command.action {
+        IdentityAction::Add(args) => {
+            let card = args
+                .card
+                .as_deref()
+                .map(|file| change::read_card(file, io))
+                .transpose()?;
+            let keys = change::read_public(&args.public, io)?;
+            let attachments = card.iter().cloned().collect();
+            let alter =
+                |document: &mut TrustDocument| change::add(document, args, &keys, card.as_deref());
+            apply(&args.ledger, &args.roots, attachments, alter, io)
+        }
+        IdentityAction::List { ledger } => list(ledger, io),
+        IdentityAction::Revoke(args) => {
+            let alter = |document: &mut TrustDocument| change::revoke(document, args);
+            apply(&args.ledger, &args.roots, Vec::new(), alter, io)
+        }
+        IdentityAction::Compromise(args) => {
+            let alter = |document: &mut TrustDocument| change::compromise(document, args);
+            apply(&args.ledger, &args.roots, Vec::new(), alter, io)
+        }
+    }
+}
+
+fn list(ledger: &LedgerArgs, io: &mut Io) -> Result<Exit, Failure> {
+    let (_, document) = Service::open(ledger, io)?.trust()?;
+    let json = json!({ "identities": document.identities, "grants": document.grants });
+    io.answer(&super::trust::identities(&document), &json)?;
+    Ok(Exit::Done)
+}
+
+/// Alters the document in force, signs it, logs it, and looks at open requests again.
+fn apply(
+    ledger: &LedgerArgs,
+    roots: &RootArgs,
+    attachments: Vec<Vec<u8>>,
+    alter: impl FnOnce(&mut TrustDocument) -> Result<String, Failure>,
+    io: &mut Io,
+) -> Result<Exit, Failure> {
+    let mut specs = roots.keys.clone();
+    specs.extend(
+        io.var("ATTESTRY_KEY")
+            .filter(|_| roots.keys.is_empty())
+            .map(str::to_owned),
+    );
+    if specs.is_empty() {
+        return Err(Failure::usage("no root key to sign with").hint(
+            "--key attestry-root.pem: the file that `attestry init` made, back from its safe place",
+        ));
+    }
+    let keys = specs
+        .iter()
+        .map(|spec| key::read(spec, io))
+        .collect::<Result<Vec<_>, _>>()?;
+    let service = Service::open(ledger, io)?;
+    let (in_force, mut document) = service.trust()?;
+    let said = alter(&mut document)?;
+    let envelope = sign_trust(&document, in_force, &keys)?;
+    let logged = service.submit_one(Submission {
+        envelope,
+        project: None,
+        attachments,
+    })?;
+    let mut decided = service.evaluate_open(Which::All)?;
+    decided.retain(|it| it.decision.is_some());
+    let text = format!(
+        "{said}\nlogged as entry {} of {} · signed by {} of {} root keys\n{}",
+        logged.index,
+        service.origin(),
+        keys.len(),
+        document.roots.keys.len(),
+        append::text_of(&decided, &service)?,
+    );
+    let json = json!({
+        "index": logged.index, "statement": logged.statement, "said": said,
+        "decisions": append::json_of(&decided),
+    });
+    io.answer(&text, &json)?;
+    Ok(Exit::Done)
+}

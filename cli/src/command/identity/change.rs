@@ -1,0 +1,254 @@
+//! Changes of a trust document: pure functions of the document in force and what was asked.
+
+use schemas::id::{Digest, IdentityName, KeyId};
+use schemas::trust::{ALL_PROJECTS, Compromise, Grant, Identity, KeyText, TrustDocument, role};
+use verifier::merkle::sha256;
+use verifier::signature::PublicKey;
+use verifier::trust::{decode_key, encode_key};
+
+use super::{AddArgs, CompromiseArgs, RevokeArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+
+/// Reads public keys in PEM.
+pub fn read_public(files: &[String], io: &mut Io) -> Result<Vec<KeyText>, Failure> {
+    let mut keys = Vec::new();
+    for file in files {
+        if file.is_empty() {
+            return Err(crate::argument::empty("--pub"));
+        }
+        let bytes = io.read_file(file, 16_384)?;
+        let text = String::from_utf8_lossy(&bytes);
+        if text.contains("PRIVATE KEY") {
+            return Err(Failure::usage(format!("{file} is a private key"))
+                .hint(format!("give the public half: --pub {file}.pub")));
+        }
+        let key = PublicKey::from_spki_pem(&text).map_err(|cause| {
+            Failure::new(Exit::Usage, "key-malformed", format!("{file}: {cause}"))
+        })?;
+        keys.push(encode_key(&key));
+    }
+    Ok(keys)
+}
+
+/// Salts a person card: without the salt its digest would let anybody test a guessed name.
+pub fn read_card(file: &str, io: &mut Io) -> Result<Vec<u8>, Failure> {
+    let content = io.read_file(file, 1 << 20)?;
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(Failure::unexpected)?;
+    let hex: String = salt.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut card = format!("attestry/card/v1\nsalt {hex}\n\n").into_bytes();
+    card.extend(content);
+    Ok(card)
+}
+
+fn parse_name(text: &str) -> Result<IdentityName, Failure> {
+    if text.is_empty() {
+        return Err(crate::argument::empty("NAME"));
+    }
+    text.parse()
+        .map_err(|cause| Failure::usage(format!("{cause}")))
+}
+
+/// Adds an identity, or keys, aliases, a card and a grant to one that is there.
+pub fn add(
+    document: &mut TrustDocument,
+    args: &AddArgs,
+    keys: &[KeyText],
+    card: Option<&[u8]>,
+) -> Result<String, Failure> {
+    let name = parse_name(&args.name)?;
+    let at = document
+        .identities
+        .iter()
+        .position(|identity| identity.name == name);
+    let new = at.is_none();
+    if new && keys.is_empty() {
+        return Err(Failure::usage(format!("{name} is new, and has no key")).hint("--pub FILE.pub"));
+    }
+    let at = at.unwrap_or_else(|| {
+        let (name, keys, aliases) = (name.clone(), Vec::new(), Vec::new());
+        document.identities.push(Identity {
+            name,
+            keys,
+            aliases,
+            card: None,
+        });
+        document.identities.len() - 1
+    });
+    let identity = &mut document.identities[at];
+    let fresh: Vec<KeyText> = keys
+        .iter()
+        .filter(|key| !identity.keys.contains(key))
+        .cloned()
+        .collect();
+    identity.keys.extend(fresh);
+    for alias in &args.aliases {
+        if !identity.aliases.contains(alias) {
+            identity.aliases.push(alias.clone());
+        }
+    }
+    if let Some(card) = card {
+        identity.card = Some(Digest::sha256(&sha256(&[card])));
+    }
+    let granted = grant(document, &name, args)?;
+    let changed =
+        !keys.is_empty() || !args.aliases.is_empty() || card.is_some() || granted.is_some();
+    if !changed {
+        return Err(Failure::usage("nothing to add")
+            .hint("--role R --project P, --pub F, --alias A or --card F"));
+    }
+    let word = if new { "added" } else { "changed" };
+    Ok(format!(
+        "{word} {name}{}",
+        granted.map_or(String::new(), |role| format!(" as {role}"))
+    ))
+}
+
+fn grant(
+    document: &mut TrustDocument,
+    name: &IdentityName,
+    args: &AddArgs,
+) -> Result<Option<String>, Failure> {
+    let Some(role) = args.role.clone() else {
+        if args.kinds.is_empty() && args.projects.is_empty() && args.environments.is_empty() {
+            return Ok(None);
+        }
+        return Err(Failure::usage("--role is missing"));
+    };
+    check_grant(&role, args)?;
+    let environments = args
+        .environments
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<_, _>>();
+    let grant = Grant {
+        identity: name.clone(),
+        role: role.clone(),
+        kinds: args.kinds.iter().map(|word| kind_name(word)).collect(),
+        projects: args.projects.clone(),
+        environments: environments
+            .map_err(|cause| Failure::usage(format!("--environment: {cause}")))?,
+    };
+    if document.grants.contains(&grant) {
+        return Err(Failure::usage(format!("{name} has that already")));
+    }
+    document.grants.push(grant);
+    Ok(Some(role))
+}
+
+/// The aliases of kinds are accepted here as they are in `record`.
+fn kind_name(word: &str) -> String {
+    match word {
+        "scan" => "vulnerabilities",
+        "coverage" => "measurement",
+        other => other,
+    }
+    .to_owned()
+}
+
+fn check_grant(role: &str, args: &AddArgs) -> Result<(), Failure> {
+    if !role::is_word(role) {
+        return Err(Failure::usage(format!(
+            "--role {role:?}: a role is lower-case letters, digits and hyphens"
+        )));
+    }
+    let empty = |list: &[String]| list.iter().any(String::is_empty);
+    if empty(&args.projects) || empty(&args.kinds) || empty(&args.environments) {
+        return Err(Failure::usage("an option is empty").hint("is your variable empty?"));
+    }
+    if args.projects.is_empty() {
+        return Err(Failure::usage("--project is missing").hint(format!(
+            "--project P, or --project '{ALL_PROJECTS}' for every project"
+        )));
+    }
+    if (role == role::EMITTER) == args.kinds.is_empty() {
+        let message = "an emitter lists the kinds that it records, other roles none";
+        return Err(Failure::usage(message).hint(
+            "--kind build --kind test --kind scan --kind sbom --kind analysis --kind coverage",
+        ));
+    }
+    Ok(())
+}
+
+/// Takes a role away, or all grants and keys.
+pub fn revoke(document: &mut TrustDocument, args: &RevokeArgs) -> Result<String, Failure> {
+    let name = parse_name(&args.name)?;
+    if !document
+        .identities
+        .iter()
+        .any(|identity| identity.name == name)
+    {
+        return Err(unknown(document, &name));
+    }
+    let before = document.grants.len();
+    let goes = |grant: &Grant| {
+        grant.identity == name && args.role.as_ref().is_none_or(|role| *role == grant.role)
+    };
+    document.grants.retain(|grant| !goes(grant));
+    if let Some(role) = &args.role {
+        if document.grants.len() == before {
+            return Err(Failure::not_found(format!("{name} is no {role}")));
+        }
+        return Ok(format!("{name} is no {role} any more"));
+    }
+    // The identity stays by name and alias, so that old commits keep their author.
+    for identity in document
+        .identities
+        .iter_mut()
+        .filter(|identity| identity.name == name)
+    {
+        identity.keys.clear();
+    }
+    Ok(format!("{name} may sign nothing any more"))
+}
+
+fn unknown(document: &TrustDocument, name: &IdentityName) -> Failure {
+    let names: Vec<&str> = document
+        .identities
+        .iter()
+        .map(|it| it.name.as_str())
+        .collect();
+    Failure::not_found(format!("there is no identity {name}"))
+        .hint(format!("there are: {}", names.join(", ")))
+}
+
+/// Notes that a key is compromised from an entry on.
+pub fn compromise(document: &mut TrustDocument, args: &CompromiseArgs) -> Result<String, Failure> {
+    let keys = match args.whose.parse::<KeyId>() {
+        Ok(key) => vec![key],
+        Err(_) => {
+            let name = parse_name(&args.whose)?;
+            let identity = document
+                .identities
+                .iter()
+                .find(|identity| identity.name == name);
+            let identity = identity.ok_or_else(|| unknown(document, &name))?;
+            let decoded = identity.keys.iter().filter_map(|key| decode_key(key).ok());
+            decoded.map(|key| key.key_id()).collect()
+        }
+    };
+    if keys.is_empty() {
+        return Err(Failure::not_found(format!("{} has no key", args.whose)));
+    }
+    for key in &keys {
+        match document
+            .compromises
+            .iter_mut()
+            .find(|notice| notice.key == *key)
+        {
+            Some(notice) => notice.from = notice.from.min(args.from),
+            None => document.compromises.push(Compromise {
+                key: *key,
+                from: args.from,
+            }),
+        }
+    }
+    let names: Vec<String> = keys.iter().map(KeyId::short).collect();
+    Ok(format!(
+        "what key {} signed at or after entry {} does not count",
+        names.join(", "),
+        args.from
+    ))
+}

@@ -1,0 +1,143 @@
+//! `attestry pack`: takes evidence out of the ledger, for somebody, on the record.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use schemas::id::{Project, Time};
+use serde_json::json;
+
+use crate::argument::{LedgerArgs, ProjectArgs, parse_environment, parse_time};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::output::count;
+use crate::pack_file;
+use crate::service::{ExportAsk, Service};
+
+const EXAMPLE: &str = "Example:\n  attestry pack create --environment payments/prod --from 2026-07-01 \\\n    \
+                       --to 2026-10-01 --for \"Example Audit LLP\" --reason \"SOC 2\" -o q3.zip";
+
+/// Make a pack: one file that an auditor checks without us
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLE, disable_help_subcommand = true)]
+pub struct PackCommand {
+    #[command(subcommand)]
+    pub action: PackAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PackAction {
+    Create(CreateArgs),
+}
+
+/// Export an environment's history of a period, and log who it was for and why
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLE)]
+pub struct CreateArgs {
+    /// The environment: project/name
+    #[arg(long, value_name = "P/ENV")]
+    pub environment: String,
+    /// Beginning of the period, UTC
+    #[arg(long, value_name = "T")]
+    pub from: String,
+    /// End of the period, UTC, not included
+    #[arg(long, value_name = "T")]
+    pub to: String,
+    /// Who gets it
+    #[arg(long = "for", value_name = "WHOM")]
+    pub audience: String,
+    /// Why
+    #[arg(long, value_name = "R")]
+    pub reason: String,
+    /// A control framework to name in it, such as soc2
+    #[arg(long, value_name = "NAME")]
+    pub framework: Option<String>,
+    /// The file to write
+    #[arg(long, short, value_name = "F")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    #[command(flatten)]
+    pub project: ProjectArgs,
+}
+
+pub fn run(command: &PackCommand, io: &mut Io) -> Result<Exit, Failure> {
+    let PackAction::Create(args) = &command.action;
+    let project: Option<Project> = match args.environment.contains('/') {
+        true => None,
+        false => args.project.named(io)?,
+    };
+    let environment = parse_environment(&args.environment, project.as_ref())?;
+    let (from, to) = (parse_time(&args.from)?, parse_time(&args.to)?);
+    check(args, from, to, io)?;
+    let ask = ExportAsk {
+        environment,
+        from,
+        to,
+        audience: args.audience.clone(),
+        reason: args.reason.clone(),
+        framework: args.framework.clone(),
+    };
+    create(&ask, &args.out, &Service::open(&args.ledger, io)?, io)
+}
+
+fn check(args: &CreateArgs, from: Time, to: Time, io: &Io) -> Result<(), Failure> {
+    for (option, text) in [("--for", &args.audience), ("--reason", &args.reason)] {
+        if text.is_empty() {
+            return Err(crate::argument::empty(option));
+        }
+    }
+    if to <= from {
+        return Err(Failure::usage("the period ends before it begins"));
+    }
+    if io.path(&args.out).exists() {
+        let message = format!("{} exists already", args.out.display());
+        return Err(Failure::new(Exit::Usage, "file-exists", message).hint("choose another name"));
+    }
+    Ok(())
+}
+
+/// The custody is logged before the file gets its name: nobody holds a pack that is not on record.
+fn create(ask: &ExportAsk, out: &Path, service: &Service, io: &mut Io) -> Result<Exit, Failure> {
+    let exported = service.export(ask)?;
+    let mut unfinished = out.as_os_str().to_owned();
+    unfinished.push(".part");
+    let unfinished = io.path(PathBuf::from(unfinished));
+    let failed = |cause: std::io::Error| Failure::file(out, &cause);
+    let file = std::fs::File::create(&unfinished).map_err(failed)?;
+    let written = pack_file::write(&exported.files, std::io::BufWriter::new(file));
+    let logged = match written {
+        Ok(()) => service.log_export(ask, &exported),
+        Err(cause) => Err(Failure::unexpected(cause)),
+    };
+    let logged = match logged {
+        Ok(logged) => logged,
+        Err(failure) => {
+            let _ = std::fs::remove_file(&unfinished);
+            return Err(failure);
+        }
+    };
+    std::fs::rename(&unfinished, io.path(out)).map_err(failed)?;
+    let text = format!(
+        "pack {}  {}\n{} files, log of size {}\nexport logged as entry {}: for {}, {}\n",
+        exported.id.short(),
+        out.display(),
+        count(exported.files.len() as u64),
+        count(exported.size),
+        logged.index,
+        ask.audience,
+        ask.reason,
+    );
+    let json = json!({
+        "id": exported.id, "file": out.display().to_string(), "size": exported.size,
+        "files": exported.files.len(), "entry": logged.index,
+    });
+    io.answer(&text, &json)?;
+    if !io.json {
+        io.note(&format!(
+            "next: attestry verify {} --trust pin.txt",
+            out.display()
+        ));
+    }
+    Ok(Exit::Done)
+}

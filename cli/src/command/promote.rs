@@ -1,0 +1,173 @@
+//! `attestry promote`: asks whether an artifact may enter an environment.
+
+use clap::Args;
+use ledger::Which;
+use schemas::id::{Digest, Environment};
+use schemas::predicate::decision::Outcome;
+use schemas::predicate::promotion_request::{self, PromotionRequest};
+use schemas::statement::Subject;
+use serde_json::json;
+
+use super::record::append;
+use crate::argument::{
+    KeyArgs, LedgerArgs, ProjectArgs, parse_environment, project_of_environment,
+};
+use crate::compose::Draft;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::output::names::Called;
+use crate::output::{day, gates};
+use crate::service::Service;
+use crate::subject::{self, Written};
+
+/// Ask for an artifact to enter an environment
+#[derive(Debug, Args)]
+#[command(
+    before_help = "Example:\n  attestry promote sha256:9f2c41d0 --to prod --reason \"1.4.2, fixes INC-42\""
+)]
+pub struct PromoteArgs {
+    /// The artifact: a file, or a digest such as sha256:9f2c41d0
+    pub subject: String,
+    /// The environment
+    #[arg(long, value_name = "ENV")]
+    pub to: String,
+    /// Why
+    #[arg(long, value_name = "R")]
+    pub reason: String,
+    /// The change ticket
+    #[arg(long, value_name = "T")]
+    pub ticket: Option<String>,
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    #[command(flatten)]
+    pub key: KeyArgs,
+}
+
+/// An open request expires after so long.
+const OPEN_MS: i64 = verifier::projection::slice::REQUEST_MS_MAX;
+
+pub fn run(args: &PromoteArgs, io: &mut Io) -> Result<Exit, Failure> {
+    if args.reason.is_empty() {
+        return Err(crate::argument::empty("--reason"));
+    }
+    let written = subject::read(&args.subject, io)?;
+    let key = crate::key::load(&args.key, io)?;
+    let service = Service::open(&args.ledger, io)?;
+    let environment = environment(&args.to, &args.project, &service, io)?;
+    let artifact = artifact(&args.subject, written, &service)?;
+    let slice = service.artifact(&artifact)?;
+    let called = Called::of(&artifact, slice.as_ref(), &environment.project);
+    let body = PromotionRequest {
+        ledger: service.origin().clone(),
+        project: environment.project.clone(),
+        nonce: service.nonce()?,
+        to: environment.name.clone(),
+        reason: args.reason.clone(),
+        ticket: args.ticket.clone(),
+        plans: None,
+        seen: service.seen()?,
+    };
+    let subject = Subject::of(&artifact, called.name.as_deref());
+    let draft = Draft::of(subject, promotion_request::TYPE, body)?;
+    let logged = service.submit_one(append::sign(draft, &key, None))?;
+    answer(&service, logged.index, &called, &environment, io)
+}
+
+fn answer(
+    service: &Service,
+    request: u64,
+    called: &Called,
+    environment: &Environment,
+    io: &mut Io,
+) -> Result<Exit, Failure> {
+    let evaluated = service
+        .evaluate_open(Which::Request(request))?
+        .into_iter()
+        .next();
+    let evaluated = evaluated.ok_or_else(|| Failure::unexpected("the request is not open"))?;
+    let outcome = evaluated.evaluation.outcome();
+    let state = append::state_of(&evaluated);
+    let mut text = format!(
+        "P-{request} requested: {} -> {environment}\n",
+        called.line()
+    );
+    if outcome == Some(Outcome::Granted) {
+        text.push_str(&format!("P-{request} {state}\n"));
+    } else {
+        text.push_str(&format!(
+            "\n{}\nP-{request} {state}",
+            gates::render(&evaluated.evaluation.gates)
+        ));
+        if outcome.is_none() {
+            let expires = service.now().plus_ms(OPEN_MS);
+            text.push_str(&format!(" · expires {}", day(expires)));
+        }
+        text.push('\n');
+    }
+    let json = json!({
+        "request": format!("P-{request}"), "index": request, "artifact": called.to_json(),
+        "environment": environment, "outcome": outcome, "decision": evaluated.decision,
+        "gates": gates::to_json(&evaluated.evaluation.gates),
+    });
+    io.answer(&text, &json)?;
+    Ok(if outcome == Some(Outcome::Denied) {
+        Exit::No
+    } else {
+        Exit::Done
+    })
+}
+
+/// The environment that is meant, of a project that exists.
+pub fn environment(
+    text: &str,
+    project: &ProjectArgs,
+    service: &Service,
+    io: &Io,
+) -> Result<Environment, Failure> {
+    let named = project_of_environment(text);
+    let named = match named {
+        Some(named) => Some(named),
+        None => project.named(io)?,
+    };
+    let project = append::project(named, service)?;
+    let environment = parse_environment(text, Some(&project))?;
+    let control = service.control()?;
+    let Some(policy) = control.policies.get(&project) else {
+        return Err(Failure::new(
+            Exit::No,
+            "unknown-environment",
+            format!("{project} has no policy"),
+        )
+        .hint("log one: attestry policy new > policy.yaml, then attestry policy set policy.yaml"));
+    };
+    if policy.document.environment(&environment.name).is_none() {
+        let names: Vec<&str> = policy
+            .document
+            .environments
+            .iter()
+            .map(|rule| rule.name.as_str())
+            .collect();
+        let message = format!(
+            "the policy of {project} has no environment {}",
+            environment.name
+        );
+        return Err(Failure::new(Exit::No, "unknown-environment", message)
+            .hint(format!("it has: {}", names.join(", "))));
+    }
+    Ok(environment)
+}
+
+/// The artifact's digest.
+pub fn artifact(text: &str, written: Written, service: &Service) -> Result<Digest, Failure> {
+    match written {
+        Written::File(_, digest) | Written::Digest(digest) => Ok(digest),
+        Written::Prefix(algorithm, hex) => {
+            let mut found = service.find(&hex)?;
+            found.retain(|digest| digest.algorithm() == algorithm);
+            subject::only(text, found)
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! `attestry record`: signs what a tool or a person reports, and logs it.
+
+pub mod append;
+mod deployment;
+mod draft;
+mod envelope;
+
+use clap::Args;
+use ledger::Logged;
+use schemas::id::{Digest, Project};
+use schemas::kind::EventKind;
+use schemas::report::Finding;
+use serde_json::{Value, json};
+
+use crate::argument::{KeyArgs, LedgerArgs, ProjectArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::output::names::Called;
+use crate::service::Service;
+use crate::subject::{self, Written};
+
+/// Sign and log an event: a test run, a scan, a build, a deployment
+///
+/// The file's format is recognised by its content: JUnit XML, SARIF 2.1, CycloneDX JSON, Trivy
+/// JSON, plain JSON. KIND is build, test, vulnerabilities (or scan), sbom, analysis, measurement
+/// (or coverage), review, deployment, note, or envelope: somebody else's DSSE file, kept
+/// unchanged.
+#[derive(Debug, Args)]
+#[command(
+    before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz --suite unit"
+)]
+pub struct RecordArgs {
+    /// What it is
+    #[arg(value_name = "KIND")]
+    pub kind: String,
+    /// The reports; several of one kind are logged together
+    #[arg(value_name = "FILE")]
+    pub files: Vec<String>,
+    /// What it is about: a file, or a digest such as sha256:9f2c41d0
+    #[arg(long, value_name = "SUBJECT")]
+    pub subject: Option<String>,
+    /// The suite's name: newer evidence replaces older of the same suite
+    #[arg(long, value_name = "S")]
+    pub suite: Option<String>,
+    /// A number, for measurement; may be repeated
+    #[arg(long = "metric", value_name = "N=V")]
+    pub metrics: Vec<String>,
+    /// The text of a note
+    #[arg(long, value_name = "T")]
+    pub text: Option<String>,
+    /// Where the receipt goes [default: beside the subject's file]
+    #[arg(long, value_name = "F")]
+    pub receipt: Option<String>,
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    #[command(flatten)]
+    pub key: KeyArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub deployment: DeploymentArgs,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "For build")]
+pub struct BuildArgs {
+    /// The source and its whole commit
+    #[arg(long, value_name = "URI@COMMIT")]
+    pub source: Option<String>,
+    /// Who built it
+    #[arg(long, value_name = "URI")]
+    pub builder: Option<String>,
+    /// The artifact's name [default: the project's]
+    #[arg(long, value_name = "N")]
+    pub name: Option<String>,
+    /// The artifact's version
+    #[arg(long = "version", value_name = "V")]
+    pub artifact_version: Option<String>,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "For deployment")]
+pub struct DeploymentArgs {
+    /// Where it was deployed
+    #[arg(long, value_name = "ENV")]
+    pub to: Option<String>,
+    /// started, succeeded or failed
+    #[arg(long, value_name = "R")]
+    pub result: Option<String>,
+    /// The request that it carries out
+    #[arg(long, value_name = "P-118")]
+    pub promotion: Option<String>,
+    /// Cluster, host or region
+    #[arg(long, value_name = "T")]
+    pub target: Option<String>,
+}
+
+pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
+    if args.kind == "envelope" {
+        return envelope::run(args, io);
+    }
+    let kind = parse_kind(&args.kind)?;
+    let about = args
+        .subject
+        .as_deref()
+        .map(|text| subject::read(text, io))
+        .transpose()?;
+    let mut reports = draft::read_reports(args, kind, io)?;
+    let key = crate::key::load(&args.key, io)?;
+    let service = Service::open(&args.ledger, io)?;
+    let job = Job::new(args, kind, about, service, io)?;
+    let drafts = draft::drafts(args, &job, &mut reports, io)?;
+    let summaries: Vec<String> = drafts.iter().map(|(summary, _)| summary.clone()).collect();
+    let filed = (!kind.is_own()).then_some(&job.project);
+    let batch = drafts
+        .into_iter()
+        .map(|(_, draft)| append::sign(draft, &key, filed))
+        .collect();
+    let answers = job.service.submit(batch)?;
+    let mut logged = Vec::with_capacity(answers.len());
+    let mut refused = Vec::new();
+    for (answer, summary) in answers.into_iter().zip(summaries) {
+        match answer {
+            Ok(it) => logged.push((it, summary)),
+            Err(failure) => refused.push((failure, summary)),
+        }
+    }
+    tell(args, &job, &key, logged, refused, io)
+}
+
+/// Reads KIND; `scan` and `coverage` are other words for two of them.
+fn parse_kind(word: &str) -> Result<EventKind, Failure> {
+    let kind = match word {
+        "scan" => Some(EventKind::Vulnerabilities),
+        "coverage" => Some(EventKind::Measurement),
+        word => EventKind::from_name(word),
+    };
+    let hint = "one of: build, test, scan, sbom, analysis, coverage, measurement, review, \
+                deployment, note, envelope";
+    use EventKind as K;
+    match kind {
+        Some(
+            kind @ (K::Analysis
+            | K::Build
+            | K::Deployment
+            | K::Measurement
+            | K::Note
+            | K::Review
+            | K::Sbom
+            | K::Test
+            | K::Vulnerabilities),
+        ) => Ok(kind),
+        Some(K::PromotionRequest) => Err(Failure::usage("requests are made with attestry promote")),
+        Some(K::Approval) => Err(Failure::usage("approvals are given with attestry approve")),
+        Some(K::Policy) => Err(Failure::usage("policies are set with attestry policy set")),
+        Some(K::Trust) => Err(Failure::usage("trust is changed with attestry identity")),
+        Some(K::Decision | K::Export | K::Heads | K::Other) | None => {
+            Err(Failure::usage(format!("{word:?} is no kind that is recorded")).hint(hint))
+        }
+    }
+}
+
+/// What one call of `record` works with.
+pub struct Job {
+    pub kind: EventKind,
+    pub service: Service,
+    pub project: Project,
+    /// The subject's digest; none for a note about the ledger.
+    pub subject: Option<Digest>,
+    /// The subject's file, where it is one.
+    pub file: Option<std::path::PathBuf>,
+    pub called: Option<Called>,
+}
+
+impl Job {
+    fn new(
+        args: &RecordArgs,
+        kind: EventKind,
+        about: Option<Written>,
+        service: Service,
+        io: &Io,
+    ) -> Result<Job, Failure> {
+        let named = args.project.named(io)?;
+        let hinted = args
+            .deployment
+            .to
+            .as_deref()
+            .and_then(crate::argument::project_of_environment);
+        let project = append::project(named.or(hinted), &service)?;
+        let (subject, file) = match about {
+            Some(Written::File(file, digest)) => (Some(digest), Some(file)),
+            Some(Written::Digest(digest)) => (Some(digest), None),
+            Some(Written::Prefix(algorithm, hex)) => {
+                let text = format!("{}:{hex}", algorithm.name());
+                let mut found = service.find(&hex)?;
+                found.retain(|digest| digest.algorithm() == algorithm);
+                (Some(subject::only(&text, found)?), None)
+            }
+            None if kind == EventKind::Note => (None, None),
+            None => {
+                return Err(Failure::usage("what is it about? --subject is missing")
+                    .hint("--subject FILE, or --subject sha256:…"));
+            }
+        };
+        let called = match &subject {
+            Some(digest) => Some(Called::of(
+                digest,
+                service.artifact(digest)?.as_ref(),
+                &project,
+            )),
+            None => None,
+        };
+        Ok(Job {
+            kind,
+            service,
+            project,
+            subject,
+            file,
+            called,
+        })
+    }
+
+    /// `test   payments 1.4.2  sha256:9f2c41d0   412 passed…`.
+    fn headline(&self, word: &str, args: &RecordArgs, summary: &str) -> String {
+        let title = match &self.called {
+            Some(called) => {
+                let (name, version) =
+                    (args.build.name.clone(), args.build.artifact_version.clone());
+                let name = called.name.clone().or(name);
+                let version = called.version.clone().or(version);
+                let named = Called {
+                    name,
+                    version,
+                    digest: called.digest.clone(),
+                };
+                format!("{}  {}", named.title(), named.digest.short())
+            }
+            None => self.service.origin().to_string(),
+        };
+        format!("{word:<6} {}   {summary}", title.trim_start())
+            .trim_end()
+            .to_owned()
+    }
+}
+
+/// Says what was logged, what was not, and what was decided upon it.
+fn tell(
+    args: &RecordArgs,
+    job: &Job,
+    key: &verifier::signature::SigningKey,
+    logged: Vec<(Logged, String)>,
+    refused: Vec<(Failure, String)>,
+    io: &mut Io,
+) -> Result<Exit, Failure> {
+    let signer = append::signer_name(&job.service, key)?;
+    let mut text = String::new();
+    let mut items: Vec<Value> = Vec::new();
+    let mut notices: Vec<Finding> = Vec::new();
+    let several = logged.len() > 1;
+    for (it, summary) in &logged {
+        let receipt = append::write_receipt(
+            args.receipt.as_deref(),
+            job.file.as_deref(),
+            it,
+            several,
+            io,
+        )?;
+        text.push_str(&job.headline(&args.kind, args, summary));
+        text.push_str(&append::logged_lines(
+            it,
+            job.service.origin(),
+            &signer,
+            receipt.as_deref(),
+        ));
+        items.push(json!({
+            "index": it.index, "kind": it.kind.name(), "statement": it.statement,
+            "repeated": it.repeated, "receipt": receipt, "summary": summary,
+        }));
+        notices.extend(it.notices.iter().cloned());
+    }
+    let decisions = match logged.is_empty() {
+        true => Vec::new(),
+        false => append::decisions(&job.service, &job.project)?,
+    };
+    text.push_str(&append::text_of(&decisions, &job.service)?);
+    let mut exit = Exit::of_findings(&notices);
+    // One refusal alone is the failure; beside logged ones it is told after them.
+    if logged.is_empty()
+        && let Some((failure, _)) = refused.into_iter().next()
+    {
+        return Err(failure);
+    }
+    let json = json!({
+        "project": job.project, "subject": job.subject, "signer": signer, "logged": items,
+        "notices": notices, "decisions": append::json_of(&decisions),
+    });
+    io.answer(&text, &json)?;
+    for notice in &notices {
+        exit = exit.worse(Exit::of_class(notice.class));
+        if !io.json {
+            let (code, meaning) = (notice.code.name(), notice.code.meaning());
+            io.note(&format!(
+                "error: logged, but {meaning} [{code}]\n  {}",
+                notice.detail
+            ));
+            io.note("hint: ask with `attestry promote`, or roll it back and record that");
+        }
+    }
+    Ok(exit)
+}

@@ -1,0 +1,154 @@
+//! What every appending command does: sign, find the project, and look at open requests again.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use ledger::{Evaluated, Logged, Submission, Which};
+use schemas::id::{Origin, Project};
+use schemas::predicate::decision::Outcome;
+use serde_json::{Value, json};
+use verifier::sign::sign_payload;
+use verifier::signature::SigningKey;
+use verifier::trust::Trust;
+
+use crate::compose::Draft;
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::output::gates;
+use crate::output::names::Called;
+use crate::service::{Service, unknown_project};
+
+/// Signs a draft.
+pub fn sign(draft: Draft, key: &SigningKey, project: Option<&Project>) -> Submission {
+    Submission {
+        envelope: sign_payload(&draft.payload, &[key]),
+        project: project.cloned(),
+        attachments: draft.attachments,
+    }
+}
+
+/// The project that is meant: the one named, or the ledger's only one.
+pub fn project(named: Option<Project>, service: &Service) -> Result<Project, Failure> {
+    let known = service.projects()?;
+    match (named, known.as_slice()) {
+        (Some(named), known) if known.contains(&named) => Ok(named),
+        (Some(named), known) => Err(unknown_project(
+            format!("there is no project {named} in this ledger"),
+            known,
+        )),
+        (None, [only]) => Ok(only.clone()),
+        (None, []) => Err(unknown_project(
+            "there is no project in this ledger".to_owned(),
+            &[],
+        )),
+        (None, known) => {
+            let names: Vec<&str> = known.iter().map(Project::as_str).collect();
+            Err(
+                Failure::usage("which project? --project is missing").hint(format!(
+                    "--project or ATTESTRY_PROJECT: {}",
+                    names.join(", ")
+                )),
+            )
+        }
+    }
+}
+
+/// The name of the identity that a key belongs to, or the beginning of the key's id.
+pub fn signer_name(service: &Service, key: &SigningKey) -> Result<String, Failure> {
+    let (_, document) = service.trust()?;
+    let trust = Trust::of(document).map_err(Failure::unexpected)?;
+    let id = key.public().key_id();
+    let name = trust
+        .identity(&id, service.size()?)
+        .map(ToString::to_string);
+    Ok(name.unwrap_or_else(|| format!("key {}", id.short())))
+}
+
+/// Writes the receipt where it was asked for, or beside the subject's file.
+pub fn write_receipt(
+    asked: Option<&str>,
+    subject: Option<&Path>,
+    logged: &Logged,
+    several: bool,
+    io: &mut Io,
+) -> Result<Option<String>, Failure> {
+    let name = match (asked, subject) {
+        (Some(""), _) => return Err(crate::argument::empty("--receipt")),
+        (Some(name), _) if several => format!("{name}.{}", logged.index),
+        (Some(name), _) => name.to_owned(),
+        (None, Some(file)) => format!("{}.{}.receipt", file.display(), logged.index),
+        (None, None) => return Ok(None),
+    };
+    io.write_file(PathBuf::from(&name), logged.receipt.as_bytes())?;
+    Ok(Some(name))
+}
+
+/// The lines behind the headline.
+pub fn logged_lines(it: &Logged, origin: &Origin, signer: &str, receipt: Option<&str>) -> String {
+    let before = if it.repeated {
+        "was logged before as"
+    } else {
+        "logged as"
+    };
+    let mut text = format!(
+        "\n{before} entry {} of {origin} · signed by {signer}\n",
+        it.index
+    );
+    if let Some(receipt) = receipt {
+        let _ = writeln!(text, "receipt {receipt}");
+    }
+    text
+}
+
+/// Evaluates the open requests of a project again, and returns those that were decided.
+pub fn decisions(service: &Service, project: &Project) -> Result<Vec<Evaluated>, Failure> {
+    let which = Which::Touched {
+        project: project.clone(),
+    };
+    let mut evaluated = service.evaluate_open(which)?;
+    evaluated.retain(|it| it.decision.is_some());
+    Ok(evaluated)
+}
+
+/// One line for each request that was looked at.
+pub fn text_of(evaluated: &[Evaluated], service: &Service) -> Result<String, Failure> {
+    let mut text = String::new();
+    for it in evaluated {
+        let slice = service.artifact(&it.artifact)?;
+        let called = Called::of(&it.artifact, slice.as_ref(), &it.environment.project);
+        let (line, environment) = (called.line(), &it.environment);
+        let _ = writeln!(
+            text,
+            "P-{} {}: {line} -> {environment}",
+            it.request,
+            state_of(it)
+        );
+    }
+    Ok(text)
+}
+
+/// `granted as entry 1200`, or what it waits for.
+pub fn state_of(it: &Evaluated) -> String {
+    let open = gates::open_names(&it.evaluation.gates);
+    match (it.evaluation.outcome(), it.decision) {
+        (Some(Outcome::Granted), Some(entry)) => format!("granted as entry {entry}"),
+        (Some(Outcome::Denied), Some(entry)) => format!("denied as entry {entry} by {open}"),
+        (Some(Outcome::Granted), None) => "may be granted".to_owned(),
+        (Some(Outcome::Denied), None) => format!("fails {open}"),
+        (None, _) => format!("waits for {open}"),
+    }
+}
+
+pub fn json_of(evaluated: &[Evaluated]) -> Value {
+    let one = |it: &Evaluated| {
+        json!({
+            "request": format!("P-{}", it.request),
+            "environment": it.environment,
+            "artifact": it.artifact,
+            "outcome": it.evaluation.outcome(),
+            "decision": it.decision,
+            "gates": it.evaluation.gates,
+        })
+    };
+    Value::Array(evaluated.iter().map(one).collect())
+}

@@ -1,0 +1,218 @@
+//! The ledger that is here, from its first byte to its last.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use schemas::id::TreeSize;
+use schemas::report::{Code, Finding};
+use serde_json::json;
+use verifier::checkpoint::VerifiedCheckpoint;
+use verifier::log::LogReport;
+use verifier::merkle::proof::verify_consistency;
+use verifier::pin::Pin;
+
+use super::report;
+use crate::argument::LedgerArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::output::{count, labelled, plural};
+use crate::service::Service;
+
+pub fn run(
+    ledger: &LedgerArgs,
+    pin: &Pin,
+    kept: Option<&VerifiedCheckpoint>,
+    io: &mut Io,
+) -> Result<Exit, Failure> {
+    let service = Service::open(ledger, io)?;
+    let size = service.size()?;
+    let mut log = watched(&service, size, io)?;
+    log.findings.extend(check_pin(&log, pin));
+    log.findings.extend(check_published(&service, &log, pin)?);
+    if let Some(kept) = kept {
+        log.findings.extend(check_kept(&service, &log, kept)?);
+    }
+    let found = report::findings(&log.findings);
+    let conclusion = report::conclusion(&log.findings, "the log");
+    let text = format!(
+        "{}{found}\n{conclusion}.\n{}",
+        head(&service, &log, pin),
+        limits(&log)
+    );
+    let head = json!({
+        "origin": service.origin(), "size": log.size, "root": log.root, "genesis": log.genesis,
+        "pinned": is_pinned(&log, pin), "halted": log.halted,
+        "level": format!("every entry re-derived to size {}", log.size),
+        "counts": {
+            "events": log.counts.events, "signatures": log.counts.signatures,
+            "decisions": log.counts.decisions, "heads": log.counts.heads,
+            "findings": log.counts.findings,
+        },
+    });
+    io.answer(&text, &report::joined(head, report::to_json(&log.findings)))?;
+    Ok(Exit::of_findings(&log.findings))
+}
+
+/// Verifies, and shows how far it is where somebody watches.
+fn watched(service: &Service, size: TreeSize, io: &mut Io) -> Result<LogReport, Failure> {
+    let done = Arc::new(AtomicU64::new(0));
+    let heard = Arc::clone(&done);
+    let progress = move |at| heard.store(at, Ordering::Relaxed);
+    if !io.watched {
+        return service.verify(progress);
+    }
+    let over = AtomicBool::new(false);
+    let result = std::thread::scope(|scope| {
+        let work = scope.spawn(|| {
+            let result = service.verify(progress);
+            over.store(true, Ordering::Relaxed);
+            result
+        });
+        while !over.load(Ordering::Relaxed) && !work.is_finished() {
+            std::thread::sleep(Duration::from_millis(100));
+            let at = done.load(Ordering::Relaxed);
+            io.progress(&format!(
+                "verifying {} of {} entries",
+                count(at),
+                count(size)
+            ));
+        }
+        work.join()
+    });
+    io.progress("");
+    result.map_err(|_| Failure::unexpected("the verification broke off"))?
+}
+
+fn is_pinned(log: &LogReport, pin: &Pin) -> bool {
+    pin.genesis().is_some() && pin.genesis() == log.genesis.as_ref()
+}
+
+/// The auditor's pin, which may be another one than the ledger's own.
+fn check_pin(log: &LogReport, pin: &Pin) -> Option<Finding> {
+    let found = log.genesis?;
+    let Some(pinned) = pin.genesis() else {
+        return Some(Finding::new(
+            Code::RootsNotPinned,
+            None,
+            "the pin names no genesis",
+        ));
+    };
+    if *pinned != found {
+        let detail = format!("entry 0 hashes to {found}, pinned is {pinned}");
+        return Some(Finding::new(Code::GenesisMismatch, Some(0), detail));
+    }
+    let trust = log.state.trust()?;
+    let key = &trust.document.log_key;
+    let detail = format!("the trust document names {key}, pinned is {}", pin.log());
+    (*key != pin.log().to_string()).then(|| Finding::new(Code::LogKeyMismatch, None, detail))
+}
+
+/// The published checkpoint, by the auditor's key.
+fn check_published(
+    service: &Service,
+    log: &LogReport,
+    pin: &Pin,
+) -> Result<Option<Finding>, Failure> {
+    if log.halted {
+        return Ok(None);
+    }
+    let note = service.checkpoint()?;
+    match verifier::checkpoint::verify_checkpoint(note.as_bytes(), pin.log()) {
+        Ok(_) => Ok(None),
+        Err(cause) => Ok(Some(Finding::new(
+            Code::CheckpointInvalid,
+            None,
+            cause.to_string(),
+        ))),
+    }
+}
+
+/// The log must extend what was kept.
+fn check_kept(
+    service: &Service,
+    log: &LogReport,
+    kept: &VerifiedCheckpoint,
+) -> Result<Option<Finding>, Failure> {
+    let (size, root) = (kept.size(), kept.root());
+    if size > log.size {
+        let detail = format!(
+            "the kept checkpoint has size {size}, the log only {}",
+            log.size
+        );
+        return Ok(Some(Finding::new(Code::NotExtending, None, detail)));
+    }
+    let proof = service.consistency(size, log.size)?;
+    let holds = verify_consistency(size, root, log.size, &log.root, &proof);
+    Ok(holds.err().map(|cause| {
+        let detail = format!("kept is root {root} at size {size}: {cause}");
+        Finding::new(Code::NotExtending, None, detail)
+    }))
+}
+
+fn head(service: &Service, log: &LogReport, pin: &Pin) -> String {
+    let mut text = format!("ledger {}\n\n", service.origin());
+    let mut row = |label: &str, said: String| text.push_str(&labelled(2, label, 12, &said));
+    let roots = match (pin.genesis(), is_pinned(log, pin)) {
+        (Some(genesis), true) => format!("pinned: genesis {}…", genesis.short()),
+        (Some(_), false) => "not those that the pin names".to_owned(),
+        (None, _) => "not pinned, as claimed by the holder of the log key".to_owned(),
+    };
+    row("roots", roots);
+    let end = if log.halted {
+        ", then it broke off"
+    } else {
+        ""
+    };
+    row(
+        "entries",
+        format!(
+            "{} re-hashed, linked and re-derived{end}; root {}…",
+            count(log.size),
+            log.root.short()
+        ),
+    );
+    row("witnesses", "none asked for: the pin names none".to_owned());
+    row("time", "the ledger's word: no witness bounds it".to_owned());
+    row(
+        "heads",
+        plural(
+            log.counts.heads,
+            "event agrees with the state",
+            "events agree with the state",
+        ),
+    );
+    row(
+        "decisions",
+        format!("{} evaluated again and agree", count(log.counts.decisions)),
+    );
+    row(
+        "signatures",
+        format!(
+            "{} valid, by {}",
+            count(log.counts.signatures),
+            plural(log.counts.events, "event", "events")
+        ),
+    );
+    text
+}
+
+/// The level that was reached, and what it does not prove.
+fn limits(log: &LogReport) -> String {
+    if Exit::of_findings(&log.findings) == Exit::Integrity {
+        return String::new();
+    }
+    let level = format!(
+        "threads: every entry re-derived to size {}",
+        count(log.size)
+    );
+    let text = "What this does not prove: that everything that happened was recorded, and that \
+                the times are right. A checkpoint kept elsewhere (--checkpoint F) proves that \
+                nothing was taken back since.";
+    format!(
+        "{}{}",
+        labelled(0, "level:", 6, &level),
+        labelled(0, "", 0, text)
+    )
+}

@@ -1,0 +1,421 @@
+//! Composes statements from what was read and asked: payload bytes, ready to be signed.
+
+use std::collections::BTreeMap;
+
+use schemas::id::{Digest, DigestAlgorithm, Origin, Project};
+use schemas::kind::EventKind;
+use schemas::predicate::analysis::{self, Analysis};
+use schemas::predicate::build::{self, Build, BuildDefinition, Builder, Metadata, RunDetails};
+use schemas::predicate::measurement::{self, Measurement};
+use schemas::predicate::report::{Binding, ReportNote};
+use schemas::predicate::sbom::{self, Attester, MEDIA_TYPES, Reference};
+use schemas::predicate::test::{self, Test};
+use schemas::predicate::vulnerabilities::{self, Vulnerabilities};
+use schemas::predicate::{Nonce, note};
+use schemas::statement::{ENVELOPE_BYTES_MAX, ResourceDescriptor, Statement, Subject};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use verifier::entry::genesis_prev;
+use verifier::merkle::sha256;
+use verifier::sign;
+
+use crate::adapter::{Body, Reading};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// What every statement is made for.
+pub struct Frame<'a> {
+    pub origin: &'a Origin,
+    pub project: &'a Project,
+    pub subject: Subject,
+    pub nonce: Nonce,
+}
+
+/// A payload to sign, and the files that it names.
+pub struct Draft {
+    pub payload: Vec<u8>,
+    pub attachments: Vec<Vec<u8>>,
+}
+
+impl Draft {
+    pub fn of<P: Serialize>(
+        subject: Subject,
+        predicate_type: &str,
+        predicate: P,
+    ) -> Result<Draft, Failure> {
+        let statement = Statement::new(vec![subject], predicate_type, predicate);
+        let payload = sign::payload_of(&statement).map_err(Failure::unexpected)?;
+        Ok(Draft {
+            payload,
+            attachments: Vec::new(),
+        })
+    }
+
+    pub fn with(mut self, attachment: Vec<u8>) -> Draft {
+        self.attachments.push(attachment);
+        self
+    }
+}
+
+/// A report that was read, to be recorded about the frame's subject.
+pub struct Report {
+    pub kind: EventKind,
+    pub bytes: Vec<u8>,
+    pub reading: Reading,
+    pub binding: Binding,
+    pub suite: Option<String>,
+}
+
+impl Report {
+    fn note(&self) -> ReportNote {
+        ReportNote {
+            format: self.reading.format.to_owned(),
+            digest: Digest::sha256(&sha256(&[&self.bytes])),
+            size_bytes: self.bytes.len() as u64,
+            binding: self.binding,
+            suite: self.suite.clone(),
+            tool: self.reading.tool.clone(),
+            counts: self.reading.counts.clone(),
+            finished_at: self.reading.finished_at,
+        }
+    }
+}
+
+/// The event that a report gives. The report itself goes along as an attachment.
+pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
+    let note = report.note();
+    let Report {
+        kind,
+        bytes,
+        reading,
+        ..
+    } = report;
+    let Frame {
+        origin,
+        project,
+        subject,
+        nonce,
+    } = frame;
+    let (ledger, project) = (origin.clone(), project.clone());
+    let draft = match reading.body {
+        Body::Sbom { predicate_type, .. } => return bill(subject, origin, predicate_type, bytes),
+        Body::Fields(text) => {
+            let frame = Frame {
+                origin,
+                project: &project,
+                subject,
+                nonce,
+            };
+            return fields(frame, kind, &text, &note, bytes);
+        }
+        Body::Test {
+            result,
+            passed,
+            warned,
+            failed,
+        } => {
+            let body = Test {
+                result,
+                configuration: Vec::new(),
+                passed_tests: passed,
+                warned_tests: warned,
+                failed_tests: failed,
+                report: Some(note),
+            };
+            Draft::of(subject, test::TYPE, body)
+        }
+        Body::Vulnerabilities { scanner, metadata } => {
+            let body = Vulnerabilities {
+                scanner,
+                metadata,
+                report: Some(note),
+            };
+            Draft::of(subject, vulnerabilities::TYPE, body)
+        }
+        Body::Analysis { levels, suppressed } => {
+            let body = Analysis {
+                ledger,
+                project,
+                nonce,
+                levels,
+                suppressed,
+                report: note,
+            };
+            Draft::of(subject, analysis::TYPE, body)
+        }
+        Body::Measurement {
+            metrics,
+            measured_at,
+        } => {
+            let report = Some(note);
+            let body = Measurement {
+                ledger,
+                project,
+                nonce,
+                metrics,
+                measured_at,
+                report,
+            };
+            Draft::of(subject, measurement::TYPE, body)
+        }
+    };
+    Ok(draft?.with(bytes))
+}
+
+/// A bill of materials: its own bytes are the predicate, or an attachment where they are too many.
+fn bill(
+    subject: Subject,
+    origin: &Origin,
+    predicate_type: &str,
+    bytes: Vec<u8>,
+) -> Result<Draft, Failure> {
+    // Base64 makes four bytes of three; the rest of an envelope is small.
+    if bytes.len() / 3 * 4 + 65_536 < ENVELOPE_BYTES_MAX {
+        let text = String::from_utf8(bytes).map_err(Failure::unexpected)?;
+        let raw = RawValue::from_string(text.trim().to_owned()).map_err(Failure::unexpected)?;
+        return Draft::of(subject, predicate_type, &*raw);
+    }
+    let media_type = if predicate_type == sbom::TYPE_SPDX {
+        MEDIA_TYPES[1]
+    } else {
+        MEDIA_TYPES[0]
+    };
+    let digest = BTreeMap::from([("sha256".to_owned(), sha256(&[&bytes]).to_string())]);
+    let document = ResourceDescriptor {
+        digest,
+        media_type: Some(media_type.to_owned()),
+        ..ResourceDescriptor::default()
+    };
+    let attester = Attester {
+        id: format!("attestry:{origin}"),
+    };
+    let body = Reference {
+        attester,
+        references: vec![document],
+    };
+    Ok(Draft::of(subject, sbom::TYPE_REFERENCE, body)?.with(bytes))
+}
+
+/// A predicate whose own fields somebody wrote: they stand in it as they were written.
+fn fields(
+    frame: Frame,
+    kind: EventKind,
+    text: &str,
+    note: &ReportNote,
+    bytes: Vec<u8>,
+) -> Result<Draft, Failure> {
+    let member = |name: &str, value: &dyn erased::Json| format!("\"{name}\":{}", value.json());
+    let mut members = Vec::new();
+    if kind.is_own() {
+        members.push(member("ledger", &frame.origin));
+        members.push(member("project", &frame.project));
+        members.push(member("nonce", &frame.nonce));
+    }
+    let inner = text
+        .trim()
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'));
+    members.push(inner.unwrap_or_default().trim().to_owned());
+    let noted = match kind {
+        EventKind::Analysis | EventKind::Measurement => Some("report"),
+        EventKind::Test | EventKind::Vulnerabilities => Some("attestry_report"),
+        _ => None,
+    };
+    members.extend(noted.map(|name| member(name, note)));
+    let predicate = RawValue::from_string(format!("{{{}}}", members.join(",")));
+    let predicate = predicate.map_err(Failure::unexpected)?;
+    let draft = Draft::of(frame.subject, kind.line().predicate_type, &*predicate)?;
+    Ok(if noted.is_some() {
+        draft.with(bytes)
+    } else {
+        draft
+    })
+}
+
+mod erased {
+    //! JSON of values of different types in one list.
+
+    pub trait Json {
+        fn json(&self) -> String;
+    }
+
+    impl<T: serde::Serialize> Json for T {
+        fn json(&self) -> String {
+            // Only names and hashes come here, which always have a JSON form.
+            serde_json::to_string(self).unwrap_or_default()
+        }
+    }
+}
+
+/// Where a build came from: `git+https://…/repo@<commit>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    pub uri: String,
+    pub commit: Digest,
+}
+
+/// Reads `URI@COMMIT`, the commit in full.
+pub fn parse_source(text: &str) -> Result<Source, Failure> {
+    let wrong = |what: &str| {
+        Failure::new(Exit::Usage, "usage", format!("--source {text:?}: {what}"))
+            .hint("write it as git+https://host/repo@<40 hex digits>: `git rev-parse HEAD`")
+    };
+    let (uri, commit) = text
+        .rsplit_once('@')
+        .ok_or_else(|| wrong("no @COMMIT behind the URI"))?;
+    let commit = Digest::new(DigestAlgorithm::GitCommit, commit)
+        .map_err(|_| wrong("the commit is not in full, in lower-case hex digits"))?;
+    if uri.is_empty() {
+        return Err(wrong("no URI before the @"));
+    }
+    Ok(Source {
+        uri: text.to_owned(),
+        commit,
+    })
+}
+
+/// A build as `attestry record build` states it.
+pub fn build(
+    subject: Subject,
+    source: &Source,
+    builder: &str,
+    times: Metadata,
+) -> Result<Draft, Failure> {
+    let digest = BTreeMap::from([("gitCommit".to_owned(), source.commit.hex().to_owned())]);
+    let uri = Some(source.uri.clone());
+    let dependency = ResourceDescriptor {
+        uri,
+        digest,
+        ..ResourceDescriptor::default()
+    };
+    let body = Build {
+        build_definition: BuildDefinition {
+            build_type: build::RECORDED_BUILD.to_owned(),
+            external_parameters: BTreeMap::from([("source".to_owned(), source.uri.clone())]),
+            resolved_dependencies: vec![dependency],
+        },
+        run_details: RunDetails {
+            builder: Builder {
+                id: builder.to_owned(),
+            },
+            metadata: (times != Metadata::default()).then_some(times),
+        },
+    };
+    Draft::of(subject, build::TYPE, body)
+}
+
+/// Numbers that were given on the command line.
+pub fn metrics(frame: Frame, metrics: Vec<measurement::Metric>) -> Result<Draft, Failure> {
+    let body = Measurement {
+        ledger: frame.origin.clone(),
+        project: frame.project.clone(),
+        nonce: frame.nonce,
+        metrics,
+        measured_at: None,
+        report: None,
+    };
+    Draft::of(frame.subject, measurement::TYPE, body)
+}
+
+/// A comment.
+pub fn note(frame: Frame, text: &str) -> Result<Draft, Failure> {
+    let body = note::Note {
+        ledger: frame.origin.clone(),
+        project: frame.project.clone(),
+        nonce: frame.nonce,
+        text: text.to_owned(),
+        about: None,
+    };
+    Draft::of(frame.subject, note::TYPE, body)
+}
+
+/// The ledger itself as a subject: it opens no artifact thread.
+pub fn ledger_subject(origin: &Origin) -> Subject {
+    Subject::of(
+        &Digest::sha256(&genesis_prev(origin)),
+        Some(origin.as_str()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter;
+
+    fn frame<'a>(origin: &'a Origin, project: &'a Project) -> Frame<'a> {
+        let hex = "ab".repeat(32);
+        let digest = Digest::new(DigestAlgorithm::Sha256, &hex).unwrap();
+        let nonce = Nonce::from_bytes([7; 16]);
+        Frame {
+            origin,
+            project,
+            subject: Subject::of(&digest, None),
+            nonce,
+        }
+    }
+
+    fn composed(kind: EventKind, bytes: &[u8]) -> (String, usize) {
+        let (origin, project) = ("log.example".parse().unwrap(), "payments".parse().unwrap());
+        let report = Report {
+            kind,
+            bytes: bytes.to_vec(),
+            reading: adapter::read(bytes, kind).unwrap(),
+            binding: Binding::Unbound,
+            suite: Some("unit".to_owned()),
+        };
+        let draft = super::report(frame(&origin, &project), report).unwrap();
+        let envelope = sign::sign_payload(&draft.payload, &[]);
+        let _ = verifier::event::Event::read(&envelope);
+        (
+            String::from_utf8(draft.payload).unwrap(),
+            draft.attachments.len(),
+        )
+    }
+
+    #[test]
+    fn a_bill_of_materials_is_the_predicate_unchanged() {
+        let document = r#"{"bomFormat": "CycloneDX", "specVersion":"1.6","version":1, "x": 1.50}"#;
+        let (payload, attachments) = composed(EventKind::Sbom, document.as_bytes());
+        assert!(payload.contains(document), "{payload}");
+        assert_eq!(attachments, 0);
+    }
+
+    #[test]
+    fn own_fields_are_framed_and_not_rewritten() {
+        let text = r#"{ "authors": ["alice"], "outcome" : "approved" }"#;
+        let (payload, attachments) = composed(EventKind::Review, text.as_bytes());
+        assert!(
+            payload.contains(r#""authors": ["alice"], "outcome" : "approved""#),
+            "{payload}"
+        );
+        assert!(
+            payload.contains(r#""ledger":"log.example","project":"payments""#),
+            "{payload}"
+        );
+        assert_eq!(attachments, 0);
+    }
+
+    #[test]
+    fn reports_travel_along() {
+        let junit = b"<testsuite><testcase name='a'/></testsuite>";
+        let (payload, attachments) = composed(EventKind::Test, junit);
+        assert!(payload.contains(r#""suite":"unit""#), "{payload}");
+        assert_eq!(attachments, 1);
+    }
+
+    #[test]
+    fn a_source_names_its_whole_commit() {
+        let commit = "4be1f0a".repeat(6);
+        let good = format!("git+https://github.com/acme/payments@{}", &commit[..40]);
+        assert_eq!(parse_source(&good).unwrap().commit.hex(), &commit[..40]);
+        for bad in [
+            "",
+            "git+https://x",
+            "git+https://x@main",
+            "git+https://x@4be1f0a",
+            "@",
+        ] {
+            assert!(parse_source(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! What commands read: the ledger that is here, or a pack that somebody sent.
+
+use std::path::Path;
+
+use schemas::id::{Digest, EntryIndex, Environment, Hash, Project, Time, TreeSize};
+use schemas::report::Finding;
+use schemas::thread::ThreadId;
+use verifier::entry::Entry;
+use verifier::event::Event;
+use verifier::pack::PackReport;
+use verifier::pack::shown::ShownEntry;
+use verifier::pin::Pin;
+use verifier::policy::{self, Ask, Evaluation};
+use verifier::projection::slice::{ArtifactSlice, ControlSlice, EnvironmentSlice};
+
+use crate::argument::LedgerArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::pack_file::{self, Limits, PackFileError};
+use crate::subject::{self, Written};
+
+/// Where to read from.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// Read this pack instead of a ledger
+    #[arg(long, value_name = "FILE")]
+    pub pack: Option<String>,
+    /// The pin to check the pack against: a file or a verifier key
+    #[arg(long, value_name = "PIN", requires = "pack")]
+    pub trust: Option<String>,
+}
+
+/// A log position, read.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub entry: Entry,
+    pub leaf: Hash,
+    /// None where the envelope is elsewhere: at the statement's first part, or withheld.
+    pub event: Option<Event>,
+    /// The names of whoever signed, or the beginning of a key that nobody owns now.
+    pub signers: Vec<String>,
+}
+
+pub enum History {
+    #[cfg(feature = "ledger")]
+    Ledger(Box<ledger_history::LedgerHistory>),
+    Pack(Box<PackReport>),
+}
+
+impl History {
+    /// Opens the ledger, or reads and checks the pack that was named instead.
+    pub fn open(args: &HistoryArgs, io: &mut Io) -> Result<History, Failure> {
+        match &args.pack {
+            Some(pack) => open_pack(pack, args.trust.as_deref(), io),
+            #[cfg(feature = "ledger")]
+            None => {
+                let service = crate::service::Service::open(&args.ledger, io)?;
+                Ok(History::Ledger(Box::new(
+                    ledger_history::LedgerHistory::new(service)?,
+                )))
+            }
+            #[cfg(not(feature = "ledger"))]
+            None => Err(crate::command::other_build("reading a ledger")
+                .hint("this build reads packs: add --pack FILE")),
+        }
+    }
+
+    pub fn size(&self) -> Result<TreeSize, Failure> {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(it) => it.service.size(),
+            History::Pack(report) => Ok(report.size),
+        }
+    }
+
+    /// The moment as of which things are shown.
+    pub fn now(&self) -> Time {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(it) => it.service.now(),
+            History::Pack(report) => report.span.map_or(Time(0), |(_, (_, time))| time),
+        }
+    }
+
+    pub fn control(&self) -> Result<ControlSlice, Failure> {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(it) => it.service.control(),
+            History::Pack(report) => Ok(report.state.control().clone()),
+        }
+    }
+
+    /// What is known of an artifact; nothing where a pack does not show it.
+    pub fn artifact(&self, digest: &Digest) -> Result<Option<ArtifactSlice>, Failure> {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(it) => it.service.artifact(digest),
+            History::Pack(report) => Ok(report.state.artifact(digest).ok().flatten().cloned()),
+        }
+    }
+
+    pub fn environment(&self, it: &Environment) -> Result<Option<EnvironmentSlice>, Failure> {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(ledger) => ledger.service.environment(it),
+            History::Pack(report) => Ok(report.state.environment(it).ok().flatten().cloned()),
+        }
+    }
+
+    /// Evaluates without logging; nothing where a pack does not hold what that takes.
+    pub fn evaluate(&self, ask: &Ask) -> Result<Option<Evaluation>, Failure> {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(it) => it.service.evaluate(ask).map(Some),
+            History::Pack(report) => Ok(policy::evaluate(&report.state, ask, self.now()).ok()),
+        }
+    }
+
+    pub fn line(&self, index: EntryIndex) -> Result<Line, Failure> {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(it) => it.line(&it.service.entry(index)?),
+            History::Pack(report) => match report.shown.entries.get(&index) {
+                Some(shown) => Ok(shown_line(shown)),
+                None => Err(Failure::new(
+                    Exit::NotFound,
+                    "no-entry",
+                    format!("the pack does not show entry {index}"),
+                )),
+            },
+        }
+    }
+
+    /// Some of the lines from one index up to another, and the index to go on from.
+    pub fn lines(
+        &self,
+        from: EntryIndex,
+        to: EntryIndex,
+    ) -> Result<(Vec<Line>, EntryIndex), Failure> {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(it) => it.lines(from, to),
+            History::Pack(report) => {
+                let shown = report.shown.entries.range(from..to.max(from));
+                Ok((shown.map(|(_, shown)| shown_line(shown)).collect(), to))
+            }
+        }
+    }
+
+    /// The entries of a thread, oldest first: all of them in a ledger, those shown in a pack.
+    pub fn thread(&self, thread: &ThreadId) -> Result<Vec<Line>, Failure> {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(it) => it
+                .service
+                .thread(thread)?
+                .iter()
+                .map(|stored| it.line(stored))
+                .collect(),
+            History::Pack(report) => Ok(report
+                .shown
+                .entries
+                .values()
+                .filter(|shown| shown.entry.thread(thread).is_some())
+                .map(shown_line)
+                .collect()),
+        }
+    }
+
+    /// The digest that somebody wrote in one of its forms.
+    pub fn subject(&self, text: &str, io: &Io) -> Result<Digest, Failure> {
+        match subject::read(text, io)? {
+            Written::File(_, digest) | Written::Digest(digest) => Ok(digest),
+            Written::Prefix(algorithm, hex) => {
+                let mut found = self.find(&hex)?;
+                found.retain(|digest| digest.algorithm() == algorithm);
+                subject::only(text, found)
+            }
+        }
+    }
+
+    fn find(&self, prefix: &str) -> Result<Vec<Digest>, Failure> {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(it) => it.service.find(prefix),
+            History::Pack(report) => {
+                let known = report.state.artifacts().map(|(digest, _)| digest);
+                Ok(known
+                    .filter(|digest| digest.hex().starts_with(prefix))
+                    .cloned()
+                    .collect())
+            }
+        }
+    }
+
+    /// The projects with a grant or a policy.
+    pub fn projects(&self) -> Result<Vec<Project>, Failure> {
+        let control = self.control()?;
+        let granted = control
+            .trust
+            .iter()
+            .flat_map(|trust| &trust.document.grants);
+        let named = granted
+            .flat_map(|grant| &grant.projects)
+            .filter_map(|name| name.parse().ok());
+        let mut projects: Vec<Project> = named.chain(control.policies.keys().cloned()).collect();
+        projects.sort();
+        projects.dedup();
+        Ok(projects)
+    }
+
+    /// What was wrong with the pack.
+    pub fn findings(&self) -> &[Finding] {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(_) => &[],
+            History::Pack(report) => &report.findings,
+        }
+    }
+
+    /// The exit of a command that only reads: what was wrong with its pack is its answer too.
+    pub fn exit(&self, io: &mut Io) -> Exit {
+        let exit = Exit::of_findings(self.findings());
+        if exit != Exit::Done {
+            io.note(
+                "warning: this pack does not hold; `attestry verify PACK --trust PIN` says why",
+            );
+        }
+        exit
+    }
+}
+
+fn open_pack(name: &str, trust: Option<&str>, io: &mut Io) -> Result<History, Failure> {
+    let pin = trust.map(|trust| read_pin(trust, io)).transpose()?;
+    let files = match pack_file::read(&io.path(name), &Limits::PACK) {
+        Ok(files) => files,
+        Err(PackFileError::Failure(failure)) => return Err(failure),
+        Err(PackFileError::Malformed(finding)) => return Err(broken(name, &finding)),
+    };
+    let report = verifier::pack::verify(files, pin.as_ref());
+    if report.shown.entries.is_empty() {
+        let finding = report.findings.first();
+        let unread = || {
+            Failure::new(
+                Exit::Integrity,
+                "pack-malformed",
+                format!("{name} shows nothing"),
+            )
+        };
+        return Err(finding.map_or_else(unread, |finding| broken(name, finding)));
+    }
+    if pin.is_none() {
+        io.note(
+            "note: no pin was given, so this pack only says what it says of itself (--trust PIN)",
+        );
+    }
+    Ok(History::Pack(Box::new(report)))
+}
+
+fn broken(name: &str, finding: &Finding) -> Failure {
+    let message = format!("{name}: {}: {}", finding.code.meaning(), finding.detail);
+    Failure::new(Exit::of_class(finding.class), finding.code.name(), message)
+}
+
+fn shown_line(shown: &ShownEntry) -> Line {
+    Line {
+        entry: shown.entry.clone(),
+        leaf: shown.leaf,
+        event: shown.event.clone(),
+        signers: shown.signers.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Reads a pin: a file, or a verifier key written out.
+pub fn read_pin(text: &str, io: &mut Io) -> Result<Pin, Failure> {
+    if text.is_empty() {
+        return Err(crate::argument::empty("--trust"));
+    }
+    let wrong = |what: String| {
+        Failure::new(Exit::Usage, "pin-malformed", what).hint(
+            "a pin is the file pin.txt that `attestry init` wrote, or a key like \
+             ledger.example+1a2b3c4d+Ab…",
+        )
+    };
+    if Path::new(&io.path(text)).is_file() {
+        let bytes = io.read_file(text, verifier::pin::PIN_BYTES_MAX as u64)?;
+        return verifier::pin::parse_pin(&bytes).map_err(|cause| wrong(format!("{text}: {cause}")));
+    }
+    if text.matches('+').count() < 2 {
+        return Err(
+            Failure::new(Exit::NotFound, "file-not-found", format!("no file {text}"))
+                .hint("PIN is a file or a verifier key"),
+        );
+    }
+    verifier::pin::parse_pin(text.as_bytes()).map_err(|cause| wrong(cause.to_string()))
+}
+
+#[cfg(feature = "ledger")]
+pub mod ledger_history {
+    //! Reading the ledger that is here.
+
+    use schemas::id::EntryIndex;
+    use verifier::entry::Entry;
+    use verifier::event::Event;
+    use verifier::merkle;
+    use verifier::signed::{KeyRing, signed_by};
+    use verifier::trust::Trust;
+
+    use super::Line;
+    use crate::failure::Failure;
+    use crate::service::Service;
+
+    pub struct LedgerHistory {
+        pub service: Service,
+        trust: Trust,
+        ring: KeyRing,
+    }
+
+    impl LedgerHistory {
+        pub fn new(service: Service) -> Result<LedgerHistory, Failure> {
+            let (_, document) = service.trust()?;
+            let trust = Trust::of(document).map_err(Failure::unexpected)?;
+            let ring = KeyRing::of(&trust);
+            Ok(LedgerHistory {
+                service,
+                trust,
+                ring,
+            })
+        }
+
+        /// Reads what is stored at a position.
+        pub fn line(&self, stored: &ledger::Stored) -> Result<Line, Failure> {
+            let broken = |cause: &dyn std::fmt::Display| {
+                let exit = crate::exit::Exit::Integrity;
+                let message = format!("entry {}: {cause}", stored.index);
+                Failure::new(exit, "entry-malformed", message).hint("attestry verify --trust PIN")
+            };
+            let entry = Entry::parse(&stored.entry).map_err(|cause| broken(&cause))?;
+            let event = stored.envelope.as_deref().map(Event::read).transpose();
+            let event = event.map_err(|cause| broken(&cause))?;
+            let signers = event
+                .as_ref()
+                .map_or_else(Vec::new, |event| self.signers(event, entry.index));
+            Ok(Line {
+                leaf: merkle::leaf_hash(&stored.entry),
+                entry,
+                event,
+                signers,
+            })
+        }
+
+        /// The names behind the signatures that verify, by the trust document in force now.
+        fn signers(&self, event: &Event, index: EntryIndex) -> Vec<String> {
+            let mut names: Vec<String> = Vec::new();
+            for key in signed_by(event, &self.ring) {
+                let name = match self.trust.identity(&key, index) {
+                    Some(identity) => identity.to_string(),
+                    None if self.trust.sound_roots(index).contains(&key) => {
+                        format!("root {}", key.short())
+                    }
+                    None => format!("key {}", key.short()),
+                };
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            names
+        }
+
+        /// Some of the lines in a range, and where to go on.
+        pub fn lines(
+            &self,
+            from: EntryIndex,
+            to: EntryIndex,
+        ) -> Result<(Vec<Line>, EntryIndex), Failure> {
+            let stored = self.service.entries(from, to)?;
+            let next = stored.last().map_or(to, |last| last.index + 1);
+            let lines = stored
+                .iter()
+                .map(|stored| self.line(stored))
+                .collect::<Result<_, _>>()?;
+            Ok((lines, next))
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The ledger, as commands call it: synchronous, and with failures that people can read.
+//!
+//! The only file that calls the `ledger` library, and the only one that waits for futures.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ledger::{Evaluated, Exported, Ledger, LedgerError, Logged, Submission, Which};
+use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Project, Time, TreeSize};
+use schemas::predicate::{Nonce, Seen};
+use schemas::thread::ThreadId;
+use schemas::trust::TrustDocument;
+use tokio::runtime::Runtime;
+use verifier::log::LogReport;
+use verifier::pin::Pin;
+use verifier::policy::{Ask, Evaluation};
+use verifier::projection::slice::{ArtifactSlice, ControlSlice, EnvironmentSlice};
+use verifier::signature::SigningKey;
+
+pub use ledger::ExportAsk;
+
+use crate::argument::LedgerArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+
+/// An opened ledger and what runs its futures.
+pub struct Service {
+    ledger: Ledger,
+    runtime: Runtime,
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Failure::unexpected)
+}
+
+/// Where the high-water file is kept: outside of the ledger's own folder, so that whoever puts an
+/// old copy of that folder in place is noticed.
+fn state_dir(io: &Io) -> PathBuf {
+    if let Some(dir) = io.var("ATTESTRY_STATE") {
+        return io.path(dir);
+    }
+    match (io.var("XDG_STATE_HOME"), io.var("HOME")) {
+        (Some(dir), _) => io.path(dir).join("attestry"),
+        (None, Some(home)) => io.path(home).join(".local/state/attestry"),
+        (None, None) => io.path(".attestry"),
+    }
+}
+
+impl Service {
+    pub fn open(args: &LedgerArgs, io: &Io) -> Result<Service, Failure> {
+        let runtime = runtime()?;
+        let opened = runtime.block_on(Ledger::open(&args.dir(io), &state_dir(io)));
+        let ledger = opened.map_err(|cause| failure_of(&cause))?;
+        Ok(Service { ledger, runtime })
+    }
+
+    /// Makes a new ledger; the root keys stay with the caller.
+    pub fn init(
+        dir: &Path,
+        origin: &Origin,
+        roots: &[SigningKey],
+        io: &Io,
+    ) -> Result<Service, Failure> {
+        let runtime = runtime()?;
+        let clock = Arc::new(ledger::clock::SystemClock);
+        let state = state_dir(io);
+        let made = Ledger::init(dir, origin, roots, &state, clock);
+        let ledger = runtime.block_on(made).map_err(|cause| failure_of(&cause))?;
+        Ok(Service { ledger, runtime })
+    }
+
+    fn wait<T>(&self, work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, Failure> {
+        self.runtime
+            .block_on(work)
+            .map_err(|cause| failure_of(&cause))
+    }
+
+    pub fn origin(&self) -> &Origin {
+        self.ledger.origin()
+    }
+
+    pub fn pin(&self) -> &Pin {
+        self.ledger.pin()
+    }
+
+    pub fn now(&self) -> Time {
+        self.ledger.now()
+    }
+
+    pub fn nonce(&self) -> Result<Nonce, Failure> {
+        self.ledger.nonce().map_err(|cause| failure_of(&cause))
+    }
+
+    pub fn size(&self) -> Result<TreeSize, Failure> {
+        self.wait(self.ledger.size())
+    }
+
+    pub fn seen(&self) -> Result<Seen, Failure> {
+        self.wait(self.ledger.seen())
+    }
+
+    /// Logs a batch; each submission has its own answer.
+    pub fn submit(&self, batch: Vec<Submission>) -> Result<Vec<Result<Logged, Failure>>, Failure> {
+        let answers = self.wait(self.ledger.submit(batch))?;
+        let known = self.projects()?;
+        let answer = |it: Result<Logged, LedgerError>| it.map_err(|cause| refusal(&cause, &known));
+        Ok(answers.into_iter().map(answer).collect())
+    }
+
+    /// Logs one event.
+    pub fn submit_one(&self, submission: Submission) -> Result<Logged, Failure> {
+        let answer = self.submit(vec![submission])?.into_iter().next();
+        answer.unwrap_or_else(|| Err(Failure::unexpected("the ledger gave no answer")))
+    }
+
+    pub fn control(&self) -> Result<ControlSlice, Failure> {
+        self.wait(self.ledger.control())
+    }
+
+    pub fn artifact(&self, digest: &Digest) -> Result<Option<ArtifactSlice>, Failure> {
+        self.wait(self.ledger.artifact(digest))
+    }
+
+    pub fn environment(&self, it: &Environment) -> Result<Option<EnvironmentSlice>, Failure> {
+        self.wait(self.ledger.environment(it))
+    }
+
+    pub fn find(&self, prefix: &str) -> Result<Vec<Digest>, Failure> {
+        self.wait(self.ledger.find(prefix))
+    }
+
+    pub fn evaluate(&self, ask: &Ask) -> Result<Evaluation, Failure> {
+        self.wait(self.ledger.evaluate(ask))
+    }
+
+    /// Evaluates open requests again, and logs the decisions that fall.
+    pub fn evaluate_open(&self, which: Which) -> Result<Vec<Evaluated>, Failure> {
+        self.wait(self.ledger.evaluate_open(which))
+    }
+
+    pub fn entry(&self, index: EntryIndex) -> Result<ledger::Stored, Failure> {
+        self.wait(self.ledger.entry(index))
+    }
+
+    pub fn entries(
+        &self,
+        from: EntryIndex,
+        to: EntryIndex,
+    ) -> Result<Vec<ledger::Stored>, Failure> {
+        self.wait(self.ledger.entries(from, to))
+    }
+
+    pub fn thread(&self, thread: &ThreadId) -> Result<Vec<ledger::Stored>, Failure> {
+        self.wait(self.ledger.thread(thread))
+    }
+
+    pub fn receipt(&self, index: EntryIndex) -> Result<String, Failure> {
+        self.wait(self.ledger.receipt(index))
+    }
+
+    pub fn checkpoint(&self) -> Result<String, Failure> {
+        self.wait(self.ledger.checkpoint())
+    }
+
+    pub fn consistency(&self, from: TreeSize, to: TreeSize) -> Result<Vec<Hash>, Failure> {
+        self.wait(self.ledger.consistency(from, to))
+    }
+
+    pub fn verify(
+        &self,
+        progress: impl Fn(TreeSize) + Send + 'static,
+    ) -> Result<LogReport, Failure> {
+        self.wait(self.ledger.verify(progress))
+    }
+
+    pub fn export(&self, ask: &ExportAsk) -> Result<Exported, Failure> {
+        self.wait(self.ledger.export(ask))
+    }
+
+    pub fn log_export(&self, ask: &ExportAsk, exported: &Exported) -> Result<Logged, Failure> {
+        self.wait(self.ledger.log_export(ask, exported))
+    }
+
+    /// The trust document in force.
+    pub fn trust(&self) -> Result<(Hash, TrustDocument), Failure> {
+        let trust = self.control()?.trust;
+        let trust = trust.ok_or_else(|| Failure::unexpected("the ledger has no trust document"))?;
+        Ok((trust.statement, trust.document))
+    }
+
+    /// The projects that some grant names.
+    pub fn projects(&self) -> Result<Vec<Project>, Failure> {
+        let (_, document) = self.trust()?;
+        let mut projects: Vec<Project> = document
+            .grants
+            .iter()
+            .flat_map(|grant| &grant.projects)
+            .filter_map(|name| name.parse().ok())
+            .collect();
+        projects.sort();
+        projects.dedup();
+        Ok(projects)
+    }
+}
+
+/// Signs a trust document with the root keys.
+pub fn sign_trust(
+    document: &TrustDocument,
+    replaces: Hash,
+    roots: &[SigningKey],
+) -> Result<Vec<u8>, Failure> {
+    ledger::init::sign_trust(document, Some(replaces), roots).map_err(|cause| failure_of(&cause))
+}
+
+/// Says why something was not logged.
+fn refusal(cause: &LedgerError, known: &[Project]) -> Failure {
+    let failure = failure_of(cause);
+    match failure.code.as_ref() {
+        "unknown-project" => unknown_project(failure.message, known),
+        _ => failure,
+    }
+}
+
+/// Lists the projects that there are.
+pub fn unknown_project(message: String, known: &[Project]) -> Failure {
+    let names: Vec<&str> = known.iter().map(Project::as_str).collect();
+    let failure = Failure::new(Exit::No, "unknown-project", message);
+    match names.as_slice() {
+        [] => failure.hint(
+            "a project exists once a grant names it: attestry identity add NAME --pub FILE \
+             --role emitter --kind test --project P --key ROOT",
+        ),
+        names => failure.hint(format!("this ledger has: {}", names.join(", "))),
+    }
+}
+
+fn failure_of(cause: &LedgerError) -> Failure {
+    let chain = chain(cause);
+    match cause {
+        LedgerError::Refused(finding) => {
+            let exit = Exit::of_refusal(finding);
+            let message = format!("{}: {}", finding.code.meaning(), finding.detail);
+            let failure = Failure::new(exit, finding.code.name(), message);
+            match hint_for(finding.code) {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        }
+        LedgerError::NotFound(path) => {
+            let message = format!("there is no ledger at {}", path.display());
+            Failure::new(Exit::NotFound, "no-ledger", message)
+                .hint("name it with --ledger DIR or ATTESTRY_LEDGER, or make one: attestry init")
+        }
+        LedgerError::NoEntry(index) => Failure::new(
+            Exit::NotFound,
+            "no-entry",
+            format!("there is no entry {index}"),
+        ),
+        LedgerError::Forked(_) => Failure::new(Exit::Integrity, "forked", chain).hint(
+            "this ledger does not continue what it has published: stop using it, keep a copy, \
+             and find out which backup was put back",
+        ),
+        LedgerError::Clock { .. } => {
+            Failure::new(Exit::No, "clock-skew", chain).hint("set the machine's clock right")
+        }
+        LedgerError::Full => Failure::new(Exit::Unexpected, "database-full", chain)
+            .hint("nothing was logged and nothing was lost: make room on the disk, then repeat"),
+        LedgerError::AttachmentTooLarge { .. } => {
+            Failure::new(Exit::Usage, "file-too-large", chain)
+        }
+        LedgerError::NoKey { .. } => Failure::new(Exit::NotAllowed, "key-missing", chain),
+        LedgerError::Malformed { .. }
+        | LedgerError::File { .. }
+        | LedgerError::Random(_)
+        | LedgerError::Abandoned
+        | LedgerError::Store(_) => Failure::new(Exit::Unexpected, "ledger-failed", chain),
+    }
+}
+
+/// The next step after a refusal, where there is one that fits all cases.
+fn hint_for(code: schemas::report::Code) -> Option<&'static str> {
+    use schemas::report::Code;
+    match code {
+        Code::RoleMissing => Some("`attestry identity list` shows who may do what"),
+        Code::SignatureInvalid => {
+            Some("the ledger does not know this key: attestry identity add NAME --pub FILE.pub …")
+        }
+        Code::ThresholdMissed => Some("sign with more root keys: repeat --key"),
+        Code::UnknownEnvironment => Some("`attestry status` lists the environments"),
+        Code::NotReplacing => Some("somebody was faster: look again, then repeat"),
+        Code::PolicyChanged => Some("look at the gates again, then repeat"),
+        _ => None,
+    }
+}
+
+/// An error with everything behind it, on one line.
+fn chain(cause: &dyn std::error::Error) -> String {
+    let mut text = cause.to_string();
+    let mut next = cause.source();
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    text
+}

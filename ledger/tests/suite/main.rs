@@ -1,0 +1,7 @@
+//! The ledger as its callers see it, on a real database in a new folder.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod append;
+mod pack;
+mod world;

@@ -1,0 +1,211 @@
+//! A release at the level of the library: promoted, deployed, exported, verified.
+
+use ledger::{ExportAsk, LedgerError, Which};
+use schemas::id::{Digest, Environment, Hash};
+use schemas::policy::PolicyDocument;
+use schemas::predicate::EntryRef;
+use schemas::predicate::approval::{self, Approval, ApprovalOutcome, SigningMode};
+use schemas::predicate::deployment::{self, Deployment, DeploymentResult};
+use schemas::predicate::policy::{self, Policy};
+use schemas::predicate::promotion_request::{self, PromotionRequest};
+use schemas::report::{Class, Code};
+use schemas::statement::{Statement, Subject};
+use verifier::canonical::canonical_of;
+use verifier::merkle::sha256;
+use verifier::pack::{self, bag::Files};
+use verifier::sign::sign_statement;
+
+use crate::world::{PROJECT, World, world};
+
+const POLICY: &str = r#"{"apiVersion":"attestry/policy/v1","project":"payments","environments":[
+  {"name":"prod","gates":[{"approvals":{"count":1,"roles":["release-approver"],"not":["requester"]}}]}]}"#;
+
+async fn set_policy(world: &World) -> Hash {
+    let document: PolicyDocument = serde_json::from_str(POLICY).unwrap();
+    let digest = Digest::sha256(&sha256(&[&canonical_of(&document).unwrap()]));
+    let body = Policy {
+        ledger: world.ledger.origin().clone(),
+        project: PROJECT.parse().unwrap(),
+        nonce: world.ledger.nonce().unwrap(),
+        policy: document,
+        replaces: None,
+        source: None,
+    };
+    world
+        .log(&digest, policy::TYPE, body, &world.writer)
+        .await
+        .statement
+}
+
+async fn deploy(world: &World, artifact: &Digest) {
+    let body = Deployment {
+        ledger: world.ledger.origin().clone(),
+        project: PROJECT.parse().unwrap(),
+        nonce: world.ledger.nonce().unwrap(),
+        environment: "prod".parse().unwrap(),
+        result: DeploymentResult::Succeeded,
+        actor: None,
+        promotion: None,
+        target: None,
+        finished_at: None,
+    };
+    world.log(artifact, deployment::TYPE, body, &world.ci).await;
+    world.clock.advance(1000);
+}
+
+/// Asks, approves, is granted, and deploys.
+async fn release(world: &World, policy: Hash, artifact: &Digest) {
+    let body = PromotionRequest {
+        ledger: world.ledger.origin().clone(),
+        project: PROJECT.parse().unwrap(),
+        nonce: world.ledger.nonce().unwrap(),
+        to: "prod".parse().unwrap(),
+        reason: "it is time".into(),
+        ticket: None,
+        plans: None,
+        seen: world.ledger.seen().await.unwrap(),
+    };
+    let asked = world
+        .log(artifact, promotion_request::TYPE, body, &world.writer)
+        .await;
+    world.clock.advance(1000);
+    let waiting = world
+        .ledger
+        .evaluate_open(Which::Request(asked.index))
+        .await
+        .unwrap();
+    assert_eq!((waiting.len(), waiting[0].decision), (1, None));
+    let body = Approval {
+        ledger: world.ledger.origin().clone(),
+        project: PROJECT.parse().unwrap(),
+        nonce: world.ledger.nonce().unwrap(),
+        environment: "prod".parse().unwrap(),
+        request: EntryRef {
+            index: asked.index,
+            statement: asked.statement,
+        },
+        policy,
+        outcome: ApprovalOutcome::Granted,
+        withdraws: None,
+        meaning: "release".into(),
+        role: "release-approver".into(),
+        reason: "looked at it".into(),
+        expires_at: world.ledger.now().plus_ms(3_600_000),
+        signing_mode: SigningMode::Key,
+        seen: world.ledger.seen().await.unwrap(),
+    };
+    world
+        .log(artifact, approval::TYPE, body, &world.approver)
+        .await;
+    world.clock.advance(1000);
+    let decided = world.ledger.evaluate_open(Which::All).await.unwrap();
+    assert!(decided[0].decision.is_some());
+    world.clock.advance(1000);
+    deploy(world, artifact).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_can_claim_to_have_seen_another_log() {
+    let world = world().await;
+    set_policy(&world).await;
+    let artifact = Digest::sha256(&Hash([1; 32]));
+    let mut seen = world.ledger.seen().await.unwrap();
+    for (size, root) in [(seen.size, Hash([3; 32])), (seen.size + 1, seen.root)] {
+        (seen.size, seen.root) = (size, root);
+        let body = PromotionRequest {
+            ledger: world.ledger.origin().clone(),
+            project: PROJECT.parse().unwrap(),
+            nonce: world.ledger.nonce().unwrap(),
+            to: "prod".parse().unwrap(),
+            reason: "it is time".into(),
+            ticket: None,
+            plans: None,
+            seen: seen.clone(),
+        };
+        let subject = vec![Subject::of(&artifact, None)];
+        let statement = Statement::new(subject, promotion_request::TYPE, body);
+        let envelope = sign_statement(&statement, &[&world.writer]).unwrap();
+        let Err(LedgerError::Refused(finding)) = world.submit(envelope).await else {
+            panic!()
+        };
+        assert_eq!(finding.code, Code::NotExtending);
+    }
+}
+
+async fn exported(world: &World) -> Files {
+    let environment: Environment = "payments/prod".parse().unwrap();
+    let ask = ExportAsk {
+        environment,
+        from: "2026-11-20T00:00:00.000Z".parse().unwrap(),
+        to: "2026-11-21T00:00:00.000Z".parse().unwrap(),
+        audience: "an auditor".into(),
+        reason: "yearly".into(),
+        framework: None,
+    };
+    let exported = world.ledger.export(&ask).await.unwrap();
+    world.ledger.log_export(&ask, &exported).await.unwrap();
+    exported.files
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_of_two_releases_holds() {
+    let world = world().await;
+    let policy = set_policy(&world).await;
+    for number in [1, 2] {
+        release(&world, policy, &Digest::sha256(&Hash([number; 32]))).await;
+        world
+            .submit(world.note("between", &world.writer))
+            .await
+            .unwrap();
+    }
+    let files = exported(&world).await;
+    let report = pack::verify(files, Some(world.ledger.pin()));
+    assert_eq!(report.findings, vec![]);
+    assert_eq!(
+        (report.rows.len(), report.counts.decisions_replayed),
+        (2, 2)
+    );
+    assert_eq!(report.rows[0].approvers, ["approver"]);
+    let whole = world.verify().await;
+    assert_eq!((whole.findings, whole.counts.decisions), (vec![], 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_without_grant_is_an_exception_of_the_pack() {
+    let world = world().await;
+    let policy = set_policy(&world).await;
+    release(&world, policy, &Digest::sha256(&Hash([1; 32]))).await;
+    deploy(&world, &Digest::sha256(&Hash([9; 32]))).await;
+    let report = pack::verify(exported(&world).await, Some(world.ledger.pin()));
+    let codes: Vec<(Code, Class)> = report
+        .findings
+        .iter()
+        .map(|it| (it.code, it.class))
+        .collect();
+    assert_eq!(codes, [(Code::DeployedWithoutGrant, Class::Rule)]);
+    assert_eq!(report.rows[1].exception, "deployed-without-grant");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_changed_file_is_noticed_and_so_is_a_missing_one() {
+    let world = world().await;
+    let policy = set_policy(&world).await;
+    release(&world, policy, &Digest::sha256(&Hash([1; 32]))).await;
+    let files = exported(&world).await;
+    for path in files.keys() {
+        let mut changed = files.clone();
+        let bytes = changed.get_mut(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        assert!(
+            pack::verify(changed, Some(world.ledger.pin())).is_broken(),
+            "{path} changed"
+        );
+        let mut without = files.clone();
+        without.remove(path);
+        assert!(
+            pack::verify(without, Some(world.ledger.pin())).is_broken(),
+            "{path} missing"
+        );
+    }
+}

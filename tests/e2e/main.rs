@@ -1,0 +1,5 @@
+//! Journeys through the command line and the ledger, and everything that can be broken on the way.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod tidy;

@@ -1,0 +1,128 @@
+//! What the journeys share: a folder of their own with its own environment, and the corpus.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use cli::{Io, run};
+use tempfile::TempDir;
+
+/// A new folder in which command lines run as a user would type them.
+///
+/// Everything that a command could touch is in the folder: its environment is empty but for the
+/// state folder, so that nothing of the machine's user is read or written.
+pub struct Place {
+    folder: TempDir,
+    env: Vec<(String, String)>,
+}
+
+/// What a command line answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub code: u8,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Default for Place {
+    fn default() -> Place {
+        Place::new()
+    }
+}
+
+impl Place {
+    /// # Panics
+    /// Where the machine has no room for a folder.
+    pub fn new() -> Place {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let state = folder.path().join("state").display().to_string();
+        Place {
+            folder,
+            env: vec![("ATTESTRY_STATE".to_owned(), state)],
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Runs `attestry …` in this process; words may be quoted.
+    pub fn run(&self, line: &str) -> Outcome {
+        self.run_with(line, b"")
+    }
+
+    pub fn run_with(&self, line: &str, stdin: &[u8]) -> Outcome {
+        let (mut stdin, mut stdout, mut stderr) = (stdin, Vec::new(), Vec::new());
+        let mut io = Io::new(&mut stdin, &mut stdout, &mut stderr, self.path());
+        io.env.extend(self.env.iter().cloned());
+        let code = run(words(line).into_iter().map(Into::into), &mut io);
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Outcome {
+            code,
+            stdout: text(stdout),
+            stderr: text(stderr),
+        }
+    }
+
+    /// Runs a command line that must answer with this exit code.
+    ///
+    /// # Panics
+    /// Where it answers with another one; the message has everything that it said.
+    pub fn expect(&self, code: u8, line: &str) -> Outcome {
+        let outcome = self.run(line);
+        let Outcome { stdout, stderr, .. } = &outcome;
+        assert_eq!(outcome.code, code, "$ {line}\n{stdout}\n{stderr}");
+        outcome
+    }
+}
+
+/// Splits a command line at spaces; single and double quotes hold words together.
+pub fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, ' ') => words.extend(word.take()),
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The folder of other projects' files, or a loud skip.
+///
+/// `ATTESTRY_CORPUS` names it, else it lies beside the repository.
+pub fn corpus() -> Option<PathBuf> {
+    let beside = || repository().join("../shared/corpus");
+    let folder = std::env::var_os("ATTESTRY_CORPUS").map_or_else(beside, PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    // Not `eprintln`, which the test runner would swallow.
+    let note = format!(
+        "SKIPPED: no corpus at {} (set ATTESTRY_CORPUS)\n",
+        folder.display()
+    );
+    let _ = std::io::stderr().write_all(note.as_bytes());
+    None
+}
