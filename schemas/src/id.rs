@@ -308,15 +308,19 @@ impl Digest {
                 hex,
             ));
         }
-        Ok(Digest {
-            text: format!("{}:{hex}", algorithm.name()).into(),
-        })
+        let text = [algorithm.name(), ":", hex].concat().into();
+        Ok(Digest { text })
     }
 
     pub fn sha256(hash: &Hash) -> Digest {
-        Digest {
-            text: format!("sha256:{hash}").into(),
-        }
+        let text = format!("sha256:{hash}").into();
+        Digest { text }
+    }
+
+    /// True where this is the SHA-256 that [`Digest::sha256`] makes of the hash.
+    pub fn is_sha256(&self, hash: &Hash) -> bool {
+        let hex = self.text.strip_prefix("sha256:");
+        hex.is_some_and(|hex| hex.as_bytes() == hash.to_hex())
     }
 
     pub fn algorithm(&self) -> DigestAlgorithm {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use schemas::id::{EntryIndex, EnvironmentName, IdentityName, KeyId, Project};
+use schemas::id::{EntryIndex, EnvironmentName, Hash, IdentityName, KeyId, Project};
 use schemas::kind::EventKind;
 use schemas::trust::{
     ALL_PROJECTS, ENTRY_VERSION, Grant, IDENTITIES_MAX, KeyAlgorithm, KeyText, TrustDocument, role,
 };
 
 use crate::RULES;
+use crate::entry::genesis_prev;
 use crate::note::{self, Vkey};
 use crate::signature::PublicKey;
 
@@ -19,6 +20,8 @@ use crate::signature::PublicKey;
 #[derive(Debug, Clone)]
 pub struct Trust {
     pub document: TrustDocument,
+    /// The `prev` of entry 0, by which statements name the ledger itself.
+    pub ledger: Hash,
     identities: HashMap<KeyId, (IdentityName, Arc<PublicKey>)>,
     roots: HashMap<KeyId, Arc<PublicKey>>,
     compromised: HashMap<KeyId, EntryIndex>,
@@ -90,6 +93,7 @@ impl Trust {
             .filter_map(|name| name.parse().ok())
             .collect();
         Ok(Trust {
+            ledger: genesis_prev(&document.origin),
             document,
             identities,
             roots: roots.into_iter().collect(),

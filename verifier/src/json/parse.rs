@@ -289,7 +289,7 @@ const FEW_MEMBERS: usize = 16;
 ///
 /// Looks at eight bytes at a time: strings are most of a statement, and this loop is most of the
 /// time that its reading takes.
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+pub(crate) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let special = special_bytes(u64::from_le_bytes(*eight));
         if special != 0 {
