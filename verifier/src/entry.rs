@@ -114,8 +114,15 @@ impl Entry {
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(EntryError::TooLong(bytes.len()));
         }
+        let text = str::from_utf8(bytes).map_err(|cause| {
+            let before = &bytes[..cause.valid_up_to()];
+            EntryError::Line {
+                line: before.split(|byte| *byte == b'\n').count(),
+                expected: "UTF-8",
+            }
+        })?;
         let mut lines = Lines {
-            rest: bytes,
+            rest: text,
             line: 0,
         };
         lines
@@ -155,7 +162,7 @@ impl Entry {
 
 /// Walks the lines of an entry, counting them for errors.
 struct Lines<'a> {
-    rest: &'a [u8],
+    rest: &'a str,
     line: usize,
 }
 
@@ -163,28 +170,25 @@ impl<'a> Lines<'a> {
     /// Takes the next line if it begins with `prefix`, and gives what follows the prefix.
     fn take(&mut self, prefix: &'static str) -> Result<&'a str, EntryError> {
         self.line += 1;
-        let error = EntryError::Line {
-            line: self.line,
-            expected: prefix,
+        let (line, rest) = match memchr::memchr(b'\n', self.rest.as_bytes()) {
+            Some(end) => (&self.rest[..end], &self.rest[end + 1..]),
+            None => return Err(self.expected(prefix)),
         };
-        let end = self
-            .rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .ok_or_else(|| error.clone())?;
-        let text = str::from_utf8(&self.rest[..end]).map_err(|_| error.clone())?;
-        self.rest = &self.rest[end + 1..];
-        text.strip_prefix(prefix).ok_or(error)
+        self.rest = rest;
+        line.strip_prefix(prefix)
+            .ok_or_else(|| self.expected(prefix))
+    }
+
+    fn expected(&self, expected: &'static str) -> EntryError {
+        let line = self.line;
+        EntryError::Line { line, expected }
     }
 
     fn check(&self, holds: bool, expected: &'static str) -> Result<(), EntryError> {
         if holds {
             Ok(())
         } else {
-            Err(EntryError::Line {
-                line: self.line,
-                expected,
-            })
+            Err(self.expected(expected))
         }
     }
 
@@ -195,10 +199,7 @@ impl<'a> Lines<'a> {
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<T, EntryError> {
         let text = self.take(prefix)?;
-        read(text).ok_or(EntryError::Line {
-            line: self.line,
-            expected,
-        })
+        read(text).ok_or_else(|| self.expected(expected))
     }
 
     fn threads(&mut self) -> Result<Vec<ThreadLine>, EntryError> {

@@ -28,7 +28,7 @@ const FINDINGS_MAX: usize = 10_000;
 
 /// Records that are read while those before them are folded: enough for every core, and few
 /// enough that they are still in its cache when their turn comes.
-const STEP: usize = 256;
+const STEP: usize = 64;
 
 /// One log position as stored: the envelope comes with the first part of its statement.
 #[derive(Debug, Clone)]
@@ -89,7 +89,8 @@ pub fn verify_log<S: LogSource>(origin: &Origin, source: &mut S) -> Result<LogRe
         while records.len() > 0 && !fold.halted {
             let step = records.by_ref().take(STEP).collect();
             let (ring, ledger) = (Arc::clone(&fold.ring), fold.ledger);
-            let read = || reading::read(step, &ring, &ledger);
+            let spent = std::mem::take(&mut fold.spent);
+            let read = || reading::read(step, &ring, &ledger, spent);
             let batch = std::mem::take(&mut waiting);
             (waiting, ()) = rayon::join(read, || fold.take(batch));
         }
@@ -112,7 +113,7 @@ pub fn verify_log<S: LogSource>(origin: &Origin, source: &mut S) -> Result<LogRe
 
 /// A statement of which some parts have been seen.
 struct Open {
-    signed: Signed,
+    signed: Box<Signed>,
     entries: Vec<(Entry, Hash)>,
     time_before: Option<Time>,
 }
@@ -124,6 +125,8 @@ struct Fold {
     state: State,
     ring: Arc<KeyRing>,
     open: Option<Open>,
+    /// What has been folded, for whoever reads to drop.
+    spent: Vec<Option<Box<Signed>>>,
     relied: Vec<(EntryIndex, EntryIndex, KeyId)>,
     seen: BTreeMap<(TreeSize, Hash), EntryIndex>,
     genesis: Option<Hash>,
@@ -140,6 +143,7 @@ impl Fold {
             state: State::empty(),
             ring: Arc::default(),
             open: None,
+            spent: Vec::new(),
             relied: Vec::new(),
             seen: BTreeMap::new(),
             genesis: None,
@@ -196,7 +200,7 @@ impl Fold {
     fn begin(
         &self,
         entry: &Entry,
-        event: Option<Result<Signed, EventError>>,
+        event: Option<Result<Box<Signed>, EventError>>,
     ) -> Result<Open, Finding> {
         let broken = |code, detail: String| Finding::new(code, Some(entry.index), detail);
         let signed = match event {
@@ -224,7 +228,7 @@ impl Fold {
         };
         let Signed {
             event, keys, filed, ..
-        } = &open.signed;
+        } = &*open.signed;
         let judged = check_genesis(event, &self.ledger, at.index)
             .map_err(Refusal::Rule)
             .and_then(|()| judge(&self.state, event, keys, filed.as_ref(), &at));
@@ -241,6 +245,7 @@ impl Fold {
             // A complete state misses nothing.
             Err(Refusal::Missing(_)) => {}
         }
+        self.spent.push(Some(open.signed));
         heads
     }
 

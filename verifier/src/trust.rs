@@ -26,6 +26,8 @@ pub struct Trust {
     roots: HashMap<KeyId, Arc<PublicKey>>,
     compromised: HashMap<KeyId, EntryIndex>,
     projects: HashSet<Project>,
+    /// The places in the document of each identity's grants.
+    grants: HashMap<IdentityName, Vec<usize>>,
 }
 
 /// Which rule a trust document breaks.
@@ -92,7 +94,12 @@ impl Trust {
             .flat_map(|grant| &grant.projects)
             .filter_map(|name| name.parse().ok())
             .collect();
+        let mut grants: HashMap<IdentityName, Vec<usize>> = HashMap::new();
+        for (nth, grant) in document.grants.iter().enumerate() {
+            grants.entry(grant.identity.clone()).or_default().push(nth);
+        }
         Ok(Trust {
+            grants,
             ledger: genesis_prev(&document.origin),
             document,
             identities,
@@ -228,12 +235,11 @@ impl Trust {
         project: &Project,
         environment: Option<&EnvironmentName>,
     ) -> impl Iterator<Item = &Grant> {
-        self.document.grants.iter().filter(move |grant| {
-            grant.identity == *identity
-                && grant
-                    .projects
-                    .iter()
-                    .any(|name| name == ALL_PROJECTS || name == project.as_str())
+        let theirs = self.grants.get(identity).into_iter().flatten();
+        let grants = theirs.map(|nth| &self.document.grants[*nth]);
+        grants.filter(move |grant| {
+            let names = |name: &String| name == ALL_PROJECTS || name == project.as_str();
+            grant.projects.iter().any(names)
                 && environment.is_none_or(|environment| {
                     grant.environments.is_empty() || grant.environments.contains(environment)
                 })

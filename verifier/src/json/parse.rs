@@ -20,8 +20,9 @@ pub fn parse(bytes: &[u8]) -> Result<Value<'_>, JsonError> {
         bytes,
         at: 0,
         depth: 0,
-        values: Vec::new(),
-        members: Vec::new(),
+        // Enough for most statements: growing costs more than the room.
+        values: Vec::with_capacity(16),
+        members: Vec::with_capacity(16),
     };
     let value = parser.value()?;
     match parser.skip_space() {

@@ -18,7 +18,7 @@ const AGAIN: usize = 256;
 pub(super) struct Reading {
     pub leaf: Hash,
     pub entry: Result<Entry, EntryError>,
-    pub event: Option<Result<Signed, EventError>>,
+    pub event: Option<Result<Box<Signed>, EventError>>,
 }
 
 /// An event with the known keys that signed it, and the threads that it joins, part by part.
@@ -32,10 +32,23 @@ pub(super) struct Signed {
 }
 
 /// Reads records, over all cores; the answers keep the order.
-pub(super) fn read(records: Vec<Record>, ring: &KeyRing, ledger: &Hash) -> Vec<Reading> {
-    let records = records.into_par_iter();
+///
+/// What the fold is done with is dropped here: memory is freed by the threads that take it, which
+/// is what allocators are good at, and the one thread that folds does neither.
+pub(super) fn read(
+    records: Vec<Record>,
+    ring: &KeyRing,
+    ledger: &Hash,
+    mut spent: Vec<Option<Box<Signed>>>,
+) -> Vec<Reading> {
+    spent.resize_with(records.len().max(spent.len()), || None);
     records
-        .map(|record| Reading::of(&record, ring, ledger))
+        .into_par_iter()
+        .zip(spent)
+        .map(|(record, spent)| {
+            drop(spent);
+            Reading::of(&record, ring, ledger)
+        })
         .collect()
 }
 
@@ -60,14 +73,19 @@ impl Reading {
         let entry = Entry::parse(&record.entry);
         let event = record.envelope.as_ref().map(|bytes| {
             let event = Event::read(bytes)?;
-            Ok(Signed::new(event, entry.as_ref().ok(), ring, ledger))
+            Ok(Box::new(Signed::new(
+                event,
+                entry.as_ref().ok(),
+                ring,
+                ledger,
+            )))
         });
         let leaf = merkle::leaf_hash(&record.entry);
         Reading { leaf, entry, event }
     }
 
     fn signed(&self) -> Option<&Signed> {
-        self.event.as_ref()?.as_ref().ok()
+        self.event.as_ref()?.as_deref().ok()
     }
 }
 

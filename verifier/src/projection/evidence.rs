@@ -40,10 +40,10 @@ fn bounded(text: &str) -> String {
 }
 
 fn first_chars(text: &str, max: usize) -> &str {
-    match text.char_indices().nth(max) {
-        Some((end, _)) => &text[..end],
-        None => text,
-    }
+    // Most texts have no more bytes than that, so no more characters either.
+    let long = text.len() > max;
+    let end = long.then(|| text.char_indices().nth(max)).flatten();
+    end.map_or(text, |(end, _)| &text[..end])
 }
 
 pub fn build_facts(build: &Build) -> BuildFacts {
