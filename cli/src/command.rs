@@ -1,5 +1,8 @@
 //! The commands: one file each, with arguments, help text and what it does.
 
+#[cfg(not(feature = "ledger"))]
+use std::ffi::OsString;
+
 use clap::{Parser, Subcommand};
 
 use crate::exit::Exit;
@@ -93,7 +96,7 @@ pub enum Command {
     Pack(pack::PackCommand),
     #[cfg(not(feature = "ledger"))]
     #[command(external_subcommand)]
-    Elsewhere(Vec<std::ffi::OsString>),
+    Elsewhere(Vec<OsString>),
 }
 
 /// Runs one command.
@@ -143,7 +146,7 @@ const ELSEWHERE: [&str; 12] = [
 ];
 
 #[cfg(not(feature = "ledger"))]
-fn elsewhere(words: &[std::ffi::OsString]) -> Failure {
+fn elsewhere(words: &[OsString]) -> Failure {
     let word = words
         .first()
         .map(|word| word.to_string_lossy())
@@ -163,5 +166,5 @@ pub fn other_build(what: &str) -> Failure {
         "offline-build",
         format!("this is the offline verifier, without {what}"),
     )
-    .hint("the whole tool has it: cargo install attestry (default features)")
+    .hint("the whole tool has it: cargo build --release, with default features")
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemas::id::{Digest, DigestAlgorithm, Origin, Project};
+use schemas::id::{Digest, DigestAlgorithm, Origin, Project, Time};
 use schemas::kind::EventKind;
 use schemas::predicate::analysis::{self, Analysis};
 use schemas::predicate::build::{self, Build, BuildDefinition, Builder, Metadata, RunDetails};
@@ -90,24 +90,9 @@ pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
         reading,
         ..
     } = report;
-    let Frame {
-        origin,
-        project,
-        subject,
-        nonce,
-    } = frame;
-    let (ledger, project) = (origin.clone(), project.clone());
     let draft = match reading.body {
-        Body::Sbom { predicate_type, .. } => return bill(subject, origin, predicate_type, bytes),
-        Body::Fields(text) => {
-            let frame = Frame {
-                origin,
-                project: &project,
-                subject,
-                nonce,
-            };
-            return fields(frame, kind, &text, &note, bytes);
-        }
+        Body::Sbom { predicate_type, .. } => return bill(frame, predicate_type, bytes),
+        Body::Fields(text) => return fields(frame, kind, &text, &note, bytes),
         Body::Test {
             result,
             passed,
@@ -122,53 +107,58 @@ pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
                 failed_tests: failed,
                 report: Some(note),
             };
-            Draft::of(subject, test::TYPE, body)
+            Draft::of(frame.subject, test::TYPE, body)
         }
         Body::Vulnerabilities { scanner, metadata } => {
+            let report = Some(note);
             let body = Vulnerabilities {
                 scanner,
                 metadata,
-                report: Some(note),
+                report,
             };
-            Draft::of(subject, vulnerabilities::TYPE, body)
+            Draft::of(frame.subject, vulnerabilities::TYPE, body)
         }
         Body::Analysis { levels, suppressed } => {
             let body = Analysis {
-                ledger,
-                project,
-                nonce,
+                ledger: frame.origin.clone(),
+                project: frame.project.clone(),
+                nonce: frame.nonce,
                 levels,
                 suppressed,
                 report: note,
             };
-            Draft::of(subject, analysis::TYPE, body)
+            Draft::of(frame.subject, analysis::TYPE, body)
         }
         Body::Measurement {
             metrics,
             measured_at,
-        } => {
-            let report = Some(note);
-            let body = Measurement {
-                ledger,
-                project,
-                nonce,
-                metrics,
-                measured_at,
-                report,
-            };
-            Draft::of(subject, measurement::TYPE, body)
-        }
+        } => measured(frame, metrics, measured_at, Some(note)),
     };
     Ok(draft?.with(bytes))
 }
 
-/// A bill of materials: its own bytes are the predicate, or an attachment where they are too many.
-fn bill(
-    subject: Subject,
-    origin: &Origin,
-    predicate_type: &str,
-    bytes: Vec<u8>,
+fn measured(
+    frame: Frame,
+    metrics: Vec<measurement::Metric>,
+    measured_at: Option<Time>,
+    report: Option<ReportNote>,
 ) -> Result<Draft, Failure> {
+    let body = Measurement {
+        ledger: frame.origin.clone(),
+        project: frame.project.clone(),
+        nonce: frame.nonce,
+        metrics,
+        measured_at,
+        report,
+    };
+    Draft::of(frame.subject, measurement::TYPE, body)
+}
+
+/// A bill of materials: its own bytes are the predicate, or an attachment where they are too many.
+fn bill(frame: Frame, predicate_type: &str, bytes: Vec<u8>) -> Result<Draft, Failure> {
+    let Frame {
+        origin, subject, ..
+    } = frame;
     // Base64 makes four bytes of three; the rest of an envelope is small.
     if bytes.len() / 3 * 4 + 65_536 < ENVELOPE_BYTES_MAX {
         let text = String::from_utf8(bytes).map_err(Failure::unexpected)?;
@@ -306,15 +296,7 @@ pub fn build(
 
 /// Numbers that were given on the command line.
 pub fn metrics(frame: Frame, metrics: Vec<measurement::Metric>) -> Result<Draft, Failure> {
-    let body = Measurement {
-        ledger: frame.origin.clone(),
-        project: frame.project.clone(),
-        nonce: frame.nonce,
-        metrics,
-        measured_at: None,
-        report: None,
-    };
-    Draft::of(frame.subject, measurement::TYPE, body)
+    measured(frame, metrics, None, None)
 }
 
 /// A comment.
@@ -338,84 +320,4 @@ pub fn ledger_subject(origin: &Origin) -> Subject {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::adapter;
-
-    fn frame<'a>(origin: &'a Origin, project: &'a Project) -> Frame<'a> {
-        let hex = "ab".repeat(32);
-        let digest = Digest::new(DigestAlgorithm::Sha256, &hex).unwrap();
-        let nonce = Nonce::from_bytes([7; 16]);
-        Frame {
-            origin,
-            project,
-            subject: Subject::of(&digest, None),
-            nonce,
-        }
-    }
-
-    fn composed(kind: EventKind, bytes: &[u8]) -> (String, usize) {
-        let (origin, project) = ("log.example".parse().unwrap(), "payments".parse().unwrap());
-        let report = Report {
-            kind,
-            bytes: bytes.to_vec(),
-            reading: adapter::read(bytes, kind).unwrap(),
-            binding: Binding::Unbound,
-            suite: Some("unit".to_owned()),
-        };
-        let draft = super::report(frame(&origin, &project), report).unwrap();
-        let envelope = sign::sign_payload(&draft.payload, &[]);
-        let _ = verifier::event::Event::read(&envelope);
-        (
-            String::from_utf8(draft.payload).unwrap(),
-            draft.attachments.len(),
-        )
-    }
-
-    #[test]
-    fn a_bill_of_materials_is_the_predicate_unchanged() {
-        let document = r#"{"bomFormat": "CycloneDX", "specVersion":"1.6","version":1, "x": 1.50}"#;
-        let (payload, attachments) = composed(EventKind::Sbom, document.as_bytes());
-        assert!(payload.contains(document), "{payload}");
-        assert_eq!(attachments, 0);
-    }
-
-    #[test]
-    fn own_fields_are_framed_and_not_rewritten() {
-        let text = r#"{ "authors": ["alice"], "outcome" : "approved" }"#;
-        let (payload, attachments) = composed(EventKind::Review, text.as_bytes());
-        assert!(
-            payload.contains(r#""authors": ["alice"], "outcome" : "approved""#),
-            "{payload}"
-        );
-        assert!(
-            payload.contains(r#""ledger":"log.example","project":"payments""#),
-            "{payload}"
-        );
-        assert_eq!(attachments, 0);
-    }
-
-    #[test]
-    fn reports_travel_along() {
-        let junit = b"<testsuite><testcase name='a'/></testsuite>";
-        let (payload, attachments) = composed(EventKind::Test, junit);
-        assert!(payload.contains(r#""suite":"unit""#), "{payload}");
-        assert_eq!(attachments, 1);
-    }
-
-    #[test]
-    fn a_source_names_its_whole_commit() {
-        let commit = "4be1f0a".repeat(6);
-        let good = format!("git+https://github.com/acme/payments@{}", &commit[..40]);
-        assert_eq!(parse_source(&good).unwrap().commit.hex(), &commit[..40]);
-        for bad in [
-            "",
-            "git+https://x",
-            "git+https://x@main",
-            "git+https://x@4be1f0a",
-            "@",
-        ] {
-            assert!(parse_source(bad).is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,8 @@
 //! What commands read: the ledger that is here, or a pack that somebody sent.
 
+#[cfg(feature = "ledger")]
+pub mod ledger_history;
+
 use std::path::Path;
 
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Project, Time, TreeSize};
@@ -221,20 +224,32 @@ impl History {
         }
     }
 
-    /// The exit of a command that only reads: what was wrong with its pack is its answer too.
-    pub fn exit(&self, io: &mut Io) -> Exit {
-        let exit = Exit::of_findings(self.findings());
-        if exit != Exit::Done {
-            io.note(
-                "warning: this pack does not hold; `attestry verify PACK --trust PIN` says why",
-            );
+    /// True where nothing is known of an environment because a pack leaves it out.
+    pub fn leaves_out(&self, environment: &Environment) -> bool {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(_) => false,
+            History::Pack(report) => !report
+                .state
+                .knows(&ThreadId::Environment(environment.clone())),
         }
-        exit
+    }
+
+    /// The exit of a command that only reads: a broken pack is woken for, whatever was asked;
+    /// exceptions and doubts are the business of `verify`.
+    pub fn exit(&self, io: &mut Io) -> Exit {
+        if Exit::of_findings(self.findings()) != Exit::Integrity {
+            return Exit::Done;
+        }
+        io.note("error: this pack is broken: `attestry verify PACK --trust PIN` says where");
+        Exit::Integrity
     }
 }
 
 fn open_pack(name: &str, trust: Option<&str>, io: &mut Io) -> Result<History, Failure> {
     let pin = trust.map(|trust| read_pin(trust, io)).transpose()?;
+    let there = std::fs::metadata(io.path(name));
+    there.map_err(|cause| Failure::file(Path::new(name), &cause))?;
     let files = match pack_file::read(&io.path(name), &Limits::PACK) {
         Ok(files) => files,
         Err(PackFileError::Failure(failure)) => return Err(failure),
@@ -296,93 +311,4 @@ pub fn read_pin(text: &str, io: &mut Io) -> Result<Pin, Failure> {
         );
     }
     verifier::pin::parse_pin(text.as_bytes()).map_err(|cause| wrong(cause.to_string()))
-}
-
-#[cfg(feature = "ledger")]
-pub mod ledger_history {
-    //! Reading the ledger that is here.
-
-    use schemas::id::EntryIndex;
-    use verifier::entry::Entry;
-    use verifier::event::Event;
-    use verifier::merkle;
-    use verifier::signed::{KeyRing, signed_by};
-    use verifier::trust::Trust;
-
-    use super::Line;
-    use crate::failure::Failure;
-    use crate::service::Service;
-
-    pub struct LedgerHistory {
-        pub service: Service,
-        trust: Trust,
-        ring: KeyRing,
-    }
-
-    impl LedgerHistory {
-        pub fn new(service: Service) -> Result<LedgerHistory, Failure> {
-            let (_, document) = service.trust()?;
-            let trust = Trust::of(document).map_err(Failure::unexpected)?;
-            let ring = KeyRing::of(&trust);
-            Ok(LedgerHistory {
-                service,
-                trust,
-                ring,
-            })
-        }
-
-        /// Reads what is stored at a position.
-        pub fn line(&self, stored: &ledger::Stored) -> Result<Line, Failure> {
-            let broken = |cause: &dyn std::fmt::Display| {
-                let exit = crate::exit::Exit::Integrity;
-                let message = format!("entry {}: {cause}", stored.index);
-                Failure::new(exit, "entry-malformed", message).hint("attestry verify --trust PIN")
-            };
-            let entry = Entry::parse(&stored.entry).map_err(|cause| broken(&cause))?;
-            let event = stored.envelope.as_deref().map(Event::read).transpose();
-            let event = event.map_err(|cause| broken(&cause))?;
-            let signers = event
-                .as_ref()
-                .map_or_else(Vec::new, |event| self.signers(event, entry.index));
-            Ok(Line {
-                leaf: merkle::leaf_hash(&stored.entry),
-                entry,
-                event,
-                signers,
-            })
-        }
-
-        /// The names behind the signatures that verify, by the trust document in force now.
-        fn signers(&self, event: &Event, index: EntryIndex) -> Vec<String> {
-            let mut names: Vec<String> = Vec::new();
-            for key in signed_by(event, &self.ring) {
-                let name = match self.trust.identity(&key, index) {
-                    Some(identity) => identity.to_string(),
-                    None if self.trust.sound_roots(index).contains(&key) => {
-                        format!("root {}", key.short())
-                    }
-                    None => format!("key {}", key.short()),
-                };
-                if !names.contains(&name) {
-                    names.push(name);
-                }
-            }
-            names
-        }
-
-        /// Some of the lines in a range, and where to go on.
-        pub fn lines(
-            &self,
-            from: EntryIndex,
-            to: EntryIndex,
-        ) -> Result<(Vec<Line>, EntryIndex), Failure> {
-            let stored = self.service.entries(from, to)?;
-            let next = stored.last().map_or(to, |last| last.index + 1);
-            let lines = stored
-                .iter()
-                .map(|stored| self.line(stored))
-                .collect::<Result<_, _>>()?;
-            Ok((lines, next))
-        }
-    }
 }

@@ -34,7 +34,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io) -> u8 {
     io.json = args.iter().any(|arg| arg == "--json");
     let exit = match command::Cli::try_parse_from(&args) {
         Ok(cli) => {
-            io.json = cli.json;
+            io.json |= cli.json;
             command::run(cli.command, io).unwrap_or_else(|failure| io.fail(&failure))
         }
         Err(error) => usage(&error, io),

@@ -3,6 +3,8 @@
 pub mod gates;
 pub mod names;
 
+pub use verifier::policy::for_people as span;
+
 use std::fmt::Write as _;
 
 use schemas::id::Time;
@@ -69,6 +71,15 @@ pub fn labelled(indent: usize, label: &str, label_width: usize, text: &str) -> S
     out
 }
 
+/// Writes a wrapped text, every line indented.
+pub fn paragraph(indent: usize, text: &str) -> String {
+    let mut out = String::new();
+    for line in wrap(text, WIDTH.saturating_sub(indent)) {
+        let _ = writeln!(out, "{:indent$}{line}", "");
+    }
+    out
+}
+
 /// Lays rows out in columns, two spaces between them; the last column is not padded.
 pub fn table(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -98,7 +109,7 @@ pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -111,19 +122,6 @@ pub fn plural(number: u64, one: &str, many: &str) -> String {
     match number {
         1 => format!("1 {one}"),
         more => format!("{} {many}", count(more)),
-    }
-}
-
-/// A span in the units that matter: `3 d 4 h`, `19 h`, `12 min`, `5 s`.
-pub fn span(ms: i64) -> String {
-    let seconds = ms.max(0) / 1000;
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, _, _) => format!("{hours} h"),
-        (1..=6, 1.., _) => format!("{days} d {hours} h"),
-        _ => format!("{days} d"),
     }
 }
 

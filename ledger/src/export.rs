@@ -16,8 +16,9 @@ use verifier::note::format_note;
 use verifier::pack::bag::{Files, Scope, seal};
 use verifier::pack::heads::{HeadProofs, LineProof, encode};
 use verifier::pack::shown::{entry_path, envelope_path, proof_path};
-use verifier::pack::{CHECKPOINT, EXTENSIONS, Extension, Extensions, HEADS, OPENING};
+use verifier::pack::{CHECKPOINT, EXTENSIONS, Extension, Extensions, HEADS, OPENING, PIN};
 use verifier::pack::{derived, gather, report};
+use verifier::pin::format_pin;
 use verifier::projection::{HeadsRoot, heads_line};
 use verifier::receipt::{Receipt, format_receipt};
 use verifier::sign;
@@ -78,6 +79,7 @@ impl<S: Store> Ledger<S> {
         let mut files = Files::new();
         let note = format_note(checkpoint.note());
         files.insert(CHECKPOINT.to_owned(), note.clone().into_bytes());
+        files.insert(PIN.to_owned(), format_pin(&self.pin).into_bytes());
         let mut seen = BTreeSet::new();
         for stored in shown.into_values() {
             self.add_entry(&mut files, &mut seen, &stored)?;

@@ -161,8 +161,8 @@ impl<S: Store> Ledger<S> {
     }
 
     fn refresh_ring<R: Read>(&self, loader: &Loader<R>) {
-        if let (Some(trust), Ok(mut ring)) = (loader.state.trust(), self.ring.lock()) {
-            *ring = Arc::new(KeyRing::of(trust));
+        if let Ok(mut ring) = self.ring.lock() {
+            *ring = Arc::new(KeyRing::of(&loader.state));
         }
     }
 
@@ -250,7 +250,7 @@ impl<S: Store> Ledger<S> {
             .lock()
             .map(|ring| Arc::clone(&ring))
             .unwrap_or_default();
-        let known = ring.len();
+        let version = ring.version();
         let (envelopes, projects): (Vec<Vec<u8>>, Vec<_>) = batch
             .into_iter()
             .map(|it| (it.envelope, it.project))
@@ -265,7 +265,7 @@ impl<S: Store> Ledger<S> {
                 Ok((event, keys)) => Ok(Incoming {
                     event,
                     keys,
-                    ring: known,
+                    ring: version,
                     filed,
                     envelope,
                 }),
@@ -284,8 +284,8 @@ impl<S: Store> Ledger<S> {
         working: Working<S::Append>,
         key: &SigningKey,
     ) -> Result<VerifiedCheckpoint, LedgerError> {
-        if let (Some(trust), Ok(mut ring)) = (working.state().trust(), self.ring.lock()) {
-            Arc::make_mut(&mut ring).add(trust);
+        if let Ok(mut ring) = self.ring.lock() {
+            *ring = Arc::new(working.ring().clone());
         }
         let committed = working.commit().await?;
         self.publisher.publish(&self.store, &committed, key).await
@@ -328,7 +328,7 @@ impl<S: Store> Ledger<S> {
         let it = Incoming {
             event,
             keys: Vec::new(),
-            ring: usize::MAX,
+            ring: None,
             filed: None,
             envelope,
         };

@@ -24,8 +24,8 @@ use crate::tree::Tiles;
 pub struct Incoming {
     pub event: Event,
     pub keys: Vec<KeyId>,
-    /// How many keys were known when the signatures were checked.
-    pub ring: usize,
+    /// The trust document by whose keys the signatures were checked.
+    pub ring: Option<Hash>,
     pub filed: Option<Project>,
     pub envelope: Vec<u8>,
 }
@@ -70,11 +70,7 @@ impl<A: Append> Working<A> {
         let head = append.head().clone();
         let time = settle_time(now, head.time, accept_clock)?;
         let loader = Loader::new(append).await?;
-        let ring = loader
-            .state
-            .trust()
-            .map(|trust| KeyRing::of(trust))
-            .unwrap_or_default();
+        let ring = KeyRing::of(&loader.state);
         Ok(Working {
             chain: chain_at(origin, &head)?,
             loader,
@@ -91,6 +87,11 @@ impl<A: Append> Working<A> {
 
     pub fn state(&self) -> &State {
         &self.loader.state
+    }
+
+    /// The keys in force at the end of this append.
+    pub fn ring(&self) -> &KeyRing {
+        &self.ring
     }
 
     /// The time that every entry of this append gets.
@@ -138,7 +139,7 @@ impl<A: Append> Working<A> {
         &mut self,
         mut it: Incoming,
     ) -> Result<Result<Place, Finding>, LedgerError> {
-        if it.ring != self.ring.len() && it.keys.len() < it.event.signed.signatures.len() {
+        if it.ring.is_none() || it.ring != self.ring.version() {
             it.keys = signed_by(&it.event, &self.ring);
         }
         if let Some(finding) = self.check_seen(&it.event).await? {
@@ -221,10 +222,8 @@ impl<A: Append> Working<A> {
             parts,
             signers,
         });
-        if it.event.kind == schemas::kind::EventKind::Trust
-            && let Some(trust) = self.loader.state.trust()
-        {
-            self.ring.add(trust);
+        if it.event.kind == schemas::kind::EventKind::Trust {
+            self.ring = KeyRing::of(&self.loader.state);
         }
         Place {
             first,

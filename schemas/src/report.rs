@@ -182,12 +182,12 @@ codes! {
     ReliedOnCompromisedKey "relied-on-compromised-key" Rule "a decision relied on a key that was compromised by then";
     ReportNamesOtherSubject "report-names-other-subject" Rule "the report is about another artifact";
 
+    QuorumMissed "quorum-missed" Rule "the witnesses that the pin asks for have not cosigned the checkpoint";
     RulesUnknown "rules-unknown" Unknown "this verifier does not have that version of the rules";
     DecisionNotReplayed "decision-not-replayed" Unknown "not everything that the decision read is at hand";
     EnvelopeWithheld "envelope-withheld" Unknown "an envelope was withheld from the pack";
 
     RootsNotPinned "roots-not-pinned" Note "the roots are as claimed by the holder of the log key";
-    TimeUnwitnessed "time-unwitnessed" Note "times are the ledger's word: no witness bounds them";
 }
 
 #[cfg(test)]

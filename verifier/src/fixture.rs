@@ -210,7 +210,7 @@ impl World {
             && let Some(trust) = self.sequence.state.trust()
         {
             self.document = trust.document.clone();
-            self.ring.add(trust);
+            self.ring = KeyRing::of(&self.sequence.state);
         }
         Ok(self.size() - 1)
     }

@@ -261,9 +261,7 @@ impl Fold {
         self.state.apply(event, &accepted, at);
         match &event.body {
             Body::Trust(..) => {
-                if let Some(trust) = self.state.trust() {
-                    Arc::make_mut(&mut self.ring).add(trust);
-                }
+                self.ring = Arc::new(KeyRing::of(&self.state));
             }
             Body::PromotionRequest(body) => self.claim(&body.seen, at.index),
             Body::Approval(body) => self.claim(&body.seen, at.index),

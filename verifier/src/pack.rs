@@ -150,21 +150,17 @@ impl PackReport {
 
 /// Everything behind the manifests; an error is a finding past which nothing can be looked at.
 fn verify_bag(bag: &Bag, pin: Option<&Pin>, report: &mut PackReport) -> Result<(), Finding> {
-    let own_pin;
-    let pin = match pin {
-        Some(pin) => pin,
-        None => {
-            own_pin = read_pin(bag)?;
-            &own_pin
-        }
-    };
+    let own = read_pin(bag)?;
+    let given = pin;
+    let pin = given.unwrap_or(&own);
     let checkpoint = closing_checkpoint(bag, pin)?;
+    report.findings.extend(quorum_finding(pin, &checkpoint));
     let note = format_note(checkpoint.note());
     let (shown, findings) = shown::read(&bag.payload, &checkpoint, &note);
     report.findings.extend(findings);
     report.counts.entries = shown.entries.len() as u64;
     report.span = span(&shown);
-    check_genesis(&shown, pin, report)?;
+    check_genesis(&shown, given, report)?;
     let replay = replay::replay(&bag.scope, shown);
     let scope = gather::threads(&bag.scope, &replay.shown);
     let links = replay.shown.check_links(&|thread| scope.contains(thread));
@@ -177,14 +173,54 @@ fn verify_bag(bag: &Bag, pin: Option<&Pin>, report: &mut PackReport) -> Result<(
     check_heads(bag, &replay, &scope, report)?;
     check_extensions(bag, &replay, &checkpoint, pin, report)?;
     check_attachments(bag, report);
-    report.rows = population::rows(&bag.scope, &replay.shown, &replay.state, &report.findings);
+    report.rows = population::rows(&bag.scope, &replay, &report.findings);
     report.counts.deployments = report.rows.len() as u64;
     report.positions = positions(&bag.scope, &replay.shown);
     let (shown, state) = (replay.shown, replay.state);
-    derived::check(bag, pin, &shown, &state, report);
+    derived::check(bag, &own, &shown, &state, report);
+    if (own.log(), own.genesis()) != (pin.log(), pin.genesis().or(own.genesis())) {
+        let detail = format!("{PIN} is another one than the pin that was given");
+        report
+            .findings
+            .push(Finding::new(Code::LogKeyMismatch, None, detail));
+    }
     report.shown = shown;
     report.state = state;
     Ok(())
+}
+
+/// Says where the witnesses that a pin asks for have not cosigned a checkpoint.
+pub fn quorum_finding(pin: &Pin, checkpoint: &VerifiedCheckpoint) -> Option<Finding> {
+    let witnessed = pin.quorum()?.evaluate(checkpoint.note());
+    if witnessed.is_met && witnessed.refused.is_empty() {
+        return None;
+    }
+    let names = |list: Vec<String>| {
+        if list.is_empty() {
+            "none".to_owned()
+        } else {
+            list.join(", ")
+        }
+    };
+    let cosigned = names(
+        witnessed
+            .cosigned
+            .iter()
+            .map(|(it, _)| it.name.to_string())
+            .collect(),
+    );
+    let refused = names(
+        witnessed
+            .refused
+            .iter()
+            .map(|(it, _)| it.name.to_string())
+            .collect(),
+    );
+    let detail = format!(
+        "at size {}: cosigned by {cosigned}; invalid: {refused}",
+        checkpoint.size()
+    );
+    Some(Finding::new(Code::QuorumMissed, None, detail))
 }
 
 fn read_pin(bag: &Bag) -> Result<Pin, Finding> {
@@ -230,7 +266,7 @@ fn span(shown: &Shown) -> Option<((EntryIndex, Time), (EntryIndex, Time))> {
 }
 
 /// Entry 0 must be there, and be the one that was pinned.
-fn check_genesis(shown: &Shown, pin: &Pin, report: &mut PackReport) -> Result<(), Finding> {
+fn check_genesis(shown: &Shown, pin: Option<&Pin>, report: &mut PackReport) -> Result<(), Finding> {
     let Some(genesis) = shown.entries.get(&0) else {
         return Err(Finding::new(
             Code::EntryMissing,
@@ -238,9 +274,9 @@ fn check_genesis(shown: &Shown, pin: &Pin, report: &mut PackReport) -> Result<()
             "entry 0 is not in the pack",
         ));
     };
-    match pin.genesis() {
+    match pin.and_then(Pin::genesis) {
         None => {
-            let detail = "the pin names no genesis";
+            let detail = "no pin from outside the pack names entry 0";
             report
                 .findings
                 .push(Finding::new(Code::RootsNotPinned, None, detail));

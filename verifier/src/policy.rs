@@ -4,6 +4,8 @@ pub mod decide;
 pub mod document;
 mod gate;
 
+pub use gate::for_people;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 

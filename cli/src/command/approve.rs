@@ -233,7 +233,7 @@ fn you_sign(asked: &Asked, body: &Approval, lasts: &Duration) -> String {
     let mut text = labelled(0, "You sign:", 9, &sentence);
     text.push_str(&labelled(0, "", 9, &terms));
     text.push_str(&labelled(0, "", 9, &format!("reason: {}", body.reason)));
-    text.push_str(&labelled(0, "", 9, &format!("digest: {}", called.digest)));
+    text.push_str(&format!("  {}\n", called.digest));
     text.trim_end().to_owned()
 }
 

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::history::{History, HistoryArgs, Line};
 use crate::io::Io;
-use crate::output::{cut, minute, table};
+use crate::output::{WIDTH, cut, minute, table};
 
 /// List the entries of the log, newest last
 #[derive(Debug, Args)]
@@ -76,7 +76,9 @@ pub fn run(args: &LogArgs, io: &mut Io) -> Result<Exit, Failure> {
         io.answer("", &json!({ "entries": items, "leftOut": left_out }))?;
     } else {
         let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
-        io.say(&table(&rows))?;
+        let list = table(&rows);
+        let lines: Vec<String> = list.lines().map(|line| cut(line, WIDTH)).collect();
+        io.say(&lines.join("\n"))?;
         if left_out > 0 {
             io.note(&format!(
                 "{left_out} older entries are not shown: --limit 0 shows all"
@@ -182,28 +184,28 @@ fn row(line: &Line) -> Vec<String> {
     ]
 }
 
-/// What an entry is about: its environment, its artifact, or its project.
-pub fn about(line: &Line) -> String {
+/// What an entry is about: its artifact with its name or environment, or its project.
+fn about(line: &Line) -> String {
     let name = line.event.as_ref().and_then(|event| event.subjects.first());
     let name = name.and_then(|subject| subject.name.clone());
-    let threads = &line.entry.threads;
-    let environment = threads.iter().find_map(|it| match &it.thread {
-        ThreadId::Environment(environment) => Some(environment.to_string()),
-        _ => None,
-    });
-    let artifact = threads.iter().find_map(|it| match &it.thread {
-        ThreadId::Artifact(digest) => Some(digest.short()),
-        _ => None,
-    });
-    let project = threads.iter().find_map(|it| match &it.thread {
-        ThreadId::Project(project) => Some(project.to_string()),
-        _ => None,
-    });
-    let parts = match (artifact, environment) {
-        (Some(artifact), Some(environment)) => vec![Some(artifact), Some(environment)],
-        (Some(artifact), None) => vec![name, Some(artifact)],
-        (None, Some(environment)) => vec![Some(environment)],
-        (None, None) => vec![project],
+    let (mut artifact, mut environment, mut project, mut control) = (None, None, None, false);
+    for it in &line.entry.threads {
+        match &it.thread {
+            ThreadId::Artifact(digest) => {
+                let hex = &digest.hex()[..8];
+                artifact.get_or_insert(hex.to_owned());
+            }
+            ThreadId::Environment(it) => environment = Some(it.to_string()),
+            ThreadId::Project(it) => project = Some(it.to_string()),
+            ThreadId::Control => control = true,
+        }
+    }
+    let parts = match environment {
+        // A document of the whole ledger: its digest names nothing that is deployed.
+        _ if control => vec![project],
+        Some(environment) => vec![artifact, Some(environment)],
+        None if artifact.is_some() => vec![artifact, name.or(project)],
+        None => vec![project],
     };
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

@@ -32,7 +32,11 @@ pub enum PackAction {
 
 /// Export an environment's history of a period, and log who it was for and why
 #[derive(Debug, Args)]
-#[command(before_help = EXAMPLE)]
+#[command(
+    before_help = EXAMPLE,
+    override_usage = "attestry pack create --environment P/ENV --from T --to T --for WHOM\n           \
+                      --reason R -o F [OPTIONS]"
+)]
 pub struct CreateArgs {
     /// The environment: project/name
     #[arg(long, value_name = "P/ENV")]

@@ -1,5 +1,8 @@
 //! `attestry policy`: what an artifact needs before it may enter an environment.
 
+#[cfg(not(feature = "ledger"))]
+use std::ffi::OsString;
+
 use clap::{Args, Subcommand};
 use schemas::policy::PolicyDocument;
 use serde_json::{Value, json};
@@ -57,7 +60,7 @@ pub enum PolicyAction {
     },
     #[cfg(not(feature = "ledger"))]
     #[command(external_subcommand)]
-    Elsewhere(Vec<std::ffi::OsString>),
+    Elsewhere(Vec<OsString>),
 }
 
 pub fn run(command: &PolicyCommand, io: &mut Io) -> Result<Exit, Failure> {

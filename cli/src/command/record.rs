@@ -230,6 +230,8 @@ impl Job {
                 let (name, version) =
                     (args.build.name.clone(), args.build.artifact_version.clone());
                 let name = called.name.clone().or(name);
+                let name =
+                    name.or((self.kind == EventKind::Build).then(|| self.project.to_string()));
                 let version = called.version.clone().or(version);
                 let named = Called {
                     name,
@@ -286,28 +288,36 @@ fn tell(
         false => append::decisions(&job.service, &job.project)?,
     };
     text.push_str(&append::text_of(&decisions, &job.service)?);
-    let mut exit = Exit::of_findings(&notices);
     // One refusal alone is the failure; beside logged ones it is told after them.
     if logged.is_empty()
-        && let Some((failure, _)) = refused.into_iter().next()
+        && let Some((failure, _)) = refused.first()
     {
-        return Err(failure);
+        return Err(failure.clone());
     }
     let json = json!({
         "project": job.project, "subject": job.subject, "signer": signer, "logged": items,
+        "refused": refused.iter().map(|(failure, _)| failure.to_json()).collect::<Vec<_>>(),
         "notices": notices, "decisions": append::json_of(&decisions),
     });
     io.answer(&text, &json)?;
-    for notice in &notices {
-        exit = exit.worse(Exit::of_class(notice.class));
-        if !io.json {
+    Ok(warn(&notices, &refused, io))
+}
+
+/// Says on standard error what was logged although it broke a rule, and what was not logged.
+fn warn(notices: &[Finding], refused: &[(Failure, String)], io: &mut Io) -> Exit {
+    if !io.json {
+        for notice in notices {
             let (code, meaning) = (notice.code.name(), notice.code.meaning());
+            let detail = &notice.detail;
             io.note(&format!(
-                "error: logged, but {meaning} [{code}]\n  {}",
-                notice.detail
+                "error: logged, but {meaning} [{code}]\n  {detail}"
             ));
             io.note("hint: ask with `attestry promote`, or roll it back and record that");
         }
+        for (failure, summary) in refused {
+            io.note(&format!("not logged: {summary}\n{}", failure.render()));
+        }
     }
-    Ok(exit)
+    let refusals = refused.iter().map(|(failure, _)| failure.exit);
+    refusals.fold(Exit::of_findings(notices), Exit::worse)
 }

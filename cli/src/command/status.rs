@@ -121,10 +121,12 @@ fn cell(history: &History, environment: &Environment) -> Result<Cell, Failure> {
     let state = match (requests.last(), granted) {
         (Some((index, _, state)), _) => format!("P-{index} {state}"),
         (None, false) => "deployed without grant".to_owned(),
+        (None, true) if history.leaves_out(environment) => "not in this pack".to_owned(),
         (None, true) => running.as_ref().map_or("-", |_| "ok").to_owned(),
     };
     let json = json!({
         "environment": environment.name,
+        "known": !history.leaves_out(environment),
         "running": running.as_ref().map(|(called, deployed, granted)| json!({
             "artifact": called.to_json(), "since": deployed.time, "entry": deployed.entry,
             "granted": granted,
@@ -135,6 +137,7 @@ fn cell(history: &History, environment: &Environment) -> Result<Cell, Failure> {
     });
     let (shown, since) = match &running {
         Some((called, deployed, _)) => (short(called), span(history.now().since(deployed.time))),
+        None if history.leaves_out(environment) => ("?".to_owned(), String::new()),
         None => ("-".to_owned(), String::new()),
     };
     Ok(Cell {

@@ -146,7 +146,7 @@ impl Signed {
 }
 
 fn signatures(records: &[Record]) -> Vec<Signed> {
-    let ring = KeyRing::of(&Trust::of(document()).unwrap());
+    let ring = KeyRing::of_document(&Trust::of(document()).unwrap());
     let envelopes = records.iter().filter_map(|record| record.envelope.as_ref());
     envelopes
         .flat_map(|bytes| {

@@ -11,8 +11,9 @@ use crate::merkle;
 use crate::signed::{KeyRing, signed_by};
 use crate::thread::derive_threads;
 
-/// How many records are looked at again together where the known keys have changed.
-const AGAIN: usize = 256;
+/// How many records are looked at again together where other keys are in force. Few, because the
+/// next of them may change the keys again.
+const AGAIN: usize = 16;
 
 /// A record as far as its bytes alone tell.
 pub(super) struct Reading {
@@ -27,8 +28,8 @@ pub(super) struct Signed {
     pub keys: Vec<KeyId>,
     pub filed: Option<Project>,
     pub parts: Vec<Vec<ThreadId>>,
-    /// How many keys were known when its signatures were checked.
-    ring: usize,
+    /// The trust document by whose keys its signatures were checked.
+    ring: Option<Hash>,
 }
 
 /// Reads records, over all cores; the answers keep the order.
@@ -52,8 +53,8 @@ pub(super) fn read(
         .collect()
 }
 
-/// Checks signatures again where a key may have become known since, before the first of these is
-/// folded: over all cores, and for some that follow it, since they were read at the same time.
+/// Checks signatures again where other keys are in force by now, before the first of these is
+/// folded: over all cores, and for some that follow it, which were read at the same time.
 pub(super) fn catch_up(rest: &mut [Reading], ring: &KeyRing) {
     let stale = |reading: &Reading| reading.signed().is_some_and(|it| it.is_stale(ring));
     if rest.first().is_some_and(stale) {
@@ -103,7 +104,7 @@ impl Signed {
             keys: Vec::new(),
             filed,
             parts,
-            ring: 0,
+            ring: None,
         };
         signed.check(ring);
         signed
@@ -111,15 +112,11 @@ impl Signed {
 
     fn check(&mut self, ring: &KeyRing) {
         self.keys = signed_by(&self.event, ring);
-        self.ring = ring.len();
-        if self.keys.len() == self.event.signed.signatures.len() {
-            // Nobody asks again, and it is most of what waits for its turn in the fold.
-            self.event.signed.payload = Vec::new();
-        }
+        self.ring = ring.version();
     }
 
-    /// True where a key that was unknown may have signed.
+    /// True where other keys are in force now.
     fn is_stale(&self, ring: &KeyRing) -> bool {
-        self.ring != ring.len() && self.keys.len() < self.event.signed.signatures.len()
+        self.ring != ring.version()
     }
 }

@@ -96,9 +96,7 @@ pub fn check(bag: &Bag, pin: &Pin, shown: &Shown, state: &State, report: &mut Pa
     };
     let expected = files(&material);
     for (path, bytes) in &expected {
-        // A bare vkey pins less than the pack's own pin file says.
-        let same = bag.payload.get(path) == Some(bytes) || (path == PIN && pin.genesis().is_none());
-        if !same {
+        if bag.payload.get(path) != Some(bytes) {
             let detail = format!("{path} is not what the entries of this pack give");
             report
                 .findings

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use schemas::id::{Digest, EntryIndex, Time};
 use schemas::predicate::deployment::DeploymentResult;
-use schemas::report::{Code, Finding, Verdict};
+use schemas::report::{Code, Finding};
 
 use super::bag::Scope;
+use super::replay::Replay;
 use super::shown::Shown;
 use crate::event::Body;
-use crate::projection::State;
 
 /// One deployment with what admitted it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,9 @@ pub struct Row {
     pub result: DeploymentResult,
     pub request: Option<EntryIndex>,
     pub decision: Option<EntryIndex>,
+    /// Who counted, and the entries of their approvals.
     pub approvers: Vec<String>,
+    pub approvals: Vec<EntryIndex>,
     /// Empty, or the code of what was wrong with it.
     pub exception: String,
     /// Every entry that this row rests on.
@@ -33,7 +35,8 @@ pub struct Row {
 ///
 /// Rests on shown entries alone: the newest decision about the same artifact before each
 /// deployment, and the approvals that this decision names.
-pub fn rows(scope: &Scope, shown: &Shown, state: &State, findings: &[Finding]) -> Vec<Row> {
+pub fn rows(scope: &Scope, replay: &Replay, findings: &[Finding]) -> Vec<Row> {
+    let Replay { shown, state, .. } = replay;
     let environment = scope.environment();
     let mut rows = Vec::new();
     for (index, it) in &shown.entries {
@@ -69,11 +72,12 @@ pub fn rows(scope: &Scope, shown: &Shown, state: &State, findings: &[Finding]) -
             request: None,
             decision: None,
             approvers: Vec::new(),
+            approvals: Vec::new(),
             exception,
             indexes: vec![*index],
         };
         if let Some(decision) = decision {
-            add_decision(&mut row, shown, decision);
+            add_decision(&mut row, replay, decision);
         }
         row.indexes.sort_unstable();
         row.indexes.dedup();
@@ -89,7 +93,8 @@ fn decision_before(
     before: EntryIndex,
 ) -> Option<EntryIndex> {
     shown.entries.range(..before).rev().find_map(|(index, it)| {
-        let event = it.event.as_ref()?;
+        // A decision that the rules refused has no signer that counts, and decides nothing.
+        let event = it.event.as_ref().filter(|_| !it.signers.is_empty())?;
         let Body::Decision(body) = &event.body else {
             return None;
         };
@@ -101,11 +106,9 @@ fn decision_before(
     })
 }
 
-fn add_decision(row: &mut Row, shown: &Shown, decision: EntryIndex) {
-    let event = shown
-        .entries
-        .get(&decision)
-        .and_then(|it| it.event.as_ref());
+fn add_decision(row: &mut Row, replay: &Replay, decision: EntryIndex) {
+    let entries = &replay.shown.entries;
+    let event = entries.get(&decision).and_then(|it| it.event.as_ref());
     let Some(Body::Decision(body)) = event.map(|event| &event.body) else {
         return;
     };
@@ -114,18 +117,19 @@ fn add_decision(row: &mut Row, shown: &Shown, decision: EntryIndex) {
     row.request = Some(said.request.index);
     row.indexes
         .extend([decision, said.request.index, said.policy.index]);
-    for gate in &said.gates {
-        row.indexes.extend(&gate.entries);
-        if gate.gate != "approvals" || gate.verdict != Verdict::Pass {
-            continue;
-        }
-        for entry in &gate.entries {
-            let it = shown.entries.get(entry);
-            let name = it
-                .and_then(|it| it.signers.first())
-                .map(ToString::to_string);
-            row.approvers
-                .extend(name.filter(|name| !row.approvers.contains(name)));
+    row.indexes
+        .extend(said.gates.iter().flat_map(|gate| &gate.entries));
+    let relied = replay.relied.get(&decision);
+    let approvals = said.gates.iter().filter(|gate| gate.gate == "approvals");
+    for entry in approvals.flat_map(|gate| &gate.entries) {
+        let counted = relied.is_some_and(|relied| relied.contains(entry));
+        let it = entries.get(entry).filter(|_| counted);
+        let name = it
+            .and_then(|it| it.signers.first())
+            .map(ToString::to_string);
+        if let Some(name) = name.filter(|name| !row.approvers.contains(name)) {
+            row.approvers.push(name);
+            row.approvals.push(*entry);
         }
     }
 }

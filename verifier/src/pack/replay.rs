@@ -40,6 +40,8 @@ pub struct Replay {
     pub as_logged: u64,
     pub at_heads: Option<Snapshot>,
     pub seen: BTreeMap<(TreeSize, Hash), EntryIndex>,
+    /// The evidence and approvals that each decision which was evaluated again relied on.
+    pub relied: BTreeMap<EntryIndex, BTreeSet<EntryIndex>>,
 }
 
 struct Fold<'a> {
@@ -78,6 +80,10 @@ pub fn replay(scope: &Scope, mut shown: Shown) -> Replay {
     for index in indexes {
         fold.one(index, &mut shown);
     }
+    let mut relied: BTreeMap<EntryIndex, BTreeSet<EntryIndex>> = BTreeMap::new();
+    for (decision, entry, _) in &fold.relied {
+        relied.entry(*decision).or_default().insert(*entry);
+    }
     fold.finish_relied();
     Replay {
         shown,
@@ -88,6 +94,7 @@ pub fn replay(scope: &Scope, mut shown: Shown) -> Replay {
         as_logged: fold.as_logged,
         at_heads: fold.at_heads,
         seen: fold.seen,
+        relied,
     }
 }
 
@@ -131,14 +138,13 @@ impl Fold<'_> {
             time_before: time_before.unwrap_or(entry.time),
         };
         let accepted = self.judge(&event, &keys, filed.as_ref(), &at, time_before.is_some());
-        if let Body::Heads(body) = &event.body {
-            self.at_heads = Some(self.snapshot(
-                index,
-                HeadsRoot {
-                    threads: body.threads,
-                    root: body.root,
-                },
-            ));
+        // Heads that the rules refuse prove nothing.
+        if let (Body::Heads(body), Some(_)) = (&event.body, &accepted) {
+            let root = HeadsRoot {
+                threads: body.threads,
+                root: body.root,
+            };
+            self.at_heads = Some(self.snapshot(index, root));
         }
         self.state.advance(&entry, leaf);
         if let Some(accepted) = accepted {
@@ -239,8 +245,8 @@ impl Fold<'_> {
         if let Some(seen) = gather::seen_by(event) {
             self.seen.entry((seen.size, seen.root)).or_insert(at.index);
         }
-        if let (Body::Trust(..), Some(trust)) = (&event.body, self.state.trust()) {
-            self.ring.add(trust);
+        if matches!(event.body, Body::Trust(..)) {
+            self.ring = KeyRing::of(&self.state);
         }
         if let Some(it) = shown.entries.get_mut(&at.index) {
             it.signers = accepted

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use schemas::report::{Code, Finding};
+use schemas::report::Finding;
 
 use super::bag::{FOLDER, Scope};
 use super::derived::Material;
@@ -13,11 +13,12 @@ use crate::event::Body;
 /// Writes README.txt: what this is, how to check it, and what it does not prove.
 pub fn readme(scope: &Scope, shown: &Shown) -> String {
     let mut text = format!(
-        "Evidence pack of {environment}, {from} to {to} (UTC)\n\
+        "Evidence pack of {environment}\n\
+         {from} to {to} (UTC)\n\
          from the ledger {origin}, closed at {size} entries\n\n\
          1. WHAT THIS IS\n\n\
-         Every deployment to {environment} in the period, with the evidence, approvals and\n\
-         decisions behind it, as signed events of an append-only log. Open\n\
+         Every deployment to {environment} in the period, with the evidence,\n\
+         approvals and decisions behind it, as signed events of an append-only log. Open\n\
          data/report/index.html to read it, data/population.csv to work with it.\n\
          The pack is a BagIt bag (RFC 8493).\n\n\
          2. CHECKS WITH TOOLS THAT ARE NOT OURS\n\n\
@@ -27,8 +28,8 @@ pub fn readme(scope: &Scope, shown: &Shown) -> String {
          prints nothing. The pack id is the SHA-256 of tagmanifest-sha256.txt:\n\n\
          \x20   sha256sum tagmanifest-sha256.txt\n\n",
         environment = scope.environment(),
-        from = scope.from,
-        to = scope.to,
+        from = date(scope.from),
+        to = date(scope.to),
         origin = scope.origin,
         size = scope.size,
     );
@@ -191,17 +192,13 @@ fn summary(material: &Material) -> String {
 }
 
 fn exceptions(findings: &[Finding]) -> String {
-    let relevant: Vec<&Finding> = findings
-        .iter()
-        .filter(|finding| finding.code != Code::TimeUnwitnessed)
-        .collect();
-    if relevant.is_empty() {
+    if findings.is_empty() {
         return "<h2>Exceptions</h2>\n<p>None.</p>\n".to_owned();
     }
     let mut text =
         "<h2>Exceptions</h2>\n<table><tr><th>Code</th><th>Entry</th><th>What</th></tr>\n"
             .to_owned();
-    for finding in relevant {
+    for finding in findings {
         let index = finding
             .index
             .map_or(String::new(), |index| index.to_string());
@@ -242,7 +239,7 @@ fn population(rows: &[Row]) -> String {
     text + "</table>\n"
 }
 
-/// One deployment: the request, the gates of its decision, the approvals.
+/// One deployment: its decision gate by gate, the approvals, and what is known of the artifact.
 fn deployment(material: &Material, row: &Row) -> String {
     let mut text = format!(
         "<section><h2 id=\"d{}\">{} {}, entry {}</h2>\n<p><code>{}</code></p>\n",
@@ -252,18 +249,38 @@ fn deployment(material: &Material, row: &Row) -> String {
         row.deployment,
         row.artifact
     );
-    let event = row
-        .decision
-        .and_then(|index| material.shown.entries.get(&index)?.event.as_ref());
+    match row.decision {
+        Some(index) => text.push_str(&decision(material, index)),
+        None => text.push_str("<p class=\"bad\">No decision had admitted it.</p>\n"),
+    }
+    text.push_str(&approvals(material, row));
+    text.push_str(&evidence(material, row));
+    for (index, it) in material.shown.entries.range(..row.deployment).rev() {
+        let Some(event) = &it.event else { continue };
+        let about = event.digests().any(|digest| *digest == row.artifact);
+        if matches!(event.body, Body::Decision(_)) && about && Some(*index) != row.decision {
+            text.push_str(&decision(material, *index));
+        }
+    }
+    text + "</section>\n"
+}
+
+/// A decision gate by gate, with the request that it answers.
+fn decision(material: &Material, index: u64) -> String {
+    let event = material
+        .shown
+        .entries
+        .get(&index)
+        .and_then(|it| it.event.as_ref());
     let Some(Body::Decision(body)) = event.map(|event| &event.body) else {
-        return text + "<p class=\"bad\">No decision had admitted it.</p></section>\n";
+        return String::new();
     };
     let said = &body.extension;
-    let _ = writeln!(
-        text,
-        "<p>P-{} was {} at {} under the policy of entry {}.{}</p>\n<table><tr><th>Gate</th>\
-         <th>Verdict</th><th>Reason</th><th>Entries</th></tr>",
+    let mut text = format!(
+        "<p>P-{} to {} was {} at {} (entry {index}), under the policy of entry {}.{}</p>\n<table>\
+         <tr><th>Gate</th><th>Verdict</th><th>Reason</th><th>Entries</th></tr>\n",
         said.request.index,
+        said.environment,
         match said.outcome {
             schemas::predicate::decision::Outcome::Granted => "granted",
             schemas::predicate::decision::Outcome::Denied => "denied",
@@ -283,9 +300,7 @@ fn deployment(material: &Material, row: &Row) -> String {
             verdict = gate.verdict.name(),
         );
     }
-    text.push_str("</table>\n");
-    text.push_str(&approvals(material, row));
-    text + "</section>\n"
+    text + "</table>\n"
 }
 
 fn request_reason(material: &Material, index: u64) -> String {
@@ -295,7 +310,7 @@ fn request_reason(material: &Material, index: u64) -> String {
         .get(&index)
         .and_then(|it| it.event.as_ref());
     match event.map(|event| &event.body) {
-        Some(Body::PromotionRequest(body)) => format!(" Asked for: {}", escape(&body.reason)),
+        Some(Body::PromotionRequest(body)) => format!(" Asked for: {}.", escape(&body.reason)),
         _ => String::new(),
     }
 }
@@ -315,10 +330,14 @@ fn approvals(material: &Material, row: &Row) -> String {
             .first()
             .map(schemas::id::Hash::short)
             .unwrap_or_default();
+        let counted = match row.approvals.contains(index) {
+            true => "",
+            false => " <span class=\"waiting\">Does not count.</span>",
+        };
         let _ = writeln!(
             text,
             "<p>Entry {index}: <strong>{}</strong> signed \u{201c}{}\u{201d} as {} ({}), key \
-             <code>{key}</code>, having seen the log at {} entries.</p>",
+             <code>{key}</code>, having seen the log at {} entries.{counted}</p>",
             escape(&who.join(", ")),
             escape(&body.reason),
             escape(&body.role),
@@ -327,6 +346,78 @@ fn approvals(material: &Material, row: &Row) -> String {
         );
     }
     text
+}
+
+/// What the log says of the artifact, in the state at the pack's end.
+fn evidence(material: &Material, row: &Row) -> String {
+    let slice = material.state.artifact(&row.artifact).ok().flatten();
+    let Some(known) = slice.and_then(|slice| slice.projects.get(&material.scope.project)) else {
+        return String::new();
+    };
+    let mut lines: Vec<(u64, String, String)> = Vec::new();
+    if let Some(build) = &known.build {
+        let sources: Vec<&str> = build
+            .facts
+            .sources
+            .iter()
+            .map(|it| it.uri.as_str())
+            .collect();
+        let what = format!("by {} from {}", build.facts.builder, sources.join(", "));
+        lines.push((build.entry, "build".into(), what));
+    }
+    for (suite, it) in &known.tests {
+        lines.push((it.entry, format!("test {suite}"), counts(&it.facts.counts)));
+    }
+    for (suite, it) in &known.scans {
+        let counts = it
+            .facts
+            .counts
+            .iter()
+            .map(|(word, n)| (word.name().to_owned(), *n))
+            .collect();
+        lines.push((it.entry, format!("scan {suite}"), self::counts(&counts)));
+    }
+    for (suite, it) in &known.analyses {
+        let levels = &it.facts.levels;
+        let what = format!(
+            "{} errors, {} warnings, {} notes",
+            levels.error, levels.warning, levels.note
+        );
+        lines.push((it.entry, format!("analysis {suite}"), what));
+    }
+    for (name, it) in &known.metrics {
+        lines.push((it.entry, name.clone(), it.facts.value.to_string()));
+    }
+    if let Some(it) = &known.sbom {
+        lines.push((
+            it.entry,
+            "bill of materials".into(),
+            it.facts.predicate_type.clone(),
+        ));
+    }
+    lines.sort();
+    let mut text =
+        "<table><tr><th>Evidence</th><th>What it says</th><th>Entry</th></tr>\n".to_owned();
+    for (entry, kind, what) in lines {
+        let _ = writeln!(
+            text,
+            "<tr><td>{}</td><td>{}</td><td>{entry}</td></tr>",
+            escape(kind.trim()),
+            escape(&what)
+        );
+    }
+    text + "</table>\n"
+}
+
+fn counts(counts: &std::collections::BTreeMap<String, u64>) -> String {
+    match counts.is_empty() {
+        true => "nothing found".to_owned(),
+        false => counts
+            .iter()
+            .map(|(name, n)| format!("{n} {name}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
 }
 
 fn date(time: schemas::id::Time) -> String {

@@ -17,7 +17,7 @@ use crate::argument::LedgerArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::output::{count, labelled, plural};
+use crate::output::{count, labelled, paragraph, plural};
 use crate::service::Service;
 
 pub fn run(
@@ -120,7 +120,7 @@ fn check_published(
     }
     let note = service.checkpoint()?;
     match verifier::checkpoint::verify_checkpoint(note.as_bytes(), pin.log()) {
-        Ok(_) => Ok(None),
+        Ok(checkpoint) => Ok(verifier::pack::quorum_finding(pin, &checkpoint)),
         Err(cause) => Ok(Some(Finding::new(
             Code::CheckpointInvalid,
             None,
@@ -173,7 +173,10 @@ fn head(service: &Service, log: &LogReport, pin: &Pin) -> String {
             log.root.short()
         ),
     );
-    row("witnesses", "none asked for: the pin names none".to_owned());
+    row(
+        "witnesses",
+        super::report::witnesses(pin, &log.findings).to_owned(),
+    );
     row("time", "the ledger's word: no witness bounds it".to_owned());
     row(
         "heads",
@@ -210,9 +213,5 @@ fn limits(log: &LogReport) -> String {
     let text = "What this does not prove: that everything that happened was recorded, and that \
                 the times are right. A checkpoint kept elsewhere (--checkpoint F) proves that \
                 nothing was taken back since.";
-    format!(
-        "{}{}",
-        labelled(0, "level:", 6, &level),
-        labelled(0, "", 0, text)
-    )
+    format!("{}{}", labelled(0, "level:", 6, &level), paragraph(0, text))
 }

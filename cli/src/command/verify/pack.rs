@@ -12,7 +12,7 @@ use super::{receipt, report};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::output::{count, day, labelled, plural};
+use crate::output::{count, day, labelled, paragraph, plural};
 use crate::pack_file::{self, Limits, PackFileError};
 
 pub fn run(
@@ -115,17 +115,14 @@ fn head(report: &PackReport, pin: &Pin) -> String {
             count(report.size)
         ),
     );
-    row("witnesses", "none asked for: the pin names none".to_owned());
+    row(
+        "witnesses",
+        super::report::witnesses(pin, &report.findings).to_owned(),
+    );
     row("time", "the ledger's word: no witness bounds it".to_owned());
     row("completeness", completeness(report));
     row("decisions", decisions(report));
-    row(
-        "signatures",
-        format!(
-            "{} valid, each by an identity with the role at that entry",
-            count(counts.signatures)
-        ),
-    );
+    row("signatures", signatures(report));
     text
 }
 
@@ -173,6 +170,28 @@ fn decisions(report: &PackReport) -> String {
     text
 }
 
+/// How many signatures hold; the claim about roles only where no finding says otherwise.
+fn signatures(report: &PackReport) -> String {
+    let number = report.counts.signatures;
+    let broken =
+        |finding: &Finding| finding.class == Class::Rule || finding.class == Class::Integrity;
+    let harmless = [Code::DeployedWithoutGrant, Code::DecisionDisagrees];
+    let mut wrong = report
+        .findings
+        .iter()
+        .filter(|it| broken(it) && !harmless.contains(&it.code));
+    match (number, wrong.next()) {
+        (0, _) => "none was reached".to_owned(),
+        (number, None) => {
+            format!(
+                "{} valid, each by an identity with the role at that entry",
+                count(number)
+            )
+        }
+        (number, Some(_)) => format!("{} valid", count(number)),
+    }
+}
+
 /// The level that was reached, and what it does not prove.
 fn limits(report: &PackReport) -> String {
     if report
@@ -185,7 +204,7 @@ fn limits(report: &PackReport) -> String {
     let level = labelled(0, "level:", 6, "threads: shown entries only");
     let text = "What this does not prove: that everything that happened was recorded, that the \
                 times are right, and what nobody signed. README.txt in the pack says more.";
-    format!("{level}{}", labelled(0, "", 0, text))
+    format!("{level}{}", paragraph(0, text))
 }
 
 fn to_json(report: &PackReport) -> Value {

@@ -13,7 +13,7 @@ use super::report;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::output::{labelled, minute};
+use crate::output::{labelled, minute, paragraph};
 
 /// What a receipt cannot say.
 const LIMITS: &str = "A receipt proves inclusion and nothing else: that this entry stands in the \
@@ -42,6 +42,7 @@ pub fn run(
                         text.push_str(&line);
                         items.push(item);
                         findings.extend(wrong);
+                        findings.extend(verifier::pack::quorum_finding(pin, proven.checkpoint()));
                         findings.extend(kept.and_then(|kept| compare(kept, proven.checkpoint())));
                     }
                 }
@@ -50,7 +51,7 @@ pub fn run(
     }
     let conclusion = report::conclusion(&findings, "the receipt");
     let list = report::findings(&findings);
-    let limits = labelled(0, "", 0, LIMITS);
+    let limits = paragraph(0, LIMITS);
     let json = report::joined(
         json!({ "receipts": items, "level": "inclusion" }),
         report::to_json(&findings),

@@ -6,27 +6,30 @@ use schemas::report::{Class, Code, Finding};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
-use crate::output::{labelled, wrap};
+use crate::output::{paragraph, wrap};
 
 /// Most findings of one code that are written out; `--json` has them all.
 const SHOWN_MAX: usize = 3;
 
 /// The findings that change the answer, most urgent first.
 pub fn findings(list: &[Finding]) -> String {
-    let mut groups: BTreeMap<(u8, Code), Vec<&Finding>> = BTreeMap::new();
+    // The verifier lists causes before what follows from them: the first of a code decides.
+    let mut groups: BTreeMap<(u8, usize), Vec<&Finding>> = BTreeMap::new();
+    let mut places: BTreeMap<Code, usize> = BTreeMap::new();
     for finding in list {
-        groups
-            .entry((rank(finding.class), finding.code))
-            .or_default()
-            .push(finding);
+        let next = places.len();
+        let place = *places.entry(finding.code).or_insert(next);
+        let group = groups.entry((rank(finding.class), place)).or_default();
+        group.push(finding);
     }
     if groups.is_empty() {
         return String::new();
     }
     let mut text = "\n  findings\n".to_owned();
-    for ((_, code), group) in &groups {
+    for group in groups.values() {
+        let code = group[0].code;
         let head = format!("{} · {} · {}", code.name(), group.len(), code.meaning());
-        text.push_str(&labelled(4, "", 0, &head));
+        text.push_str(&paragraph(4, &head));
         for finding in group.iter().take(SHOWN_MAX) {
             let entry = finding
                 .index
@@ -84,6 +87,18 @@ pub fn joined(mut first: Value, second: Value) -> Value {
         members.extend(more);
     }
     first
+}
+
+/// What the pin's witnesses say of the checkpoint.
+pub fn witnesses(pin: &verifier::pin::Pin, findings: &[Finding]) -> &'static str {
+    let missed = findings
+        .iter()
+        .any(|finding| finding.code == Code::QuorumMissed);
+    match (pin.quorum(), missed) {
+        (None, _) => "none asked for: the pin names none",
+        (Some(_), true) => "not as many as the pin asks for",
+        (Some(_), false) => "as many as the pin asks for",
+    }
 }
 
 #[cfg(test)]
