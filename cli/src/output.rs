@@ -85,11 +85,7 @@ pub fn table(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..count)
         .map(|at| {
-            rows.iter()
-                .filter_map(|row| row.get(at))
-                .map(|cell| columns(cell))
-                .max()
-                .unwrap_or(0)
+            rows.iter().filter_map(|row| row.get(at)).map(|cell| columns(cell)).max().unwrap_or(0)
         })
         .collect();
     let mut out = String::new();
@@ -146,13 +142,7 @@ pub fn indexes(list: &[u64]) -> String {
     }
     let texts: Vec<String> = runs
         .iter()
-        .map(|(from, to)| {
-            if from == to {
-                from.to_string()
-            } else {
-                format!("{from}-{to}")
-            }
-        })
+        .map(|(from, to)| if from == to { from.to_string() } else { format!("{from}-{to}") })
         .collect();
     texts.join(", ")
 }
@@ -163,20 +153,14 @@ mod tests {
 
     #[test]
     fn numbers_and_spans_read_well() {
-        for (number, expected) in [
-            (0, "0"),
-            (999, "999"),
-            (8120, "8,120"),
-            (1_234_567, "1,234,567"),
-        ] {
+        for (number, expected) in
+            [(0, "0"), (999, "999"), (8120, "8,120"), (1_234_567, "1,234,567")]
+        {
             assert_eq!(count(number), expected);
         }
-        for (ms, expected) in [
-            (5_000, "5 s"),
-            (720_000, "12 min"),
-            (68_400_000, "19 h"),
-            (273_600_000, "3 d 4 h"),
-        ] {
+        for (ms, expected) in
+            [(5_000, "5 s"), (720_000, "12 min"), (68_400_000, "19 h"), (273_600_000, "3 d 4 h")]
+        {
             assert_eq!(span(ms), expected);
         }
         assert_eq!(indexes(&[1174, 1175, 1180]), "1174-1175, 1180");

@@ -26,16 +26,8 @@ fn text(name: &str) -> String {
 /// its tool finished.
 fn check(name: &str, kind: EventKind, expected: &str, timed: bool) -> Body {
     let reading = adapter::read(text(name).as_bytes(), kind).unwrap();
-    assert_eq!(
-        format!("{}: {}", reading.format, reading.summary),
-        expected,
-        "{name}"
-    );
-    assert!(
-        reading.warnings.is_empty(),
-        "{name}: {:?}",
-        reading.warnings
-    );
+    assert_eq!(format!("{}: {}", reading.format, reading.summary), expected, "{name}");
+    assert!(reading.warnings.is_empty(), "{name}: {:?}", reading.warnings);
     assert!(reading.named.is_empty(), "{name} names an artifact");
     assert_eq!(reading.finished_at.is_some(), timed, "{name}");
     reading.body
@@ -44,24 +36,9 @@ fn check(name: &str, kind: EventKind, expected: &str, timed: bool) -> Body {
 #[test]
 fn every_report_is_read_without_warnings() {
     use EventKind as K;
-    check(
-        "unit.junit.xml",
-        K::Test,
-        "junit: 11 passed, 0 failed, 0 skipped",
-        true,
-    );
-    check(
-        "clippy.sarif",
-        K::Analysis,
-        "sarif-2.1.0: 0 errors, 7 warnings, 0 notes",
-        false,
-    );
-    check(
-        "sbom.cdx.json",
-        K::Sbom,
-        "cyclonedx-1.5: 27 components",
-        true,
-    );
+    check("unit.junit.xml", K::Test, "junit: 11 passed, 0 failed, 0 skipped", true);
+    check("clippy.sarif", K::Analysis, "sarif-2.1.0: 0 errors, 7 warnings, 0 notes", false);
+    check("sbom.cdx.json", K::Sbom, "cyclonedx-1.5: 27 components", true);
     check("coverage.json", K::Measurement, "json: 1 metric", false);
     check("review.json", K::Review, "json: 4 fields", false);
     check(
@@ -70,12 +47,7 @@ fn every_report_is_read_without_warnings() {
         "trivy: 3 vulnerabilities: 1 critical, 2 medium",
         false,
     );
-    check(
-        "scan-clean.trivy.json",
-        K::Vulnerabilities,
-        "trivy: 2 vulnerabilities: 2 medium",
-        false,
-    );
+    check("scan-clean.trivy.json", K::Vulnerabilities, "trivy: 2 vulnerabilities: 2 medium", false);
 }
 
 #[test]

@@ -109,29 +109,13 @@ impl<S: Store> Ledger<S> {
         accept_clock: bool,
     ) -> Result<Ledger<S>, LedgerError> {
         let vkey = pin.log().clone();
-        let origin: Origin = vkey
-            .name()
-            .as_str()
-            .parse()
-            .map_err(|cause| malformed("pin.txt", cause))?;
+        let origin: Origin =
+            vkey.name().as_str().parse().map_err(|cause| malformed("pin.txt", cause))?;
         let high_water = HighWater::of(high_water, &origin, &vkey);
-        let publisher = Publisher {
-            origin: origin.clone(),
-            vkey,
-            folder: folder.clone(),
-            high_water,
-        };
+        let publisher =
+            Publisher { origin: origin.clone(), vkey, folder: folder.clone(), high_water };
         let ring = Mutex::default();
-        Ok(Ledger {
-            store,
-            folder,
-            pin,
-            origin,
-            publisher,
-            clock,
-            accept_clock,
-            ring,
-        })
+        Ok(Ledger { store, folder, pin, origin, publisher, clock, accept_clock, ring })
     }
 
     /// The checks before the first signature; publishes what an earlier run had only committed.
@@ -149,14 +133,8 @@ impl<S: Store> Ledger<S> {
         };
         let frontier = verifier::merkle::Frontier::from_parts(head.size, head.peaks)
             .ok_or_else(|| malformed("head", "its peaks are not those of its size"))?;
-        let committed = Committed {
-            from: head.size,
-            leaves: Vec::new(),
-            frontier,
-        };
-        self.publisher
-            .publish(&self.store, &committed, &key)
-            .await?;
+        let committed = Committed { from: head.size, leaves: Vec::new(), frontier };
+        self.publisher.publish(&self.store, &committed, &key).await?;
         Ok(())
     }
 
@@ -193,10 +171,7 @@ impl<S: Store> Ledger<S> {
         if public == *self.pin.log() {
             Ok(key)
         } else {
-            Err(malformed(
-                "keys/log.pem",
-                "it is not the key that pin.txt names",
-            ))
+            Err(malformed("keys/log.pem", "it is not the key that pin.txt names"))
         }
     }
 
@@ -229,10 +204,7 @@ impl<S: Store> Ledger<S> {
                 Err(finding) => Err(finding),
                 Ok(it) => {
                     let (kind, statement) = (it.event.kind, it.event.statement);
-                    working
-                        .append(it)
-                        .await?
-                        .map(|place| (place, kind, statement))
+                    working.append(it).await?.map(|place| (place, kind, statement))
                 }
             });
         }
@@ -245,30 +217,17 @@ impl<S: Store> Ledger<S> {
         &self,
         batch: Vec<Submission>,
     ) -> Result<Vec<Result<Incoming, Finding>>, LedgerError> {
-        let ring = self
-            .ring
-            .lock()
-            .map(|ring| Arc::clone(&ring))
-            .unwrap_or_default();
+        let ring = self.ring.lock().map(|ring| Arc::clone(&ring)).unwrap_or_default();
         let version = ring.version();
-        let (envelopes, projects): (Vec<Vec<u8>>, Vec<_>) = batch
-            .into_iter()
-            .map(|it| (it.envelope, it.project))
-            .unzip();
+        let (envelopes, projects): (Vec<Vec<u8>>, Vec<_>) =
+            batch.into_iter().map(|it| (it.envelope, it.project)).unzip();
         let read = move || (read_all(&envelopes, &ring), envelopes);
-        let (events, envelopes) = tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|_| LedgerError::Abandoned)?;
+        let (events, envelopes) =
+            tokio::task::spawn_blocking(read).await.map_err(|_| LedgerError::Abandoned)?;
         let parts = events.into_iter().zip(envelopes).zip(projects);
         Ok(parts
             .map(|((event, envelope), filed)| match event {
-                Ok((event, keys)) => Ok(Incoming {
-                    event,
-                    keys,
-                    ring: version,
-                    filed,
-                    envelope,
-                }),
+                Ok((event, keys)) => Ok(Incoming { event, keys, ring: version, filed, envelope }),
                 Err(cause) => Err(Finding::new(cause.code, None, cause.detail)),
             })
             .collect())
@@ -305,14 +264,7 @@ impl<S: Store> Ledger<S> {
                 Ok((place, kind, statement)) => {
                     let receipt = receipt_of(&mut read, &mut tiles, &place, checkpoint).await?;
                     let (index, repeated) = (place.last(), place.repeated);
-                    Ok(Logged {
-                        index,
-                        kind,
-                        repeated,
-                        receipt,
-                        notices: place.notices,
-                        statement,
-                    })
+                    Ok(Logged { index, kind, repeated, receipt, notices: place.notices, statement })
                 }
             });
         }
@@ -325,13 +277,7 @@ impl<S: Store> Ledger<S> {
         envelope: Vec<u8>,
     ) -> Result<Place, LedgerError> {
         let event = Event::read(&envelope).map_err(|cause| malformed("own event", cause))?;
-        let it = Incoming {
-            event,
-            keys: Vec::new(),
-            ring: None,
-            filed: None,
-            envelope,
-        };
+        let it = Incoming { event, keys: Vec::new(), ring: None, filed: None, envelope };
         working.append(it).await?.map_err(LedgerError::Refused)
     }
 
@@ -358,25 +304,13 @@ impl<S: Store> Ledger<S> {
         environment: &Environment,
     ) -> Result<Option<EnvironmentSlice>, LedgerError> {
         let mut loader = self.loader().await?;
-        loader
-            .know(&[ThreadId::Environment(environment.clone())])
-            .await?;
-        Ok(loader
-            .state
-            .environment(environment)
-            .ok()
-            .flatten()
-            .cloned())
+        loader.know(&[ThreadId::Environment(environment.clone())]).await?;
+        Ok(loader.state.environment(environment).ok().flatten().cloned())
     }
 
     /// Digests whose hex begins with these digits, of which there are at least eight.
     pub async fn find(&self, prefix: &str) -> Result<Vec<Digest>, LedgerError> {
-        Ok(self
-            .store
-            .snapshot()
-            .await?
-            .find_artifacts(prefix, 16)
-            .await?)
+        Ok(self.store.snapshot().await?.find_artifacts(prefix, 16).await?)
     }
 
     /// Evaluates the policy in force without logging anything.
@@ -396,12 +330,7 @@ impl<S: Store> Ledger<S> {
         from: EntryIndex,
         to: EntryIndex,
     ) -> Result<Vec<Stored>, LedgerError> {
-        Ok(self
-            .store
-            .snapshot()
-            .await?
-            .read_range(from, to, 32 << 20)
-            .await?)
+        Ok(self.store.snapshot().await?.read_range(from, to, 32 << 20).await?)
     }
 
     /// All entries of a thread, oldest first, walked back from its head.
@@ -417,12 +346,7 @@ impl<S: Store> Ledger<S> {
             return Err(LedgerError::NoEntry(index));
         }
         let mut read = self.store.snapshot().await?;
-        let place = Place {
-            first: index,
-            parts: 1,
-            repeated: false,
-            notices: Vec::new(),
-        };
+        let place = Place { first: index, parts: 1, repeated: false, notices: Vec::new() };
         receipt_of(&mut read, &mut Tiles::default(), &place, &checkpoint).await
     }
 
@@ -435,18 +359,13 @@ impl<S: Store> Ledger<S> {
     /// The published checkpoint note.
     pub async fn checkpoint(&self) -> Result<String, LedgerError> {
         let published = self.store.snapshot().await?.checkpoint().await?;
-        published
-            .map(|(_, note)| note)
-            .ok_or(LedgerError::NoEntry(0))
+        published.map(|(_, note)| note).ok_or(LedgerError::NoEntry(0))
     }
 
     /// What a signer here has seen: the published checkpoint.
     pub async fn seen(&self) -> Result<Seen, LedgerError> {
         let checkpoint = self.published().await?;
-        Ok(Seen {
-            size: checkpoint.size(),
-            root: *checkpoint.root(),
-        })
+        Ok(Seen { size: checkpoint.size(), root: *checkpoint.root() })
     }
 
     pub fn attachment(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
@@ -478,15 +397,9 @@ pub(crate) async fn walk_thread<R: Read>(
         let entry = verifier::entry::Entry::parse(&stored.entry)
             .map_err(|cause| malformed(format!("entry {index}"), cause))?;
         let line = entry.thread(thread).ok_or_else(|| {
-            malformed(
-                format!("entry {index}"),
-                format!("it is not on thread {thread}"),
-            )
+            malformed(format!("entry {index}"), format!("it is not on thread {thread}"))
         })?;
-        next = line
-            .before
-            .map(|link| link.index)
-            .filter(|before| *before < index);
+        next = line.before.map(|link| link.index).filter(|before| *before < index);
         found.push(stored);
     }
     found.reverse();
@@ -505,9 +418,7 @@ async fn receipt_of<R: Read>(
     stored.sort_by_key(|stored| stored.index);
     let mut receipts = Vec::with_capacity(stored.len());
     for stored in stored {
-        let proof = tiles
-            .inclusion(read, stored.index, checkpoint.size())
-            .await?;
+        let proof = tiles.inclusion(read, stored.index, checkpoint.size()).await?;
         let checkpoint = format_note(checkpoint.note());
         receipts.push(Receipt {
             extra: Some(stored.entry),
@@ -518,11 +429,7 @@ async fn receipt_of<R: Read>(
     }
     if receipts.is_empty() {
         let detail = format!("entry {} is not in the database", place.first);
-        return Err(LedgerError::Refused(Finding::new(
-            Code::EntryMissing,
-            None,
-            detail,
-        )));
+        return Err(LedgerError::Refused(Finding::new(Code::EntryMissing, None, detail)));
     }
     Ok(format_receipts(&receipts))
 }

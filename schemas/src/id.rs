@@ -11,17 +11,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     #[error("not {expected}: {found:?}")]
-    Malformed {
-        expected: &'static str,
-        found: String,
-    },
+    Malformed { expected: &'static str, found: String },
 }
 
 fn malformed(expected: &'static str, found: &str) -> IdError {
-    IdError::Malformed {
-        expected,
-        found: found.chars().take(80).collect(),
-    }
+    IdError::Malformed { expected, found: found.chars().take(80).collect() }
 }
 
 /// Largest integer that every JSON reader keeps exactly: 2^53 - 1.
@@ -114,11 +108,7 @@ macro_rules! text_id {
             type Err = IdError;
             fn from_str(text: &str) -> Result<$name, IdError> {
                 let check: fn(&str) -> bool = $check;
-                if check(text) {
-                    Ok($name(text.into()))
-                } else {
-                    Err(malformed($expected, text))
-                }
+                if check(text) { Ok($name(text.into())) } else { Err(malformed($expected, text)) }
             }
         }
         impl fmt::Display for $name {
@@ -171,9 +161,7 @@ pub struct Origin(Arc<str>);
 text_id!(
     Origin,
     |text| (1..=255).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'+'),
+        && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'+'),
     "a log origin (1 to 255 printable ASCII bytes without space and +)"
 );
 
@@ -182,37 +170,23 @@ fn is_name(text: &str) -> bool {
     let start = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     (1..=63).contains(&bytes.len())
         && start(&bytes[0])
-        && bytes
-            .iter()
-            .all(|byte| start(byte) || matches!(byte, b'.' | b'_' | b'-'))
+        && bytes.iter().all(|byte| start(byte) || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 /// The name of a project: `[a-z0-9][a-z0-9._-]{0,62}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Project(Arc<str>);
-text_id!(
-    Project,
-    is_name,
-    "a project name ([a-z0-9][a-z0-9._-]{0,62})"
-);
+text_id!(Project, is_name, "a project name ([a-z0-9][a-z0-9._-]{0,62})");
 
 /// The name of an environment inside its project: `[a-z0-9][a-z0-9._-]{0,62}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EnvironmentName(Arc<str>);
-text_id!(
-    EnvironmentName,
-    is_name,
-    "an environment name ([a-z0-9][a-z0-9._-]{0,62})"
-);
+text_id!(EnvironmentName, is_name, "an environment name ([a-z0-9][a-z0-9._-]{0,62})");
 
 /// The name of an identity: `[a-z0-9][a-z0-9._-]{0,62}`; a pseudonym if you like.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentityName(Arc<str>);
-text_id!(
-    IdentityName,
-    is_name,
-    "an identity name ([a-z0-9][a-z0-9._-]{0,62})"
-);
+text_id!(IdentityName, is_name, "an identity name ([a-z0-9][a-z0-9._-]{0,62})");
 
 /// One environment of one project, written `project/name`; ordered by that text.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -252,13 +226,9 @@ impl fmt::Debug for Environment {
 impl FromStr for Environment {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Environment, IdError> {
-        let (project, name) = text
-            .split_once('/')
-            .ok_or_else(|| malformed("an environment (project/name)", text))?;
-        Ok(Environment {
-            project: project.parse()?,
-            name: name.parse()?,
-        })
+        let (project, name) =
+            text.split_once('/').ok_or_else(|| malformed("an environment (project/name)", text))?;
+        Ok(Environment { project: project.parse()?, name: name.parse()? })
     }
 }
 string_serde!(Environment);
@@ -298,10 +268,7 @@ impl DigestAlgorithm {
         if self.fits(hex.len()) && is_lower_hex(hex) {
             return Ok(());
         }
-        Err(malformed(
-            "a digest of that algorithm in lower-case hex",
-            hex,
-        ))
+        Err(malformed("a digest of that algorithm in lower-case hex", hex))
     }
 
     fn fits(self, hex_digits: usize) -> bool {
@@ -381,9 +348,7 @@ impl FromStr for Digest {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Digest, IdError> {
         let expected = "a digest (sha256:, sha384:, sha512: or gitCommit: and lower-case hex)";
-        let (name, hex) = text
-            .split_once(':')
-            .ok_or_else(|| malformed(expected, text))?;
+        let (name, hex) = text.split_once(':').ok_or_else(|| malformed(expected, text))?;
         let algorithm =
             DigestAlgorithm::from_name(name).ok_or_else(|| malformed(expected, text))?;
         algorithm.check(hex)?;
@@ -413,19 +378,13 @@ impl Time {
             return None;
         }
         for (byte, shape) in text.iter().zip(SHAPE) {
-            let fits = if *shape == b'0' {
-                byte.is_ascii_digit()
-            } else {
-                byte == shape
-            };
+            let fits = if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
             if !fits {
                 return None;
             }
         }
         let number = |from: usize, to: usize| {
-            text[from..to]
-                .iter()
-                .fold(0i32, |sum, byte| sum * 10 + i32::from(byte - b'0'))
+            text[from..to].iter().fold(0i32, |sum, byte| sum * 10 + i32::from(byte - b'0'))
         };
         let part = |from: usize| i8::try_from(number(from, from + 2)).ok();
         let date =
@@ -436,9 +395,7 @@ impl Time {
         }
         let days = i64::from((date - EPOCH).get_days());
         let seconds = i64::from(hour * 3600 + minute * 60 + second);
-        Some(Time(
-            (days * 86_400 + seconds) * 1000 + i64::from(number(20, 23)),
-        ))
+        Some(Time((days * 86_400 + seconds) * 1000 + i64::from(number(20, 23))))
     }
 
     /// Reads any RFC 3339 time, as other tools write them, down to the millisecond.
@@ -446,9 +403,7 @@ impl Time {
         if text.len() > 64 {
             return None;
         }
-        text.parse::<jiff::Timestamp>()
-            .ok()
-            .map(|stamp| Time(stamp.as_millisecond()))
+        text.parse::<jiff::Timestamp>().ok().map(|stamp| Time(stamp.as_millisecond()))
     }
 
     pub fn plus_ms(self, ms: i64) -> Time {
@@ -526,11 +481,7 @@ mod tests {
     fn digests_are_lower_case_and_of_the_right_length() {
         let hex = "ab".repeat(32);
         assert!(format!("sha256:{hex}").parse::<Digest>().is_ok());
-        assert!(
-            format!("gitCommit:{}", &hex[..40])
-                .parse::<Digest>()
-                .is_ok()
-        );
+        assert!(format!("gitCommit:{}", &hex[..40]).parse::<Digest>().is_ok());
         for bad in [
             format!("sha256:{}", hex.to_uppercase()),
             format!("sha256:{}", &hex[..62]),

@@ -6,20 +6,12 @@ use std::time::{Duration, Instant};
 pub fn describe() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
+    let model = info.lines().find_map(|line| line.strip_prefix("model name"));
     let model = model.map_or("unknown", |text| text.trim_start_matches([' ', '\t', ':']));
     let rustc = std::process::Command::new("rustc").arg("-V").output();
-    let rustc = rustc.map_or_else(
-        |_| String::new(),
-        |it| String::from_utf8_lossy(&it.stdout).into(),
-    );
-    format!(
-        "{cores} cores of {model}; {}; {}",
-        std::env::consts::ARCH,
-        rustc.trim()
-    )
+    let rustc =
+        rustc.map_or_else(|_| String::new(), |it| String::from_utf8_lossy(&it.stdout).into());
+    format!("{cores} cores of {model}; {}; {}", std::env::consts::ARCH, rustc.trim())
 }
 
 /// How long something takes.
@@ -48,8 +40,5 @@ pub fn median(mut figures: Vec<f64>) -> f64 {
 /// The word after `--name`, as a number.
 pub fn option(name: &str, default: u64) -> u64 {
     let mut words = std::env::args().skip_while(|word| word != name);
-    words
-        .nth(1)
-        .and_then(|word| word.parse().ok())
-        .unwrap_or(default)
+    words.nth(1).and_then(|word| word.parse().ok()).unwrap_or(default)
 }

@@ -209,11 +209,7 @@ impl Fold {
             Some(Ok(signed)) => signed,
         };
         check_envelope(entry, &signed.event)?;
-        Ok(Open {
-            signed,
-            entries: Vec::with_capacity(1),
-            time_before: self.chain.time(),
-        })
+        Ok(Open { signed, entries: Vec::with_capacity(1), time_before: self.chain.time() })
     }
 
     /// Folds a statement at its last part.
@@ -226,9 +222,7 @@ impl Fold {
             time: last.time,
             time_before: open.time_before.unwrap_or(last.time),
         };
-        let Signed {
-            event, keys, filed, ..
-        } = &*open.signed;
+        let Signed { event, keys, filed, .. } = &*open.signed;
         let judged = check_genesis(event, &self.ledger, at.index)
             .map_err(Refusal::Rule)
             .and_then(|()| judge(&self.state, event, keys, filed.as_ref(), &at));
@@ -253,10 +247,7 @@ impl Fold {
         for notice in std::mem::take(&mut accepted.notices) {
             self.find(notice);
         }
-        let relied = accepted
-            .relied
-            .iter()
-            .map(|(entry, key)| (at.index, *entry, *key));
+        let relied = accepted.relied.iter().map(|(entry, key)| (at.index, *entry, *key));
         self.relied.extend(relied);
         self.state.apply(event, &accepted, at);
         match &event.body {
@@ -288,31 +279,21 @@ impl Fold {
             return Ok(());
         }
         let (said, threads) = (body.root, heads.threads);
-        let detail = format!(
-            "says {} threads, {said}; found {threads}, {}",
-            body.threads, heads.root
-        );
+        let detail =
+            format!("says {} threads, {said}; found {threads}, {}", body.threads, heads.root);
         Err(Finding::new(Code::HeadsMismatch, Some(index), detail))
     }
 
     fn finish(mut self) -> LogReport {
         if self.open.is_some() && !self.halted {
             let index = Some(self.chain.next());
-            self.find(Finding::new(
-                Code::PartsBroken,
-                index,
-                "the log ends within a statement",
-            ));
+            self.find(Finding::new(Code::PartsBroken, index, "the log ends within a statement"));
         }
         if let Some(trust) = self.state.trust().cloned() {
             for (decision, entry, key) in std::mem::take(&mut self.relied) {
                 if trust.is_tainted(&key, entry) {
                     let detail = format!("on entry {entry}, signed by {}", key.short());
-                    self.find(Finding::new(
-                        Code::ReliedOnCompromisedKey,
-                        Some(decision),
-                        detail,
-                    ));
+                    self.find(Finding::new(Code::ReliedOnCompromisedKey, Some(decision), detail));
                 }
             }
         }
@@ -342,22 +323,13 @@ pub fn check_envelope(entry: &Entry, event: &Event) -> Result<(), Finding> {
     let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
     if (entry.envelope, entry.envelope_bytes) != (event.envelope, event.envelope_bytes) {
         let (size, hash) = (event.envelope_bytes, event.envelope);
-        return broken(
-            Code::EnvelopeMismatch,
-            format!("{size} bytes that hash to {hash}"),
-        );
+        return broken(Code::EnvelopeMismatch, format!("{size} bytes that hash to {hash}"));
     }
     if entry.statement != event.statement {
-        return broken(
-            Code::StatementMismatch,
-            format!("it holds {}", event.statement),
-        );
+        return broken(Code::StatementMismatch, format!("it holds {}", event.statement));
     }
     if entry.predicate_type != event.predicate_type {
-        return broken(
-            Code::TypeMismatch,
-            format!("it says {}", event.predicate_type),
-        );
+        return broken(Code::TypeMismatch, format!("it says {}", event.predicate_type));
     }
     Ok(())
 }
@@ -388,28 +360,19 @@ pub fn compare_lines(entry: &Entry, expected: &[ThreadLine]) -> Result<(), Findi
         return Ok(());
     }
     let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
-    let names = |lines: &[ThreadLine]| {
-        lines
-            .iter()
-            .map(|line| line.thread.to_string())
-            .collect::<Vec<_>>()
-    };
+    let names =
+        |lines: &[ThreadLine]| lines.iter().map(|line| line.thread.to_string()).collect::<Vec<_>>();
     if names(&entry.threads) != names(expected) {
-        let detail = format!(
-            "has {:?}, the statement gives {:?}",
-            names(&entry.threads),
-            names(expected)
-        );
+        let detail =
+            format!("has {:?}, the statement gives {:?}", names(&entry.threads), names(expected));
         return broken(Code::ThreadsNotDerived, detail);
     }
     for (found, expected) in entry.threads.iter().zip(expected) {
         let thread = &found.thread;
         if found.position > expected.position {
             let missing = expected.position;
-            let detail = format!(
-                "{thread}: position {missing} is missing before {}",
-                found.position
-            );
+            let detail =
+                format!("{thread}: position {missing} is missing before {}", found.position);
             return broken(Code::ThreadGap, detail);
         }
         if found.position < expected.position {
@@ -417,10 +380,8 @@ pub fn compare_lines(entry: &Entry, expected: &[ThreadLine]) -> Result<(), Findi
             return broken(Code::PositionTwice, detail);
         }
         if found.before != expected.before {
-            let detail = format!(
-                "{thread}: names another entry before position {}",
-                found.position
-            );
+            let detail =
+                format!("{thread}: names another entry before position {}", found.position);
             return broken(Code::ThreadBroken, detail);
         }
     }

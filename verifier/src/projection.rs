@@ -83,10 +83,7 @@ impl State {
 
     /// A state that knows nothing yet but the control thread, which it is given.
     pub fn partial(control: ControlSlice, head: Option<Head>) -> Result<State, TrustError> {
-        let mut state = State {
-            partial: true,
-            ..State::default()
-        };
+        let mut state = State { partial: true, ..State::default() };
         state.know(ThreadId::Control, head);
         state.set_control(control)?;
         Ok(state)
@@ -145,8 +142,7 @@ impl State {
         signers: Option<&[KeyId]>,
     ) {
         if let Some(signers) = signers {
-            self.statements
-                .insert(&statement, project.as_ref(), signers);
+            self.statements.insert(&statement, project.as_ref(), signers);
         }
         self.known_statements.insert((statement, project));
     }
@@ -160,11 +156,7 @@ impl State {
     }
 
     fn require(&self, thread: &ThreadId) -> Result<(), Missing> {
-        if self.knows(thread) {
-            Ok(())
-        } else {
-            Err(Missing::Thread(thread.clone()))
-        }
+        if self.knows(thread) { Ok(()) } else { Err(Missing::Thread(thread.clone())) }
     }
 
     pub fn artifact(&self, digest: &Digest) -> Result<Option<&ArtifactSlice>, Missing> {
@@ -236,11 +228,7 @@ impl State {
     /// stay unknown.
     pub fn advance(&mut self, entry: &Entry, leaf: Hash) {
         for line in &entry.threads {
-            let head = Head {
-                position: line.position,
-                index: entry.index,
-                leaf,
-            };
+            let head = Head { position: line.position, index: entry.index, leaf };
             if let Some(known) = self.threads.get_mut(&line.thread) {
                 known.head = Some(head);
             } else if !self.partial {
@@ -319,21 +307,14 @@ impl State {
             .par_iter()
             .map(|(thread, head)| merkle::leaf_hash(&self.heads_line(thread, head)))
             .collect();
-        Ok(HeadsRoot {
-            threads: leaves.len() as u64,
-            root: merkle::root_of(&leaves),
-        })
+        Ok(HeadsRoot { threads: leaves.len() as u64, root: merkle::root_of(&leaves) })
     }
 }
 
 /// Writes `KIND ID POSITION INDEX LEAFHASH SLICEHASH`, `-` where a thread has no slice.
 pub fn heads_line(thread: &ThreadId, head: &Head, slice: Option<Hash>) -> Vec<u8> {
     let slice = slice.map_or_else(|| "-".to_owned(), |hash| hash.to_string());
-    format!(
-        "{thread} {} {} {} {slice}",
-        head.position, head.index, head.leaf
-    )
-    .into_bytes()
+    format!("{thread} {} {} {} {slice}", head.position, head.index, head.leaf).into_bytes()
 }
 
 /// Who signed which statement, in about thirty bytes for each.

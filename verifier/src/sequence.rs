@@ -31,11 +31,7 @@ pub struct Placed {
 
 impl Sequence {
     pub fn new(origin: &Origin, state: State, chain: Chain) -> Sequence {
-        Sequence {
-            state,
-            chain,
-            ledger: genesis_prev(origin),
-        }
+        Sequence { state, chain, ledger: genesis_prev(origin) }
     }
 
     /// An empty log of this name.
@@ -53,11 +49,7 @@ impl Sequence {
     ) -> Result<(Vec<Placed>, Accepted), Refusal> {
         let parts = derive_threads(event, filed, &self.ledger);
         let index = self.chain.next() + parts.len() as u64 - 1;
-        let at = Moment {
-            index,
-            time,
-            time_before: self.chain.time().unwrap_or(time),
-        };
+        let at = Moment { index, time, time_before: self.chain.time().unwrap_or(time) };
         check_genesis(event, &self.ledger, index).map_err(Refusal::Rule)?;
         let accepted = judge(&self.state, event, signed_by, filed, &at)?;
         let lines = parts
@@ -92,19 +84,12 @@ impl Sequence {
 
 /// The lines by which the next entry joins these threads.
 pub fn thread_lines(state: &State, threads: &[ThreadId]) -> Result<Vec<ThreadLine>, Missing> {
-    threads
-        .iter()
-        .map(|thread| thread_line(state, thread))
-        .collect()
+    threads.iter().map(|thread| thread_line(state, thread)).collect()
 }
 
 fn thread_line(state: &State, thread: &ThreadId) -> Result<ThreadLine, Missing> {
     let (position, before) = behind(state.head(thread)?);
-    Ok(ThreadLine {
-        thread: thread.clone(),
-        position,
-        before,
-    })
+    Ok(ThreadLine { thread: thread.clone(), position, before })
 }
 
 /// Whether an entry joins just these threads at their heads, as [`thread_lines`] would say it.
@@ -118,9 +103,6 @@ pub fn joins(entry: &Entry, state: &State, threads: &[ThreadId]) -> bool {
 
 /// The place behind a head: of a thread without one, the first.
 fn behind(head: Option<&Head>) -> (u64, Option<Link>) {
-    let link = |head: &Head| Link {
-        index: head.index,
-        leaf: head.leaf,
-    };
+    let link = |head: &Head| Link { index: head.index, leaf: head.leaf };
     (head.map_or(0, |head| head.position + 1), head.map(link))
 }

@@ -31,10 +31,7 @@ impl KeyRing {
     /// The keys in force in a state; none before entry 0.
     pub fn of(state: &State) -> KeyRing {
         let version = state.control().trust.as_ref().map(|trust| trust.statement);
-        let mut ring = KeyRing {
-            version,
-            ..KeyRing::default()
-        };
+        let mut ring = KeyRing { version, ..KeyRing::default() };
         if let Some(trust) = state.trust() {
             ring.extend(trust.public_keys());
         }
@@ -108,16 +105,11 @@ fn signer(
     signature: &EnvelopeSignature,
     attempts: &mut usize,
 ) -> Option<KeyId> {
-    let named: Option<Hash> = signature
-        .keyid
-        .as_deref()
-        .and_then(|text| text.parse().ok());
+    let named: Option<Hash> = signature.keyid.as_deref().and_then(|text| text.parse().ok());
     let mut fits = |id: &KeyId| {
         *attempts += 1;
         *attempts <= ATTEMPTS_MAX
-            && ring
-                .get(id)
-                .is_some_and(|key| key.verify(message, &signature.sig).is_ok())
+            && ring.get(id).is_some_and(|key| key.verify(message, &signature.sig).is_ok())
     };
     if let Some(id) = named.filter(|id| ring.get(id).is_some())
         && fits(&id)
@@ -127,10 +119,7 @@ fn signer(
     if event.kind.is_own() {
         return None;
     }
-    ring.order
-        .iter()
-        .find(|id| Some(**id) != named && fits(id))
-        .copied()
+    ring.order.iter().find(|id| Some(**id) != named && fits(id)).copied()
 }
 
 /// Reads envelopes and checks their signatures, over all cores; the answers keep the order.

@@ -50,15 +50,9 @@ impl LedgerHistory {
         let entry = Entry::parse(&stored.entry).map_err(|cause| broken(&cause))?;
         let event = stored.envelope.as_deref().map(Event::read).transpose();
         let event = event.map_err(|cause| broken(&cause))?;
-        let signers = event
-            .as_ref()
-            .map_or_else(Vec::new, |event| self.signers(event, entry.index));
-        Ok(Line {
-            leaf: merkle::leaf_hash(&stored.entry),
-            entry,
-            event,
-            signers,
-        })
+        let signers =
+            event.as_ref().map_or_else(Vec::new, |event| self.signers(event, entry.index));
+        Ok(Line { leaf: merkle::leaf_hash(&stored.entry), entry, event, signers })
     }
 
     /// The names behind the signatures that verify, by the trust document in force then.
@@ -88,10 +82,7 @@ impl LedgerHistory {
     ) -> Result<(Vec<Line>, EntryIndex), Failure> {
         let stored = self.service.entries(from, to)?;
         let next = stored.last().map_or(to, |last| last.index + 1);
-        let lines = stored
-            .iter()
-            .map(|stored| self.line(stored))
-            .collect::<Result<_, _>>()?;
+        let lines = stored.iter().map(|stored| self.line(stored)).collect::<Result<_, _>>()?;
         Ok((lines, next))
     }
 }

@@ -45,24 +45,12 @@ fn run(events: u64, artifacts: u64) {
     let itself = std::env::current_exe().unwrap();
     let number = |number: u64| number.to_string();
     let mut sender = Command::new(&itself)
-        .args([
-            SEND,
-            "--events",
-            &number(events),
-            "--artifacts",
-            &number(artifacts),
-        ])
+        .args([SEND, "--events", &number(events), "--artifacts", &number(artifacts)])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let status = Command::new(&itself)
-        .args([
-            VERIFY,
-            "--events",
-            &number(events),
-            "--artifacts",
-            &number(artifacts),
-        ])
+        .args([VERIFY, "--events", &number(events), "--artifacts", &number(artifacts)])
         .stdin(sender.stdout.take().unwrap())
         .status()
         .unwrap();
@@ -89,10 +77,8 @@ pub fn send() {
 
 pub fn verify() {
     let artifacts = option("--artifacts", 1);
-    let mut log = Pipe {
-        input: BufReader::with_capacity(1 << 20, io::stdin()),
-        rows: Rows::default(),
-    };
+    let mut log =
+        Pipe { input: BufReader::with_capacity(1 << 20, io::stdin()), rows: Rows::default() };
     let before = peak_mb();
     let (report, took) = time(|| verify_log(&ORIGIN.parse().unwrap(), &mut log).unwrap());
     let peak = peak_mb();
@@ -108,10 +94,7 @@ pub fn verify() {
 /// The most memory that this process has had (VmHWM), in MB.
 fn peak_mb() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap();
     kib * 1024.0 / 1e6
 }
@@ -190,11 +173,7 @@ impl Rows {
 
 fn unnamed_file() -> io::Result<File> {
     let path = std::env::temp_dir().join(format!("attestry-bench-{}", std::process::id()));
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(&path)?;
+    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)
 }

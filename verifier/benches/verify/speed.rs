@@ -32,11 +32,7 @@ pub fn measure() {
     let world = history.world;
     let origin = world.origin().clone();
     let signatures = signatures(&world.records);
-    let bytes: usize = world
-        .records
-        .iter()
-        .map(|it| it.envelope.as_ref().unwrap().len())
-        .sum();
+    let bytes: usize = world.records.iter().map(|it| it.envelope.as_ref().unwrap().len()).sum();
     println!(
         "verify: {} events about {ARTIFACTS} artifacts, envelopes of {} bytes, {} signatures",
         world.records.len(),
@@ -90,15 +86,9 @@ impl Rounds {
             let high = ratios.iter().copied().fold(0.0, f64::max);
             let range = format!("{low:.3}..{high:.3}");
             let (full, bare) = (rate(|it| it.0), rate(|it| it.1));
-            println!(
-                "{name:>8} {full:>12.0}/s {bare:>12.0}/s {:>7.3} {range:>17}",
-                median(ratios)
-            );
+            println!("{name:>8} {full:>12.0}/s {bare:>12.0}/s {:>7.3} {range:>17}", median(ratios));
         }
-        println!(
-            "(bound: 0.8 by the wall; {} rounds, medians)",
-            self.wall.len()
-        );
+        println!("(bound: 0.8 by the wall; {} rounds, medians)", self.wall.len());
     }
 }
 
@@ -152,19 +142,12 @@ fn signatures(records: &[Record]) -> Vec<Signed> {
         .flat_map(|bytes| {
             let envelope = parse_envelope(bytes).unwrap();
             let message = pae(PAYLOAD_TYPE, &envelope.payload);
-            envelope
-                .signatures
-                .into_iter()
-                .map(move |it| (it, message.clone()))
+            envelope.signatures.into_iter().map(move |it| (it, message.clone()))
         })
         .map(|(signature, message)| {
             let named = signature.keyid.unwrap().parse().unwrap();
             let key = Arc::clone(ring.get(&named).unwrap());
-            Signed {
-                message,
-                signature: signature.sig,
-                key,
-            }
+            Signed { message, signature: signature.sig, key }
         })
         .collect()
 }

@@ -74,12 +74,7 @@ impl Reading {
         let entry = Entry::parse(&record.entry);
         let event = record.envelope.as_ref().map(|bytes| {
             let event = Event::read(bytes)?;
-            Ok(Box::new(Signed::new(
-                event,
-                entry.as_ref().ok(),
-                ring,
-                ledger,
-            )))
+            Ok(Box::new(Signed::new(event, entry.as_ref().ok(), ring, ledger)))
         });
         let leaf = merkle::leaf_hash(&record.entry);
         Reading { leaf, entry, event }
@@ -99,13 +94,7 @@ impl Signed {
         });
         let filed = projects.next();
         let parts = derive_threads(&event, filed.as_ref(), ledger);
-        let mut signed = Signed {
-            event,
-            keys: Vec::new(),
-            filed,
-            parts,
-            ring: None,
-        };
+        let mut signed = Signed { event, keys: Vec::new(), filed, parts, ring: None };
         signed.check(ring);
         signed
     }

@@ -31,10 +31,7 @@ impl State {
         }
         let Some(project) = project else { return };
         if let Some(name) = event.environment() {
-            let environment = Environment {
-                project: project.clone(),
-                name: name.clone(),
-            };
+            let environment = Environment { project: project.clone(), name: name.clone() };
             self.apply_environment(event, accepted, &environment, at);
         }
         // The ledger itself is no artifact: its digest has no thread, so no slice either.
@@ -61,19 +58,15 @@ impl State {
                     statement: event.statement,
                     document: body.trust.clone(),
                 };
-                let control = ControlSlice {
-                    trust: Some(trust),
-                    ..std::mem::take(&mut self.control)
-                };
+                let control =
+                    ControlSlice { trust: Some(trust), ..std::mem::take(&mut self.control) };
                 // The rules have accepted the document, so it decodes.
                 if self.set_control(control).is_err() {
                     return;
                 }
             }
             Body::Policy(body, digest) => {
-                let revision = self
-                    .policy(&body.project)
-                    .map_or(0, |policy| policy.revision);
+                let revision = self.policy(&body.project).map_or(0, |policy| policy.revision);
                 let policy = PolicyInForce {
                     entry: at.index,
                     statement: event.statement,
@@ -102,9 +95,7 @@ impl State {
         }
         self.touch(thread);
         let slice = self.environments.entry(environment.clone()).or_default();
-        slice
-            .requests
-            .retain(|_, request| !request.is_expired(at.time));
+        slice.requests.retain(|_, request| !request.is_expired(at.time));
         let artifact = event
             .digests()
             .find(|digest| digest.algorithm() == schemas::id::DigestAlgorithm::Sha256);
@@ -169,9 +160,7 @@ fn add_approval(
     at: &Moment,
 ) {
     if body.outcome == ApprovalOutcome::Withdrawn {
-        request
-            .approvals
-            .retain(|approval| Some(approval.statement) != body.withdraws);
+        request.approvals.retain(|approval| Some(approval.statement) != body.withdraws);
         return;
     }
     request.approvals.push(ApprovalGiven {
@@ -201,11 +190,7 @@ fn apply_decision(slice: &mut EnvironmentSlice, body: &Decision, artifact: &Dige
             });
         }
         Outcome::Denied => {
-            if slice
-                .granted
-                .as_ref()
-                .is_some_and(|granted| granted.artifact == *artifact)
-            {
+            if slice.granted.as_ref().is_some_and(|granted| granted.artifact == *artifact) {
                 slice.granted = None;
             }
         }
@@ -219,24 +204,13 @@ fn apply_deployment(
     at: &Moment,
 ) {
     let (artifact, entry) = (artifact.clone(), at.index);
-    slice.last_attempt = Some(Attempt {
-        artifact: artifact.clone(),
-        entry,
-        result: body.result,
-    });
+    slice.last_attempt = Some(Attempt { artifact: artifact.clone(), entry, result: body.result });
     if body.result != DeploymentResult::Succeeded {
         return;
     }
-    let running = Running {
-        artifact,
-        entry,
-        time: at.time,
-    };
+    let running = Running { artifact, entry, time: at.time };
     if let Some(before) = slice.deployed.replace(running)
-        && slice
-            .deployed
-            .as_ref()
-            .is_some_and(|now| now.artifact != before.artifact)
+        && slice.deployed.as_ref().is_some_and(|now| now.artifact != before.artifact)
     {
         slice.previous = Some(before);
     }

@@ -22,12 +22,7 @@ impl<'o> Object<'o> {
     /// Starts an object; `end` closes it and whatever was opened around it.
     pub fn new(out: &'o mut Vec<u8>, end: &'static [u8]) -> Object<'o> {
         out.push(b'{');
-        Object {
-            start: out.len(),
-            out,
-            members: Vec::new(),
-            end,
-        }
+        Object { start: out.len(), out, members: Vec::new(), end }
     }
 
     /// Puts a comma before the next member, and says where that begins.
