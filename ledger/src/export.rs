@@ -24,7 +24,8 @@ use verifier::receipt::{Receipt, format_receipt};
 use verifier::sign;
 
 use crate::error::{LedgerError, malformed};
-use crate::ledger::{Ledger, Logged, Stored, Submission, walk_thread};
+use crate::ledger::{Ledger, Logged, Stored, Submission};
+use crate::reading::walk_thread;
 use crate::store::{Read, Store};
 use crate::tree::Tiles;
 
