@@ -16,8 +16,9 @@ use verifier::note::format_note;
 use verifier::pack::bag::{Files, Scope, seal};
 use verifier::pack::heads::{HeadProofs, LineProof, encode};
 use verifier::pack::shown::{entry_path, envelope_path, proof_path};
-use verifier::pack::{CHECKPOINT, EXTENSIONS, Extension, Extensions, HEADS, OPENING};
+use verifier::pack::{CHECKPOINT, EXTENSIONS, Extension, Extensions, HEADS, OPENING, PIN};
 use verifier::pack::{derived, gather, report};
+use verifier::pin::format_pin;
 use verifier::projection::{HeadsRoot, heads_line};
 use verifier::receipt::{Receipt, format_receipt};
 use verifier::sign;
@@ -106,7 +107,9 @@ impl<S: Store> Ledger<S> {
     }
 
     /// Adds what follows from the entries, and seals the bag.
-    fn complete(&self, scope: Scope, files: Files) -> Result<Exported, LedgerError> {
+    fn complete(&self, scope: Scope, mut files: Files) -> Result<Exported, LedgerError> {
+        // The check below wants the pin to be in its place already.
+        files.insert(PIN.to_owned(), format_pin(&self.pin).into_bytes());
         let (bare, _) = seal(&scope, String::new(), files.clone());
         let checked = verifier::pack::verify(bare, Some(&self.pin));
         let findings = derived::log_findings(&checked.findings);
@@ -118,7 +121,6 @@ impl<S: Store> Ledger<S> {
             rows: &checked.rows,
             findings: &findings,
         };
-        let mut files = files;
         files.extend(derived::files(&material));
         let readme = report::readme(&scope, &checked.shown);
         let (files, id) = seal(&scope, readme, files);
