@@ -79,6 +79,7 @@ impl<S: Store> Ledger<S> {
         let mut files = Files::new();
         let note = format_note(checkpoint.note());
         files.insert(CHECKPOINT.to_owned(), note.clone().into_bytes());
+        files.insert(PIN.to_owned(), format_pin(&self.pin).into_bytes());
         let mut seen = BTreeSet::new();
         for stored in shown.into_values() {
             self.add_entry(&mut files, &mut seen, &stored)?;
