@@ -113,9 +113,7 @@ fn read_xml(bytes: &[u8], kind: EventKind) -> Result<Reading, AdapterError> {
             junit::read(xml, &root)
         }
         "bom" => Err(AdapterError::CycloneDxXml),
-        other => Err(AdapterError::UnknownRoot {
-            root: error::shown(other),
-        }),
+        other => Err(AdapterError::UnknownRoot { root: error::shown(other) }),
     }
 }
 
@@ -138,12 +136,7 @@ mod tests {
             Ok(reading) => format!("{}: {}", reading.format, reading.summary),
             Err(error) => error.code().to_owned(),
         };
-        assert_eq!(
-            found,
-            expected,
-            "{}",
-            String::from_utf8_lossy(&bytes[..bytes.len().min(200)])
-        );
+        assert_eq!(found, expected, "{}", String::from_utf8_lossy(&bytes[..bytes.len().min(200)]));
     }
 
     #[test]
@@ -156,34 +149,19 @@ mod tests {
         check(cyclonedx, K::Sbom, "cyclonedx-1.6: 0 components");
         check(cyclonedx, K::Vulnerabilities, "wrong-kind");
         check(br#"{"version":"2.1.0","runs":[]}"#, K::Test, "wrong-kind");
-        check(
-            br#"{"SchemaVersion":2,"Results":[]}"#,
-            K::Analysis,
-            "wrong-kind",
-        );
-        check(
-            br#"{"coverage.line":83.2}"#,
-            K::Measurement,
-            "json: 1 metric",
-        );
+        check(br#"{"SchemaVersion":2,"Results":[]}"#, K::Analysis, "wrong-kind");
+        check(br#"{"coverage.line":83.2}"#, K::Measurement, "json: 1 metric");
         check(br#"{"text":"x"}"#, K::Note, "json: 1 field");
         check(br#"{"text":"x"}"#, K::Sbom, "format-unknown");
         check(b"<html/>", K::Test, "format-unknown");
-        check(
-            b"<bom xmlns='http://cyclonedx.org/schema/bom/1.6'/>",
-            K::Sbom,
-            "cyclonedx-xml",
-        );
+        check(b"<bom xmlns='http://cyclonedx.org/schema/bom/1.6'/>", K::Sbom, "cyclonedx-xml");
         check(b"PK\x03\x04", K::Test, "json-malformed");
     }
 
     #[test]
     fn a_file_of_another_kind_names_its_command() {
         let error = read(b"<testsuite/>", EventKind::Sbom).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "this is a JUnit report, which is no sbom"
-        );
+        assert_eq!(error.to_string(), "this is a JUnit report, which is no sbom");
         assert_eq!(error.hint(), "record it with `attestry record test`");
     }
 

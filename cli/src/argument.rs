@@ -19,10 +19,7 @@ pub struct LedgerArgs {
 
 impl LedgerArgs {
     pub fn dir(&self, io: &Io) -> PathBuf {
-        let dir = self
-            .ledger
-            .clone()
-            .or_else(|| io.var("ATTESTRY_LEDGER").map(PathBuf::from));
+        let dir = self.ledger.clone().or_else(|| io.var("ATTESTRY_LEDGER").map(PathBuf::from));
         io.path(dir.unwrap_or_else(|| PathBuf::from("ledger")))
     }
 }
@@ -38,10 +35,7 @@ pub struct ProjectArgs {
 impl ProjectArgs {
     /// The project that was named by option or environment, if any.
     pub fn named(&self, io: &Io) -> Result<Option<Project>, Failure> {
-        let text = self
-            .project
-            .as_deref()
-            .or_else(|| io.var("ATTESTRY_PROJECT"));
+        let text = self.project.as_deref().or_else(|| io.var("ATTESTRY_PROJECT"));
         text.map(parse_project).transpose()
     }
 }
@@ -59,8 +53,7 @@ pub fn parse_project(text: &str) -> Result<Project, Failure> {
     if text.is_empty() {
         return Err(empty("--project"));
     }
-    text.parse()
-        .map_err(|cause| Failure::usage(format!("--project: {cause}")))
+    text.parse().map_err(|cause| Failure::usage(format!("--project: {cause}")))
 }
 
 /// An option that got an empty word.
@@ -78,9 +71,9 @@ pub fn parse_environment(text: &str, project: Option<&Project>) -> Result<Enviro
         (true, _) => {
             let read: Environment = text.parse().map_err(|cause| wrong(&cause))?;
             match project.filter(|project| **project != read.project) {
-                Some(project) => Err(wrong(&format!(
-                    "{text} is no environment of project {project}"
-                ))),
+                Some(project) => {
+                    Err(wrong(&format!("{text} is no environment of project {project}")))
+                }
                 None => Ok(read),
             }
         }
@@ -100,10 +93,7 @@ pub fn project_of_environment(text: &str) -> Option<Project> {
 
 /// Reads a request's name: `P-118`, `p-118` or `118`.
 pub fn parse_request(text: &str) -> Result<EntryIndex, Failure> {
-    let digits = text
-        .strip_prefix("P-")
-        .or_else(|| text.strip_prefix("p-"))
-        .unwrap_or(text);
+    let digits = text.strip_prefix("P-").or_else(|| text.strip_prefix("p-")).unwrap_or(text);
     verifier::entry::integer(digits).ok_or_else(|| match text {
         "" => empty("the request"),
         _ => Failure::usage(format!("{text:?} is no request; write it as P-118")),
@@ -112,16 +102,12 @@ pub fn parse_request(text: &str) -> Result<EntryIndex, Failure> {
 
 /// Reads a time: RFC 3339, or a day, which begins at 00:00 UTC.
 pub fn parse_time(text: &str) -> Result<Time, Failure> {
-    let whole = if text.len() == 10 {
-        format!("{text}T00:00:00Z")
-    } else {
-        text.to_owned()
-    };
+    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     Time::parse_rfc3339(&whole).ok_or_else(|| match text {
         "" => empty("a time"),
-        _ => Failure::usage(format!(
-            "{text:?} is no time; write 2026-07-01 or 2026-07-01T09:00:00Z"
-        )),
+        _ => {
+            Failure::usage(format!("{text:?} is no time; write 2026-07-01 or 2026-07-01T09:00:00Z"))
+        }
     })
 }
 
@@ -158,10 +144,7 @@ mod tests {
 
     #[test]
     fn a_day_begins_at_midnight_utc() {
-        assert_eq!(
-            parse_time("2026-07-01").unwrap().to_string(),
-            "2026-07-01T00:00:00.000Z"
-        );
+        assert_eq!(parse_time("2026-07-01").unwrap().to_string(), "2026-07-01T00:00:00.000Z");
         let offset = parse_time("2026-07-01T02:00:00+02:00").unwrap();
         assert_eq!(offset.to_string(), "2026-07-01T00:00:00.000Z");
         for bad in ["", "yesterday", "2026-7-1", "2026-07-01T09:00"] {

@@ -147,10 +147,7 @@ const ELSEWHERE: [&str; 12] = [
 
 #[cfg(not(feature = "ledger"))]
 fn elsewhere(words: &[OsString]) -> Failure {
-    let word = words
-        .first()
-        .map(|word| word.to_string_lossy())
-        .unwrap_or_default();
+    let word = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
     if ELSEWHERE.contains(&word.as_ref()) {
         other_build(&format!("`attestry {word}`"))
     } else {

@@ -45,10 +45,7 @@ impl Draft {
     ) -> Result<Draft, Failure> {
         let statement = Statement::new(vec![subject], predicate_type, predicate);
         let payload = sign::payload_of(&statement).map_err(Failure::unexpected)?;
-        Ok(Draft {
-            payload,
-            attachments: Vec::new(),
-        })
+        Ok(Draft { payload, attachments: Vec::new() })
     }
 
     pub fn with(mut self, attachment: Vec<u8>) -> Draft {
@@ -84,21 +81,11 @@ impl Report {
 /// The event that a report gives. The report itself goes along as an attachment.
 pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
     let note = report.note();
-    let Report {
-        kind,
-        bytes,
-        reading,
-        ..
-    } = report;
+    let Report { kind, bytes, reading, .. } = report;
     let draft = match reading.body {
         Body::Sbom { predicate_type, .. } => return bill(frame, predicate_type, bytes),
         Body::Fields(text) => return fields(frame, kind, &text, &note, bytes),
-        Body::Test {
-            result,
-            passed,
-            warned,
-            failed,
-        } => {
+        Body::Test { result, passed, warned, failed } => {
             let body = Test {
                 result,
                 configuration: Vec::new(),
@@ -111,11 +98,7 @@ pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
         }
         Body::Vulnerabilities { scanner, metadata } => {
             let report = Some(note);
-            let body = Vulnerabilities {
-                scanner,
-                metadata,
-                report,
-            };
+            let body = Vulnerabilities { scanner, metadata, report };
             Draft::of(frame.subject, vulnerabilities::TYPE, body)
         }
         Body::Analysis { levels, suppressed } => {
@@ -129,10 +112,9 @@ pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
             };
             Draft::of(frame.subject, analysis::TYPE, body)
         }
-        Body::Measurement {
-            metrics,
-            measured_at,
-        } => measured(frame, metrics, measured_at, Some(note)),
+        Body::Measurement { metrics, measured_at } => {
+            measured(frame, metrics, measured_at, Some(note))
+        }
     };
     Ok(draft?.with(bytes))
 }
@@ -156,33 +138,23 @@ fn measured(
 
 /// A bill of materials: its own bytes are the predicate, or an attachment where they are too many.
 fn bill(frame: Frame, predicate_type: &str, bytes: Vec<u8>) -> Result<Draft, Failure> {
-    let Frame {
-        origin, subject, ..
-    } = frame;
+    let Frame { origin, subject, .. } = frame;
     // Base64 makes four bytes of three; the rest of an envelope is small.
     if bytes.len() / 3 * 4 + 65_536 < ENVELOPE_BYTES_MAX {
         let text = String::from_utf8(bytes).map_err(Failure::unexpected)?;
         let raw = RawValue::from_string(text.trim().to_owned()).map_err(Failure::unexpected)?;
         return Draft::of(subject, predicate_type, &*raw);
     }
-    let media_type = if predicate_type == sbom::TYPE_SPDX {
-        MEDIA_TYPES[1]
-    } else {
-        MEDIA_TYPES[0]
-    };
+    let media_type =
+        if predicate_type == sbom::TYPE_SPDX { MEDIA_TYPES[1] } else { MEDIA_TYPES[0] };
     let digest = BTreeMap::from([("sha256".to_owned(), sha256(&[&bytes]).to_string())]);
     let document = ResourceDescriptor {
         digest,
         media_type: Some(media_type.to_owned()),
         ..ResourceDescriptor::default()
     };
-    let attester = Attester {
-        id: format!("attestry:{origin}"),
-    };
-    let body = Reference {
-        attester,
-        references: vec![document],
-    };
+    let attester = Attester { id: format!("attestry:{origin}") };
+    let body = Reference { attester, references: vec![document] };
     Ok(Draft::of(subject, sbom::TYPE_REFERENCE, body)?.with(bytes))
 }
 
@@ -201,10 +173,7 @@ fn fields(
         members.push(member("project", &frame.project));
         members.push(member("nonce", &frame.nonce));
     }
-    let inner = text
-        .trim()
-        .strip_prefix('{')
-        .and_then(|text| text.strip_suffix('}'));
+    let inner = text.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
     members.push(inner.unwrap_or_default().trim().to_owned());
     let noted = match kind {
         EventKind::Analysis | EventKind::Measurement => Some("report"),
@@ -215,11 +184,7 @@ fn fields(
     let predicate = RawValue::from_string(format!("{{{}}}", members.join(",")));
     let predicate = predicate.map_err(Failure::unexpected)?;
     let draft = Draft::of(frame.subject, kind.line().predicate_type, &*predicate)?;
-    Ok(if noted.is_some() {
-        draft.with(bytes)
-    } else {
-        draft
-    })
+    Ok(if noted.is_some() { draft.with(bytes) } else { draft })
 }
 
 mod erased {
@@ -250,18 +215,13 @@ pub fn parse_source(text: &str) -> Result<Source, Failure> {
         Failure::new(Exit::Usage, "usage", format!("--source {text:?}: {what}"))
             .hint("write it as git+https://host/repo@<40 hex digits>: `git rev-parse HEAD`")
     };
-    let (uri, commit) = text
-        .rsplit_once('@')
-        .ok_or_else(|| wrong("no @COMMIT behind the URI"))?;
+    let (uri, commit) = text.rsplit_once('@').ok_or_else(|| wrong("no @COMMIT behind the URI"))?;
     let commit = Digest::new(DigestAlgorithm::GitCommit, commit)
         .map_err(|_| wrong("the commit is not in full, in lower-case hex digits"))?;
     if uri.is_empty() {
         return Err(wrong("no URI before the @"));
     }
-    Ok(Source {
-        uri: text.to_owned(),
-        commit,
-    })
+    Ok(Source { uri: text.to_owned(), commit })
 }
 
 /// A build as `attestry record build` states it.
@@ -273,11 +233,7 @@ pub fn build(
 ) -> Result<Draft, Failure> {
     let digest = BTreeMap::from([("gitCommit".to_owned(), source.commit.hex().to_owned())]);
     let uri = Some(source.uri.clone());
-    let dependency = ResourceDescriptor {
-        uri,
-        digest,
-        ..ResourceDescriptor::default()
-    };
+    let dependency = ResourceDescriptor { uri, digest, ..ResourceDescriptor::default() };
     let body = Build {
         build_definition: BuildDefinition {
             build_type: build::RECORDED_BUILD.to_owned(),
@@ -285,9 +241,7 @@ pub fn build(
             resolved_dependencies: vec![dependency],
         },
         run_details: RunDetails {
-            builder: Builder {
-                id: builder.to_owned(),
-            },
+            builder: Builder { id: builder.to_owned() },
             metadata: (times != Metadata::default()).then_some(times),
         },
     };
@@ -313,10 +267,7 @@ pub fn note(frame: Frame, text: &str) -> Result<Draft, Failure> {
 
 /// The ledger itself as a subject: it opens no artifact thread.
 pub fn ledger_subject(origin: &Origin) -> Subject {
-    Subject::of(
-        &Digest::sha256(&genesis_prev(origin)),
-        Some(origin.as_str()),
-    )
+    Subject::of(&Digest::sha256(&genesis_prev(origin)), Some(origin.as_str()))
 }
 
 #[cfg(test)]

@@ -57,11 +57,7 @@ impl Exit {
 
     /// The one of two answers that must be heard: 7 before 3 before 8 before 0.
     pub fn worse(self, other: Exit) -> Exit {
-        if other.weight() > self.weight() {
-            other
-        } else {
-            self
-        }
+        if other.weight() > self.weight() { other } else { self }
     }
 
     fn weight(self) -> u8 {
@@ -99,10 +95,8 @@ mod tests {
     use super::*;
 
     fn check(codes: &[Code], expected: Exit) {
-        let findings: Vec<Finding> = codes
-            .iter()
-            .map(|code| Finding::new(*code, None, ""))
-            .collect();
+        let findings: Vec<Finding> =
+            codes.iter().map(|code| Finding::new(*code, None, "")).collect();
         assert_eq!(Exit::of_findings(&findings), expected, "{codes:?}");
     }
 
@@ -112,14 +106,8 @@ mod tests {
         check(&[Code::RootsNotPinned], Exit::Done);
         check(&[Code::RulesUnknown], Exit::Unknown);
         check(&[Code::RulesUnknown, Code::RoleMissing], Exit::No);
-        check(
-            &[Code::ThreadGap, Code::RoleMissing, Code::RulesUnknown],
-            Exit::Integrity,
-        );
-        check(
-            &[Code::RoleMissing, Code::RootsNotPinned, Code::ThreadGap],
-            Exit::Integrity,
-        );
+        check(&[Code::ThreadGap, Code::RoleMissing, Code::RulesUnknown], Exit::Integrity);
+        check(&[Code::RoleMissing, Code::RootsNotPinned, Code::ThreadGap], Exit::Integrity);
     }
 
     #[test]
@@ -131,10 +119,7 @@ mod tests {
             (Code::EnvelopeMalformed, 3),
             (Code::RulesUnknown, 8),
         ] {
-            assert_eq!(
-                Exit::of_refusal(&Finding::new(code, None, "")).code(),
-                expected
-            );
+            assert_eq!(Exit::of_refusal(&Finding::new(code, None, "")).code(), expected);
         }
     }
 }

@@ -26,13 +26,7 @@ impl Failure {
         message: impl Into<String>,
     ) -> Failure {
         let (code, message) = (code.into(), message.into());
-        Failure {
-            exit,
-            code,
-            message,
-            details: Vec::new(),
-            hint: None,
-        }
+        Failure { exit, code, message, details: Vec::new(), hint: None }
     }
 
     pub fn usage(message: impl Into<String>) -> Failure {

@@ -61,9 +61,7 @@ impl History {
             #[cfg(feature = "ledger")]
             None => {
                 let service = crate::service::Service::open(&args.ledger, io)?;
-                Ok(History::Ledger(Box::new(
-                    ledger_history::LedgerHistory::new(service)?,
-                )))
+                Ok(History::Ledger(Box::new(ledger_history::LedgerHistory::new(service)?)))
             }
             #[cfg(not(feature = "ledger"))]
             None => Err(crate::command::other_build("reading a ledger")
@@ -157,12 +155,9 @@ impl History {
     pub fn thread(&self, thread: &ThreadId) -> Result<Vec<Line>, Failure> {
         match self {
             #[cfg(feature = "ledger")]
-            History::Ledger(it) => it
-                .service
-                .thread(thread)?
-                .iter()
-                .map(|stored| it.line(stored))
-                .collect(),
+            History::Ledger(it) => {
+                it.service.thread(thread)?.iter().map(|stored| it.line(stored)).collect()
+            }
             History::Pack(report) => Ok(report
                 .shown
                 .entries
@@ -191,10 +186,7 @@ impl History {
             History::Ledger(it) => it.service.find(prefix),
             History::Pack(report) => {
                 let known = report.state.artifacts().map(|(digest, _)| digest);
-                Ok(known
-                    .filter(|digest| digest.hex().starts_with(prefix))
-                    .cloned()
-                    .collect())
+                Ok(known.filter(|digest| digest.hex().starts_with(prefix)).cloned().collect())
             }
         }
     }
@@ -202,13 +194,8 @@ impl History {
     /// The projects with a grant or a policy.
     pub fn projects(&self) -> Result<Vec<Project>, Failure> {
         let control = self.control()?;
-        let granted = control
-            .trust
-            .iter()
-            .flat_map(|trust| &trust.document.grants);
-        let named = granted
-            .flat_map(|grant| &grant.projects)
-            .filter_map(|name| name.parse().ok());
+        let granted = control.trust.iter().flat_map(|trust| &trust.document.grants);
+        let named = granted.flat_map(|grant| &grant.projects).filter_map(|name| name.parse().ok());
         let mut projects: Vec<Project> = named.chain(control.policies.keys().cloned()).collect();
         projects.sort();
         projects.dedup();
@@ -229,9 +216,9 @@ impl History {
         match self {
             #[cfg(feature = "ledger")]
             History::Ledger(_) => false,
-            History::Pack(report) => !report
-                .state
-                .knows(&ThreadId::Environment(environment.clone())),
+            History::Pack(report) => {
+                !report.state.knows(&ThreadId::Environment(environment.clone()))
+            }
         }
     }
 
@@ -258,13 +245,8 @@ fn open_pack(name: &str, trust: Option<&str>, io: &mut Io) -> Result<History, Fa
     let report = verifier::pack::verify(files, pin.as_ref());
     if report.shown.entries.is_empty() {
         let finding = report.findings.first();
-        let unread = || {
-            Failure::new(
-                Exit::Integrity,
-                "pack-malformed",
-                format!("{name} shows nothing"),
-            )
-        };
+        let unread =
+            || Failure::new(Exit::Integrity, "pack-malformed", format!("{name} shows nothing"));
         return Err(finding.map_or_else(unread, |finding| broken(name, finding)));
     }
     if pin.is_none() {
@@ -305,10 +287,8 @@ pub fn read_pin(text: &str, io: &mut Io) -> Result<Pin, Failure> {
         return verifier::pin::parse_pin(&bytes).map_err(|cause| wrong(format!("{text}: {cause}")));
     }
     if text.matches('+').count() < 2 {
-        return Err(
-            Failure::new(Exit::NotFound, "file-not-found", format!("no file {text}"))
-                .hint("PIN is a file or a verifier key"),
-        );
+        return Err(Failure::new(Exit::NotFound, "file-not-found", format!("no file {text}"))
+            .hint("PIN is a file or a verifier key"));
     }
     verifier::pin::parse_pin(text.as_bytes()).map_err(|cause| wrong(cause.to_string()))
 }

@@ -37,15 +37,7 @@ impl<'a> Io<'a> {
         dir: impl Into<PathBuf>,
     ) -> Io<'a> {
         let (env, dir) = (BTreeMap::new(), dir.into());
-        Io {
-            stdin,
-            stdout,
-            stderr,
-            env,
-            dir,
-            watched: false,
-            json: false,
-        }
+        Io { stdin, stdout, stderr, env, dir, watched: false, json: false }
     }
 
     /// The streams given, with the process's environment and folder.
@@ -65,10 +57,7 @@ impl<'a> Io<'a> {
 
     /// An environment variable, unless it is absent or empty.
     pub fn var(&self, name: &str) -> Option<&str> {
-        self.env
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
@@ -77,20 +66,12 @@ impl<'a> Io<'a> {
 
     /// Writes one answer to standard output: the text, or the JSON object where that was asked.
     pub fn answer(&mut self, text: &str, json: &Value) -> Result<(), Failure> {
-        if self.json {
-            self.raw(format!("{json}\n").as_bytes())
-        } else {
-            self.say(text)
-        }
+        if self.json { self.raw(format!("{json}\n").as_bytes()) } else { self.say(text) }
     }
 
     /// Writes text to standard output, hidden characters escaped.
     pub fn say(&mut self, text: &str) -> Result<(), Failure> {
-        let end = if text.is_empty() || text.ends_with('\n') {
-            ""
-        } else {
-            "\n"
-        };
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         self.raw(format!("{}{end}", clean(text)).as_bytes())
     }
 

@@ -19,10 +19,7 @@ const KEY_BYTES_MAX: u64 = 16_384;
 
 /// Reads the key that `--key` or `ATTESTRY_KEY` names.
 pub fn load(args: &KeyArgs, io: &mut Io) -> Result<SigningKey, Failure> {
-    let named = args
-        .key
-        .clone()
-        .or_else(|| io.var("ATTESTRY_KEY").map(str::to_owned));
+    let named = args.key.clone().or_else(|| io.var("ATTESTRY_KEY").map(str::to_owned));
     match named {
         Some(spec) => read(&spec, io),
         None => Err(Failure::usage("no key to sign with")
@@ -68,28 +65,19 @@ fn read_file(name: &str, io: &Io, pem: &mut String) -> Result<(), Failure> {
     let file = File::open(io.path(name)).map_err(failed)?;
     // Asked of the open file: the one that is read is the one that was checked.
     check_private(name, &file)?;
-    file.take(KEY_BYTES_MAX)
-        .read_to_string(pem)
-        .map_err(failed)?;
+    file.take(KEY_BYTES_MAX).read_to_string(pem).map_err(failed)?;
     Ok(())
 }
 
 #[cfg(unix)]
 fn check_private(name: &str, file: &File) -> Result<(), Failure> {
     use std::os::unix::fs::MetadataExt;
-    let meta = file
-        .metadata()
-        .map_err(|cause| Failure::file(Path::new(name), &cause))?;
+    let meta = file.metadata().map_err(|cause| Failure::file(Path::new(name), &cause))?;
     if meta.is_file() && meta.mode() & 0o077 != 0 {
-        let message = format!(
-            "others can read the key file {name} (mode {:03o})",
-            meta.mode() & 0o777
-        );
-        return Err(
-            Failure::new(Exit::NotAllowed, "key-file-open", message).hint(format!(
-                "chmod 600 {name}, and think about who may have read it"
-            )),
-        );
+        let message =
+            format!("others can read the key file {name} (mode {:03o})", meta.mode() & 0o777);
+        return Err(Failure::new(Exit::NotAllowed, "key-file-open", message)
+            .hint(format!("chmod 600 {name}, and think about who may have read it")));
     }
     Ok(())
 }
@@ -110,12 +98,10 @@ pub fn generate() -> Result<SigningKey, Failure> {
 pub fn write_private(name: &Path, key: &SigningKey, io: &Io) -> Result<(), Failure> {
     let pem = key.to_pkcs8_pem().map_err(Failure::unexpected)?;
     let failed = |cause: std::io::Error| match cause.kind() {
-        std::io::ErrorKind::AlreadyExists => Failure::new(
-            Exit::Usage,
-            "file-exists",
-            format!("{} exists already", name.display()),
-        )
-        .hint("a key is never overwritten: choose another name"),
+        std::io::ErrorKind::AlreadyExists => {
+            Failure::new(Exit::Usage, "file-exists", format!("{} exists already", name.display()))
+                .hint("a key is never overwritten: choose another name")
+        }
         _ => Failure::file(name, &cause),
     };
     let mut options = OpenOptions::new();
@@ -123,9 +109,7 @@ pub fn write_private(name: &Path, key: &SigningKey, io: &Io) -> Result<(), Failu
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(io.path(name)).map_err(failed)?;
-    file.write_all(pem.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(failed)
+    file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 #[cfg(test)]
@@ -140,10 +124,8 @@ mod tests {
     ) -> T {
         let (mut stdin, mut stdout, mut stderr) = (stdin.as_bytes(), Vec::new(), Vec::new());
         let mut io = Io::new(&mut stdin, &mut stdout, &mut stderr, dir);
-        io.env = env
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        io.env =
+            env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         work(&mut io)
     }
 
@@ -156,22 +138,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let key = generate().unwrap();
         let pem = key.to_pkcs8_pem().unwrap();
-        with_io(
-            dir.path(),
-            &pem,
-            &[("SECRET", pem.as_str()), ("EMPTY", "")],
-            |io| {
-                write_private(Path::new("ci.pem"), &key, io).unwrap();
-                assert_eq!(code(read("ci.pem", io)), "key");
-                assert_eq!(code(read("-", io)), "key");
-                assert_eq!(code(read("env:SECRET", io)), "key");
-                assert_eq!(code(read("env:EMPTY", io)), "usage");
-                assert_eq!(code(read("", io)), "usage");
-                assert_eq!(code(read("missing.pem", io)), "file-not-found");
-                let again = write_private(Path::new("ci.pem"), &key, io).unwrap_err();
-                assert_eq!(again.code, "file-exists");
-            },
-        );
+        with_io(dir.path(), &pem, &[("SECRET", pem.as_str()), ("EMPTY", "")], |io| {
+            write_private(Path::new("ci.pem"), &key, io).unwrap();
+            assert_eq!(code(read("ci.pem", io)), "key");
+            assert_eq!(code(read("-", io)), "key");
+            assert_eq!(code(read("env:SECRET", io)), "key");
+            assert_eq!(code(read("env:EMPTY", io)), "usage");
+            assert_eq!(code(read("", io)), "usage");
+            assert_eq!(code(read("missing.pem", io)), "file-not-found");
+            let again = write_private(Path::new("ci.pem"), &key, io).unwrap_err();
+            assert_eq!(again.code, "file-exists");
+        });
     }
 
     #[cfg(unix)]
@@ -182,23 +159,14 @@ mod tests {
         let key = generate().unwrap();
         with_io(dir.path(), "", &[], |io| {
             write_private(Path::new("ci.pem"), &key, io).unwrap();
-            for (mode, expected) in [
-                (0o600, "key"),
-                (0o400, "key"),
-                (0o640, "key-file-open"),
-                (0o604, "key-file-open"),
-            ] {
+            for (mode, expected) in
+                [(0o600, "key"), (0o400, "key"), (0o640, "key-file-open"), (0o604, "key-file-open")]
+            {
                 let file = dir.path().join("ci.pem");
                 std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
                 let result = read("ci.pem", io);
                 if let Err(failure) = &result {
-                    assert!(
-                        failure
-                            .hint
-                            .as_deref()
-                            .unwrap_or_default()
-                            .starts_with("chmod 600 ")
-                    );
+                    assert!(failure.hint.as_deref().unwrap_or_default().starts_with("chmod 600 "));
                 }
                 assert_eq!(code(result), expected, "{mode:o}");
             }

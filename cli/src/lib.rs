@@ -47,9 +47,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io) -> u8 {
 fn usage(error: &clap::Error, io: &mut Io) -> Exit {
     let text = error.render().to_string();
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => io
-            .raw(text.as_bytes())
-            .map_or(Exit::Unexpected, |()| Exit::Done),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            io.raw(text.as_bytes()).map_or(Exit::Unexpected, |()| Exit::Done)
+        }
         _ if io.json => {
             let message = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
             io.fail(&Failure::usage(message))

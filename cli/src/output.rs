@@ -3,6 +3,8 @@
 pub mod gates;
 pub mod names;
 
+pub use verifier::policy::for_people as span;
+
 use std::fmt::Write as _;
 
 use schemas::id::Time;
@@ -83,11 +85,7 @@ pub fn table(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..count)
         .map(|at| {
-            rows.iter()
-                .filter_map(|row| row.get(at))
-                .map(|cell| columns(cell))
-                .max()
-                .unwrap_or(0)
+            rows.iter().filter_map(|row| row.get(at)).map(|cell| columns(cell)).max().unwrap_or(0)
         })
         .collect();
     let mut out = String::new();
@@ -123,19 +121,6 @@ pub fn plural(number: u64, one: &str, many: &str) -> String {
     }
 }
 
-/// A span in the units that matter: `3 d 4 h`, `19 h`, `12 min`, `5 s`.
-pub fn span(ms: i64) -> String {
-    let seconds = ms.max(0) / 1000;
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, _, _) => format!("{hours} h"),
-        (1..=6, 1.., _) => format!("{days} d {hours} h"),
-        _ => format!("{days} d"),
-    }
-}
-
 /// A time to the minute, UTC: `2026-11-20 17:00`.
 pub fn minute(time: Time) -> String {
     time.to_string()[..16].replace('T', " ")
@@ -157,13 +142,7 @@ pub fn indexes(list: &[u64]) -> String {
     }
     let texts: Vec<String> = runs
         .iter()
-        .map(|(from, to)| {
-            if from == to {
-                from.to_string()
-            } else {
-                format!("{from}-{to}")
-            }
-        })
+        .map(|(from, to)| if from == to { from.to_string() } else { format!("{from}-{to}") })
         .collect();
     texts.join(", ")
 }
@@ -174,20 +153,14 @@ mod tests {
 
     #[test]
     fn numbers_and_spans_read_well() {
-        for (number, expected) in [
-            (0, "0"),
-            (999, "999"),
-            (8120, "8,120"),
-            (1_234_567, "1,234,567"),
-        ] {
+        for (number, expected) in
+            [(0, "0"), (999, "999"), (8120, "8,120"), (1_234_567, "1,234,567")]
+        {
             assert_eq!(count(number), expected);
         }
-        for (ms, expected) in [
-            (5_000, "5 s"),
-            (720_000, "12 min"),
-            (68_400_000, "19 h"),
-            (273_600_000, "3 d 4 h"),
-        ] {
+        for (ms, expected) in
+            [(5_000, "5 s"), (720_000, "12 min"), (68_400_000, "19 h"), (273_600_000, "3 d 4 h")]
+        {
             assert_eq!(span(ms), expected);
         }
         assert_eq!(indexes(&[1174, 1175, 1180]), "1174-1175, 1180");

@@ -24,11 +24,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub const PACK: Limits = Limits {
-        file_bytes_max: 256 << 20,
-        total_bytes_max: 8 << 30,
-        files_max: 5_000_000,
-    };
+    pub const PACK: Limits =
+        Limits { file_bytes_max: 256 << 20, total_bytes_max: 8 << 30, files_max: 5_000_000 };
 }
 
 /// Why a container was not read: the files are not opened at all, or are no pack.
@@ -54,16 +51,8 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Files, PackFileError> {
     let failed = |cause| Failure::file(path, &cause);
     if path.is_dir() {
         let inner = path.join(FOLDER);
-        let root = if inner.is_dir() {
-            inner
-        } else {
-            path.to_owned()
-        };
-        let mut folder = Folder {
-            files: Files::new(),
-            total: 0,
-            limits,
-        };
+        let root = if inner.is_dir() { inner } else { path.to_owned() };
+        let mut folder = Folder { files: Files::new(), total: 0, limits };
         folder.read(&root, "")?;
         return Ok(folder.files);
     }
@@ -76,19 +65,13 @@ pub fn read_zip(reader: impl Read + Seek, limits: &Limits) -> Result<Files, Pack
     let mut archive = ZipArchive::new(reader)
         .map_err(|cause| malformed(format!("not a whole zip file: {cause}")))?;
     if archive.offset() != 0 || !archive.comment().is_empty() {
-        return Err(malformed(
-            "something stands before the archive, or a comment behind it",
-        ));
+        return Err(malformed("something stands before the archive, or a comment behind it"));
     }
     if archive.has_duplicate_names() {
         return Err(malformed("a name stands twice in the archive"));
     }
     if archive.len() > limits.files_max {
-        return Err(malformed(format!(
-            "{} files, at most {}",
-            archive.len(),
-            limits.files_max
-        )));
+        return Err(malformed(format!("{} files, at most {}", archive.len(), limits.files_max)));
     }
     let mut files = Files::new();
     let mut total = 0;
@@ -108,9 +91,7 @@ fn read_member(
     limits: &Limits,
 ) -> Result<Option<(String, Vec<u8>)>, PackFileError> {
     // The manifests hold a better digest than the archive's, and name the file that differs.
-    let options = ZipReadOptions::new()
-        .ignore_crc32(true)
-        .enforce_header_consistency(true);
+    let options = ZipReadOptions::new().ignore_crc32(true).enforce_header_consistency(true);
     let member = archive
         .by_index_with_options(number, options)
         .map_err(|cause| malformed(format!("member {number}: {cause}")))?;
@@ -140,10 +121,7 @@ fn read_member(
     let read = member.take(size + 1).read_to_end(&mut bytes);
     read.map_err(|cause| malformed(format!("{name}: {cause}")))?;
     if bytes.len() as u64 != size {
-        return Err(malformed(format!(
-            "{name} is cut off: {} of {size} bytes",
-            bytes.len()
-        )));
+        return Err(malformed(format!("{name} is cut off: {} of {size} bytes", bytes.len())));
     }
     Ok(Some((path, bytes)))
 }
@@ -155,16 +133,11 @@ const DIRECTORY: u32 = 0o040_000;
 fn take_room(name: &str, size: u64, total: &mut u64, limits: &Limits) -> Result<(), PackFileError> {
     if size > limits.file_bytes_max {
         let most = limits.file_bytes_max;
-        return Err(malformed(format!(
-            "{name} has {size} bytes, at most {most} are read"
-        )));
+        return Err(malformed(format!("{name} has {size} bytes, at most {most} are read")));
     }
     *total = total.saturating_add(size);
     if *total > limits.total_bytes_max {
-        return Err(malformed(format!(
-            "more than {} bytes in all",
-            limits.total_bytes_max
-        )));
+        return Err(malformed(format!("more than {} bytes in all", limits.total_bytes_max)));
     }
     Ok(())
 }
@@ -181,9 +154,8 @@ fn path_below(name: &str) -> Option<String> {
 /// True for a relative path of ordinary names.
 fn is_plain(path: &str) -> bool {
     let ordinary = |part: &str| !part.is_empty() && part != "." && part != "..";
-    let bytes = path
-        .bytes()
-        .all(|byte| byte != b'\\' && byte != b':' && byte >= 0x20 && byte != 0x7f);
+    let bytes =
+        path.bytes().all(|byte| byte != b'\\' && byte != b':' && byte >= 0x20 && byte != 0x7f);
     path.is_empty() || (bytes && path.len() <= 1024 && path.split('/').all(ordinary))
 }
 
@@ -200,15 +172,11 @@ impl Folder<'_> {
         for entry in std::fs::read_dir(dir).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
-            let name = name
-                .to_str()
-                .ok_or_else(|| malformed("a name is not UTF-8"))?;
+            let name = name.to_str().ok_or_else(|| malformed("a name is not UTF-8"))?;
             let path = format!("{prefix}{name}");
             let kind = entry.file_type().map_err(failed)?;
             if !is_plain(&path) || self.files.len() >= self.limits.files_max {
-                return Err(malformed(format!(
-                    "{path:?} is no name of a pack, or one too many"
-                )));
+                return Err(malformed(format!("{path:?} is no name of a pack, or one too many")));
             } else if kind.is_dir() {
                 self.read(&entry.path(), &format!("{path}/"))?;
             } else if kind.is_file() {

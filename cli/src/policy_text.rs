@@ -32,11 +32,7 @@ pub const TEMPLATE: &str = include_str!("policy_template.yaml");
 pub fn parse_policy(text: &str) -> Result<(PolicyDocument, Value), Vec<Problem>> {
     let mut yaml = yaml::read(text).map_err(sorted)?;
     let value = mem::take(&mut yaml.value);
-    let mut reading = Reading {
-        yaml,
-        problems: Vec::new(),
-        unread: Vec::new(),
-    };
+    let mut reading = Reading { yaml, problems: Vec::new(), unread: Vec::new() };
     reading.refuse_positions("", "", &value);
     let whole = serde_path_to_error::deserialize::<_, PolicyDocument>(&value);
     match whole {
@@ -63,15 +59,7 @@ fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 /// Fields whose values are lists.
-const LISTS: [&str; 7] = [
-    "environments",
-    "from",
-    "gates",
-    "builders",
-    "suites",
-    "roles",
-    "not",
-];
+const LISTS: [&str; 7] = ["environments", "from", "gates", "builders", "suites", "roles", "not"];
 
 /// Most unknown fields that are listed of one piece: each costs another reading of it.
 const UNKNOWN_MAX: usize = 20;
@@ -87,11 +75,7 @@ struct Reading {
 impl Reading {
     fn add(&mut self, path: &str, at_key: bool, message: String) {
         let (place, exact) = self.yaml.place(path);
-        let spot = if at_key && exact {
-            place.key
-        } else {
-            place.value
-        };
+        let spot = if at_key && exact { place.key } else { place.value };
         self.problems.push(problem(spot, path, message));
     }
 
@@ -145,10 +129,7 @@ impl Reading {
             }
         }
         if let Some(document) = document.filter(|_| complete) {
-            self.check(&PolicyDocument {
-                environments: rules,
-                ..document
-            });
+            self.check(&PolicyDocument { environments: rules, ..document });
         }
     }
 
@@ -193,8 +174,7 @@ impl Reading {
             None => (false, plain_message(&text, &path)),
         };
         if at_key {
-            self.problems
-                .retain(|known| !is_within(place_of(known), &path));
+            self.problems.retain(|known| !is_within(place_of(known), &path));
         }
         if !self.problems.iter().any(|known| place_of(known) == path) {
             self.add(&path, at_key, message);
@@ -219,15 +199,8 @@ fn take_list(value: &mut Value, field: &str) -> Vec<Value> {
 
 /// Stands for a gate that could not be read; its id is none that a policy could hold.
 fn unread_gate() -> GateRule {
-    let gate = Provenance {
-        builders: Vec::new(),
-        source: String::new(),
-    };
-    GateRule {
-        id: "(unread)".to_owned(),
-        why: None,
-        gate: Gate::Provenance(gate),
-    }
+    let gate = Provenance { builders: Vec::new(), source: String::new() };
+    GateRule { id: "(unread)".to_owned(), why: None, gate: Gate::Provenance(gate) }
 }
 
 #[cfg(test)]
@@ -241,21 +214,14 @@ mod tests {
         let found = parse_policy(text).unwrap_err();
         assert_eq!(found.len(), expected.len(), "{text}\n{found:#?}");
         for (problem, (line, column, part)) in found.iter().zip(expected) {
-            assert_eq!(
-                (problem.line, problem.column),
-                (*line, *column),
-                "{text}\n{problem:?}"
-            );
+            assert_eq!((problem.line, problem.column), (*line, *column), "{text}\n{problem:?}");
             assert!(problem.message.contains(part), "{}", problem.message);
         }
     }
 
     /// A policy of one environment; its gates begin on line 6.
     fn gates(gates: &str) -> String {
-        let lines: String = gates
-            .lines()
-            .map(|line| format!("      {line}\n"))
-            .collect();
+        let lines: String = gates.lines().map(|line| format!("      {line}\n")).collect();
         format!("{HEAD}environments:\n  - name: prod\n    gates:\n{lines}")
     }
 
@@ -266,15 +232,9 @@ mod tests {
             let (document, value) = parse_policy(&text).unwrap_or_else(|p| panic!("{p:#?}"));
             assert_eq!(document.project.as_str(), project);
             assert_eq!(document.environments.len(), 2);
-            assert_eq!(
-                serde_json::from_value::<PolicyDocument>(value).unwrap(),
-                document
-            );
+            assert_eq!(serde_json::from_value::<PolicyDocument>(value).unwrap(), document);
             let again = serde_json::to_value(&document).unwrap();
-            assert_eq!(
-                serde_json::from_value::<PolicyDocument>(again).unwrap(),
-                document
-            );
+            assert_eq!(serde_json::from_value::<PolicyDocument>(again).unwrap(), document);
             assert!(text.lines().all(|line| line.len() <= 80));
         }
     }
@@ -285,23 +245,14 @@ mod tests {
         let (document, value) = parse_policy(&text.replace('\n', "\r\n")).unwrap();
         let gate = r#"{"kind":"measurement","metric":"a","min":80,"max":"83.40"}"#;
         assert!(value.to_string().contains(gate), "{value}");
-        assert_eq!(
-            serde_json::from_value::<PolicyDocument>(value).unwrap(),
-            document
-        );
+        assert_eq!(serde_json::from_value::<PolicyDocument>(value).unwrap(), document);
     }
 
     #[test]
     fn gates_are_read_one_by_one() {
         for (text, expected) in [
-            (
-                "- evidence: { kind: sbom, max_ages: 7d }",
-                &[(6, 33, "did you mean `max_age`?")][..],
-            ),
-            (
-                "- sook: { in: a, for: 1h }",
-                &[(6, 9, "`sook`; did you mean `soak`?")],
-            ),
+            ("- evidence: { kind: sbom, max_ages: 7d }", &[(6, 33, "did you mean `max_age`?")][..]),
+            ("- sook: { in: a, for: 1h }", &[(6, 9, "`sook`; did you mean `soak`?")]),
             ("- window: {}", &[(6, 9, "known: id, why, provenance")]),
             ("- größe: 1", &[(6, 9, "unknown field `größe`")]),
             ("- id: a", &[(6, 9, "a gate names one of")]),
@@ -309,15 +260,9 @@ mod tests {
                 "- evidence: { kind: sbom }\n  approvals: { count: 1, roles: [qa] }",
                 &[(6, 9, "write them as two")],
             ),
-            (
-                "- soak",
-                &[(6, 9, "expected a mapping, found string \"soak\"")],
-            ),
+            ("- soak", &[(6, 9, "expected a mapping, found string \"soak\"")]),
             ("- [soak]", &[(6, 9, "a list does not belong here")]),
-            (
-                "- soak: [a, 24h]",
-                &[(6, 15, "`soak: { in: staging, for: 24h }`")],
-            ),
+            ("- soak: [a, 24h]", &[(6, 15, "`soak: { in: staging, for: 24h }`")]),
         ] {
             refuse(&gates(text), expected);
         }
@@ -326,42 +271,18 @@ mod tests {
     #[test]
     fn fields_are_read_one_by_one() {
         for (text, expected) in [
-            (
-                "- evidence: { kind: tests }",
-                &[(6, 27, "did you mean `test`?")][..],
-            ),
-            (
-                "- evidence: { kind: true }",
-                &[(6, 27, "expected a word, found boolean `true`")],
-            ),
-            (
-                "- evidence: { result: passed }",
-                &[(6, 19, "`kind` is missing")],
-            ),
-            (
-                "- evidence: { kin: sbom }",
-                &[(6, 21, "did you mean `kind`?")],
-            ),
-            (
-                "- evidence: { kind: sbom, max_age: 7 }",
-                &[(6, 42, "`max_age: 7d`")],
-            ),
-            (
-                "- evidence: { kind: sbom, max_age: 7w }",
-                &[(6, 42, "write 30s, 15m, 24h or 7d")],
-            ),
-            (
-                "- evidence: { kind: sbom, max_age: }",
-                &[(6, 40, "no value here")],
-            ),
+            ("- evidence: { kind: tests }", &[(6, 27, "did you mean `test`?")][..]),
+            ("- evidence: { kind: true }", &[(6, 27, "expected a word, found boolean `true`")]),
+            ("- evidence: { result: passed }", &[(6, 19, "`kind` is missing")]),
+            ("- evidence: { kin: sbom }", &[(6, 21, "did you mean `kind`?")]),
+            ("- evidence: { kind: sbom, max_age: 7 }", &[(6, 42, "`max_age: 7d`")]),
+            ("- evidence: { kind: sbom, max_age: 7w }", &[(6, 42, "write 30s, 15m, 24h or 7d")]),
+            ("- evidence: { kind: sbom, max_age: }", &[(6, 40, "no value here")]),
             (
                 "- evidence: { kind: measurement, metric: a, min: .5 }",
                 &[(6, 56, "not a plain decimal number")],
             ),
-            (
-                "- evidence: { kind: measurement, metric: 5, min: 1e3 }",
-                &[(6, 48, "a string")],
-            ),
+            ("- evidence: { kind: measurement, metric: 5, min: 1e3 }", &[(6, 48, "a string")]),
             (
                 "- evidence:\n    kind: test\n    sweets: [a]\n    resutl: passed",
                 &[(8, 11, "`sweets`"), (9, 11, "`result`")],
@@ -382,26 +303,11 @@ mod tests {
                 "- vulnerabilities:\n    max:\n      critical: 0\n      high: few",
                 &[(9, 19, "expected a whole number")],
             ),
-            (
-                "- vulnerabilities: { max: [0] }",
-                &[(6, 33, "`max: { critical: 0 }`")],
-            ),
-            (
-                "- approvals: { count: -1, roles: [qa] }",
-                &[(6, 29, "a whole number")],
-            ),
-            (
-                "- approvals: { count: two, roles: qa }",
-                &[(6, 29, "`count: 2`")],
-            ),
-            (
-                "- approvals: { count: 2, roles: [qa, [a]] }",
-                &[(6, 44, "a list does not")],
-            ),
-            (
-                "- approvals: { count: 2, roles: [yes, 1] }",
-                &[(6, 45, "expected a string")],
-            ),
+            ("- vulnerabilities: { max: [0] }", &[(6, 33, "`max: { critical: 0 }`")]),
+            ("- approvals: { count: -1, roles: [qa] }", &[(6, 29, "a whole number")]),
+            ("- approvals: { count: two, roles: qa }", &[(6, 29, "`count: 2`")]),
+            ("- approvals: { count: 2, roles: [qa, [a]] }", &[(6, 44, "a list does not")]),
+            ("- approvals: { count: 2, roles: [yes, 1] }", &[(6, 45, "expected a string")]),
         ] {
             refuse(&gates(text), expected);
         }
@@ -430,46 +336,19 @@ mod tests {
     fn heads_and_environments_are_checked() {
         let two = "environments:\n  - name: a\n    gates: []\n  - name: b\n    gates: []\n";
         for (text, expected) in [
-            (
-                "x".to_owned(),
-                &[(1, 1, "expected a mapping, found string")][..],
-            ),
+            ("x".to_owned(), &[(1, 1, "expected a mapping, found string")][..]),
             ("null".to_owned(), &[(1, 1, "")]),
-            (
-                "[a, b, []]".to_owned(),
-                &[(1, 1, "a list does not belong here")],
-            ),
+            ("[a, b, []]".to_owned(), &[(1, 1, "a list does not belong here")]),
             ("{}".to_owned(), &[(1, 1, "`apiVersion` is missing")]),
             (HEAD.to_owned() + "x: 1\n", &[(3, 1, "unknown field `x`")]),
             (HEAD.to_owned(), &[(1, 1, "`environments` is missing")]),
-            (
-                format!("{HEAD}environments: []\n"),
-                &[(3, 15, "0 environments")],
-            ),
-            (
-                format!("{HEAD}environments: {{a: 1}}\n"),
-                &[(3, 15, "expected a list")],
-            ),
-            (
-                format!("{HEAD}{two}extra: 1\n"),
-                &[(8, 1, "unknown field `extra`")],
-            ),
-            (
-                format!("{HEAD}{two}    from: [c, a]\n"),
-                &[(8, 12, "no environment is named `c`")],
-            ),
-            (
-                format!("{HEAD}{two}    form: [a]\n"),
-                &[(8, 5, "did you mean `from`?")],
-            ),
-            (
-                format!("{HEAD}{two}    from: a\n"),
-                &[(8, 11, "expected a list, found string")],
-            ),
-            (
-                two.replace("name: a", "name: A"),
-                &[(1, 1, "`apiVersion`"), (2, 11, "\"A\"")],
-            ),
+            (format!("{HEAD}environments: []\n"), &[(3, 15, "0 environments")]),
+            (format!("{HEAD}environments: {{a: 1}}\n"), &[(3, 15, "expected a list")]),
+            (format!("{HEAD}{two}extra: 1\n"), &[(8, 1, "unknown field `extra`")]),
+            (format!("{HEAD}{two}    from: [c, a]\n"), &[(8, 12, "no environment is named `c`")]),
+            (format!("{HEAD}{two}    form: [a]\n"), &[(8, 5, "did you mean `from`?")]),
+            (format!("{HEAD}{two}    from: a\n"), &[(8, 11, "expected a list, found string")]),
+            (two.replace("name: a", "name: A"), &[(1, 1, "`apiVersion`"), (2, 11, "\"A\"")]),
             (
                 format!("{HEAD}{}", two.replace("[]", "")),
                 &[(5, 10, "no value"), (7, 10, "no value")],
@@ -505,10 +384,7 @@ policy.yaml:6:33: unknown field `max_ages`; did you mean `max_age`? (known:
         for mutant in mutants {
             match parse_policy(&mutant) {
                 Ok((document, value)) => {
-                    assert_eq!(
-                        serde_json::from_value::<PolicyDocument>(value).unwrap(),
-                        document
-                    );
+                    assert_eq!(serde_json::from_value::<PolicyDocument>(value).unwrap(), document);
                 }
                 Err(problems) => {
                     assert!(!problems.is_empty() && problems.is_sorted_by_key(|p| p.line));

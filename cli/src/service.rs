@@ -32,11 +32,7 @@ pub struct Service {
 
 fn runtime() -> Result<Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(Failure::unexpected)
+    builder.worker_threads(2).enable_all().build().map_err(Failure::unexpected)
 }
 
 /// Where the high-water file is kept: outside of the ledger's own folder, so that whoever puts an
@@ -76,9 +72,7 @@ impl Service {
     }
 
     fn wait<T>(&self, work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, Failure> {
-        self.runtime
-            .block_on(work)
-            .map_err(|cause| failure_of(&cause))
+        self.runtime.block_on(work).map_err(|cause| failure_of(&cause))
     }
 
     pub fn origin(&self) -> &Origin {
@@ -257,11 +251,9 @@ fn failure_of(cause: &LedgerError) -> Failure {
             Failure::new(Exit::NotFound, "no-ledger", message)
                 .hint("name it with --ledger DIR or ATTESTRY_LEDGER, or make one: attestry init")
         }
-        LedgerError::NoEntry(index) => Failure::new(
-            Exit::NotFound,
-            "no-entry",
-            format!("there is no entry {index}"),
-        ),
+        LedgerError::NoEntry(index) => {
+            Failure::new(Exit::NotFound, "no-entry", format!("there is no entry {index}"))
+        }
         LedgerError::Forked(_) => Failure::new(Exit::Integrity, "forked", chain).hint(
             "this ledger does not continue what it has published: stop using it, keep a copy, \
              and find out which backup was put back",

@@ -36,17 +36,13 @@ pub fn read(text: &str, io: &Io) -> Result<Written, Failure> {
         return Ok(Written::File(PathBuf::from(text), digest));
     }
     if path.is_dir() {
-        return Err(Failure::usage(format!(
-            "{text} is a folder; a subject is a file or a digest"
-        ))
-        .hint("pack it into one file first: the digest of that file is what gets deployed"));
+        return Err(Failure::usage(format!("{text} is a folder; a subject is a file or a digest"))
+            .hint("pack it into one file first: the digest of that file is what gets deployed"));
     }
     match text.split_once(':') {
         Some((algorithm, hex)) => read_digest(text, algorithm, hex),
-        None => Err(
-            Failure::new(Exit::NotFound, "file-not-found", format!("no file {text}"))
-                .hint("a subject is a file, or a digest such as sha256:9f2c41d0…"),
-        ),
+        None => Err(Failure::new(Exit::NotFound, "file-not-found", format!("no file {text}"))
+            .hint("a subject is a file, or a digest such as sha256:9f2c41d0…")),
     }
 }
 
@@ -54,13 +50,9 @@ fn read_digest(text: &str, algorithm: &str, hex: &str) -> Result<Written, Failur
     let Some(known) = DigestAlgorithm::from_name(algorithm) else {
         return Err(not_a_digest(text));
     };
-    let is_hex = hex
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let is_hex = hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     if !is_hex {
-        return Err(Failure::usage(format!(
-            "{text} is not in lower-case hex digits"
-        )));
+        return Err(Failure::usage(format!("{text} is not in lower-case hex digits")));
     }
     if let Ok(digest) = Digest::new(known, hex) {
         return Ok(Written::Digest(digest));
@@ -71,15 +63,10 @@ fn read_digest(text: &str, algorithm: &str, hex: &str) -> Result<Written, Failur
         DigestAlgorithm::Sha512 => 128,
     };
     match hex.len() {
-        0..DIGITS_MIN => Err(
-            Failure::usage(format!("{text} has {} digits", hex.len())).hint(format!(
-                "{DIGITS_MIN} digits are enough where the log knows the artifact"
-            )),
-        ),
+        0..DIGITS_MIN => Err(Failure::usage(format!("{text} has {} digits", hex.len()))
+            .hint(format!("{DIGITS_MIN} digits are enough where the log knows the artifact"))),
         length if length < whole => Ok(Written::Prefix(known, hex.to_owned())),
-        length => Err(Failure::usage(format!(
-            "{length} digits are too many for {algorithm}"
-        ))),
+        length => Err(Failure::usage(format!("{length} digits are too many for {algorithm}"))),
     }
 }
 
@@ -173,9 +160,6 @@ mod tests {
         assert_eq!(only("ab", vec![digest("ab")]).unwrap(), digest("ab"));
         assert_eq!(only("ab", vec![]).unwrap_err().code, "subject-unknown");
         let both = only("a", vec![digest("ab"), digest("ac")]).unwrap_err();
-        assert_eq!(
-            (both.code.as_ref(), both.details.len()),
-            ("subject-ambiguous", 2)
-        );
+        assert_eq!((both.code.as_ref(), both.details.len()), ("subject-ambiguous", 2));
     }
 }

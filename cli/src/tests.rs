@@ -14,18 +14,11 @@ fn attestry(line: &[&str]) -> Ran {
     let dir = tempfile::tempdir().unwrap();
     let (mut stdin, mut stdout, mut stderr) = (std::io::empty(), Vec::new(), Vec::new());
     let mut io = Io::new(&mut stdin, &mut stdout, &mut stderr, dir.path());
-    io.env
-        .insert("HOME".to_owned(), dir.path().display().to_string());
-    let words = std::iter::once("attestry")
-        .chain(line.iter().copied())
-        .map(OsString::from);
+    io.env.insert("HOME".to_owned(), dir.path().display().to_string());
+    let words = std::iter::once("attestry").chain(line.iter().copied()).map(OsString::from);
     let exit = run(words, &mut io);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran {
-        exit,
-        stdout: text(stdout),
-        stderr: text(stderr),
-    }
+    Ran { exit, stdout: text(stdout), stderr: text(stderr) }
 }
 
 fn each_command(command: &clap::Command, path: &str, check: &mut dyn FnMut(&str, &clap::Command)) {
@@ -48,11 +41,7 @@ fn every_help_starts_with_an_example_and_fits_80_columns() {
         words.push("--help");
         let ran = attestry(&words);
         assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""), "{words:?}");
-        assert!(
-            ran.stdout.starts_with("Example:\n  attestry"),
-            "{words:?}: {}",
-            ran.stdout
-        );
+        assert!(ran.stdout.starts_with("Example:\n  attestry"), "{words:?}: {}", ran.stdout);
         for row in ran.stdout.lines() {
             assert!(output::columns(row) <= 80, "{words:?}: {row:?}");
         }
@@ -76,59 +65,27 @@ fn wrong_usage_is_two_and_says_what_to_do() {
     check(&[], 2, "Usage: attestry");
     check(&["frobnicate"], 2, "frobnicate");
     check(&["verify", "pack.zip"], 2, "verified against what?");
-    check(
-        &["verify", "pack.zip", "--trust", ""],
-        2,
-        "is your variable empty?",
-    );
-    check(
-        &["verify", "pack.zip", "--trust", "pin.txt"],
-        5,
-        "no file pin.txt",
-    );
-    check(
-        &["policy", "check", "missing.yaml"],
-        5,
-        "missing.yaml: no such file",
-    );
+    check(&["verify", "pack.zip", "--trust", ""], 2, "is your variable empty?");
+    check(&["verify", "pack.zip", "--trust", "pin.txt"], 5, "no file pin.txt");
+    check(&["policy", "check", "missing.yaml"], 5, "missing.yaml: no such file");
     check(&["log", "--pack", "missing.zip"], 5, "missing.zip");
 }
 
 #[cfg(feature = "ledger")]
 #[test]
 fn commands_say_what_is_missing() {
-    check(
-        &["record", "test", "--subject", ""],
-        2,
-        "is your variable empty?",
-    );
-    check(
-        &["record", "test", "--subject", "app:1.2"],
-        2,
-        "[tag-not-digest]",
-    );
+    check(&["record", "test", "--subject", ""], 2, "is your variable empty?");
+    check(&["record", "test", "--subject", "app:1.2"], 2, "[tag-not-digest]");
     check(&["record", "frob"], 2, "is no kind that is recorded");
     check(&["record", "approval"], 2, "attestry approve");
     check(&["record", "test", "missing.xml"], 5, "missing.xml");
     check(&["gate", "app:1.2", "--to", "prod"], 2, "[tag-not-digest]");
     let hex = format!("sha256:{}", "ab".repeat(32));
     check(&["gate", &hex, "--to", "prod"], 5, "[no-ledger]");
-    check(
-        &["promote", &hex, "--to", "prod", "--reason", ""],
-        2,
-        "--reason is empty",
-    );
-    check(
-        &["promote", &hex, "--to", "prod", "--reason", "x"],
-        2,
-        "no key to sign with",
-    );
+    check(&["promote", &hex, "--to", "prod", "--reason", ""], 2, "--reason is empty");
+    check(&["promote", &hex, "--to", "prod", "--reason", "x"], 2, "no key to sign with");
     check(&["approve", "Q-1", "--reason", "x"], 2, "write it as P-118");
-    check(
-        &["approve", "P-1", "--reason", "x", "--expires", "3w"],
-        2,
-        "--expires",
-    );
+    check(&["approve", "P-1", "--reason", "x", "--expires", "3w"], 2, "--expires");
     check(&["status"], 5, "[no-ledger]");
     check(&["init", "--origin", "a+b"], 2, "--origin");
 }

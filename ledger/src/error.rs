@@ -54,10 +54,7 @@ impl From<StoreError> for LedgerError {
 }
 
 pub fn malformed(what: impl Into<String>, cause: impl ToString) -> LedgerError {
-    LedgerError::Malformed {
-        what: what.into(),
-        cause: cause.to_string(),
-    }
+    LedgerError::Malformed { what: what.into(), cause: cause.to_string() }
 }
 
 pub fn file_error(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> LedgerError {

@@ -24,7 +24,8 @@ use verifier::receipt::{Receipt, format_receipt};
 use verifier::sign;
 
 use crate::error::{LedgerError, malformed};
-use crate::ledger::{Ledger, Logged, Stored, Submission, walk_thread};
+use crate::ledger::{Ledger, Logged, Stored, Submission};
+use crate::reading::walk_thread;
 use crate::store::{Read, Store};
 use crate::tree::Tiles;
 
@@ -85,16 +86,8 @@ impl<S: Store> Ledger<S> {
             self.add_entry(&mut files, &mut seen, &stored)?;
             let proof = tiles.inclusion(&mut read, stored.index, scope.size).await?;
             let checkpoint = note.clone();
-            let receipt = Receipt {
-                extra: None,
-                index: stored.index,
-                proof,
-                checkpoint,
-            };
-            files.insert(
-                proof_path(stored.index),
-                format_receipt(&receipt).into_bytes(),
-            );
+            let receipt = Receipt { extra: None, index: stored.index, proof, checkpoint };
+            files.insert(proof_path(stored.index), format_receipt(&receipt).into_bytes());
             files.insert(entry_path(stored.index), stored.entry);
         }
         if let Some(opening) = self.opening(&mut read, &scope).await? {
@@ -125,11 +118,7 @@ impl<S: Store> Ledger<S> {
         files.extend(derived::files(&material));
         let readme = report::readme(&scope, &checked.shown);
         let (files, id) = seal(&scope, readme, files);
-        Ok(Exported {
-            files,
-            id,
-            size: scope.size,
-        })
+        Ok(Exported { files, id, size: scope.size })
     }
 
     /// Logs the custody of a pack: who took it out is the service's word, for whom and why the
@@ -154,11 +143,7 @@ impl<S: Store> Ledger<S> {
         let statement = Statement::new(vec![subject], export::TYPE, body);
         let envelope = sign::sign_statement(&statement, &[&self.service_key()?])
             .map_err(|cause| malformed("export", cause))?;
-        let one = Submission {
-            envelope,
-            project: None,
-            attachments: Vec::new(),
-        };
+        let one = Submission { envelope, project: None, attachments: Vec::new() };
         self.submit(vec![one]).await?.remove(0)
     }
 
@@ -217,16 +202,11 @@ impl<S: Store> Ledger<S> {
         scope: &Scope,
     ) -> Result<Option<VerifiedCheckpoint>, LedgerError> {
         let first = first_at_or_after(read, scope.from, scope.size).await?;
-        for size in (first.saturating_sub(OPENING_REACH)..=first)
-            .rev()
-            .filter(|size| *size > 0)
-        {
+        for size in (first.saturating_sub(OPENING_REACH)..=first).rev().filter(|size| *size > 0) {
             if let Some(note) = read.checkpoint_at(size).await? {
                 let verified =
                     verifier::checkpoint::verify_checkpoint(note.as_bytes(), self.pin.log());
-                return verified
-                    .map(Some)
-                    .map_err(|cause| LedgerError::Forked(cause.to_string()));
+                return verified.map(Some).map_err(|cause| LedgerError::Forked(cause.to_string()));
             }
         }
         Ok(None)
@@ -254,18 +234,11 @@ impl Lines {
             line.0 = number;
             leaves.push(merkle::leaf_hash(line.1.as_bytes()));
         }
-        Ok(Lines {
-            index,
-            lines,
-            leaves,
-        })
+        Ok(Lines { index, lines, leaves })
     }
 
     fn root(&self) -> HeadsRoot {
-        HeadsRoot {
-            threads: self.leaves.len() as u64,
-            root: merkle::root_of(&self.leaves),
-        }
+        HeadsRoot { threads: self.leaves.len() as u64, root: merkle::root_of(&self.leaves) }
     }
 
     /// The lines of these threads with their proofs; of an absent one, those of its neighbours.
@@ -275,12 +248,7 @@ impl Lines {
             if self.lines.contains_key(thread) {
                 wanted.insert(thread);
             } else {
-                wanted.extend(
-                    self.lines
-                        .range(..thread)
-                        .next_back()
-                        .map(|(thread, _)| thread),
-                );
+                wanted.extend(self.lines.range(..thread).next_back().map(|(thread, _)| thread));
                 wanted.extend(self.lines.range(thread..).next().map(|(thread, _)| thread));
             }
         }
@@ -292,17 +260,10 @@ impl Lines {
                 let (number, line) = &self.lines[thread];
                 let proof = prove_inclusion(&mut tree, *number, size)
                     .map_err(|cause| malformed("heads", cause))?;
-                Ok(LineProof {
-                    line: line.clone(),
-                    number: *number,
-                    proof: encode(&proof),
-                })
+                Ok(LineProof { line: line.clone(), number: *number, proof: encode(&proof) })
             })
             .collect::<Result<_, LedgerError>>()?;
-        Ok(HeadProofs {
-            entry: self.index,
-            lines,
-        })
+        Ok(HeadProofs { entry: self.index, lines })
     }
 }
 
@@ -319,10 +280,8 @@ async fn gather_entries<R: Read>(
     while let Some(thread) = waiting.pop() {
         for stored in walk_thread(read, &thread).await? {
             let entry = parse(&stored)?;
-            let envelope = stored
-                .envelope
-                .as_deref()
-                .filter(|_| thread == here && scope.holds(entry.time));
+            let envelope =
+                stored.envelope.as_deref().filter(|_| thread == here && scope.holds(entry.time));
             if let Some(bytes) = envelope {
                 let event = Event::read(bytes).map_err(|cause| malformed("envelope", cause))?;
                 for found in gather::threads_of(&event) {
@@ -340,18 +299,11 @@ async fn gather_entries<R: Read>(
     for stored in shown.values() {
         let entry = parse(stored)?;
         let parts = gather::all_parts(entry.index, entry.part, entry.parts);
-        more.extend(
-            parts
-                .start
-                .checked_sub(1)
-                .filter(|_| entry.thread(&here).is_some()),
-        );
+        more.extend(parts.start.checked_sub(1).filter(|_| entry.thread(&here).is_some()));
         more.extend(parts);
     }
-    let more: Vec<EntryIndex> = more
-        .into_iter()
-        .filter(|index| !shown.contains_key(index))
-        .collect();
+    let more: Vec<EntryIndex> =
+        more.into_iter().filter(|index| !shown.contains_key(index)).collect();
     for chunk in more.chunks(512) {
         for stored in read.entries(chunk).await? {
             shown.insert(stored.index, stored);
@@ -373,11 +325,7 @@ async fn extensions<R: Read>(
     let mut extensions = Extensions::default();
     for (seen_size, root) in seen {
         let proof = encode(&tiles.consistency(read, seen_size, size).await?);
-        extensions.seen.push(Extension {
-            size: seen_size,
-            root,
-            proof,
-        });
+        extensions.seen.push(Extension { size: seen_size, root, proof });
     }
     Ok(extensions)
 }
@@ -393,11 +341,7 @@ async fn first_at_or_after<R: Read>(
         let middle = low + (high - low) / 2;
         let stored = read.entries(&[middle]).await?;
         let stored = stored.first().ok_or(LedgerError::NoEntry(middle))?;
-        if parse(stored)?.time < time {
-            low = middle + 1
-        } else {
-            high = middle
-        }
+        if parse(stored)?.time < time { low = middle + 1 } else { high = middle }
     }
     Ok(low)
 }

@@ -24,9 +24,7 @@ pub struct Folder {
 
 impl Folder {
     pub fn new(root: &Path) -> Folder {
-        Folder {
-            root: root.to_owned(),
-        }
+        Folder { root: root.to_owned() }
     }
 
     pub fn database(&self) -> PathBuf {
@@ -51,10 +49,7 @@ impl Folder {
 
     fn attachment_path(&self, digest: &Digest) -> PathBuf {
         // A digest is lower-case hex by construction, so it cannot climb out.
-        self.root
-            .join("attachments")
-            .join(digest.algorithm().name())
-            .join(digest.hex())
+        self.root.join("attachments").join(digest.algorithm().name()).join(digest.hex())
     }
 
     /// Makes the folders of a new ledger; an existing folder must be empty.
@@ -62,16 +57,10 @@ impl Folder {
         if let Ok(mut entries) = fs::read_dir(&self.root)
             && entries.next().is_some()
         {
-            let what = format!(
-                "{} (a new ledger needs an empty folder)",
-                self.root.display()
-            );
+            let what = format!("{} (a new ledger needs an empty folder)", self.root.display());
             return Err(malformed(what, "the folder is not empty"));
         }
-        for folder in [
-            self.root.join("attachments").join("sha256"),
-            self.root.join("keys"),
-        ] {
+        for folder in [self.root.join("attachments").join("sha256"), self.root.join("keys")] {
             fs::create_dir_all(&folder).map_err(file_error(&folder))?;
         }
         restrict(&self.root.join("keys"), 0o700)
@@ -114,10 +103,7 @@ pub fn read_key(path: &Path, key: &'static str) -> Result<SigningKey, LedgerErro
     let text = match fs::read_to_string(path) {
         Ok(text) => zeroize::Zeroizing::new(text),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-            return Err(LedgerError::NoKey {
-                key,
-                path: path.to_owned(),
-            });
+            return Err(LedgerError::NoKey { key, path: path.to_owned() });
         }
         Err(cause) => return Err(file_error(path)(cause)),
     };
@@ -126,17 +112,13 @@ pub fn read_key(path: &Path, key: &'static str) -> Result<SigningKey, LedgerErro
 
 /// Writes a private key for its owner alone; an existing file is never replaced.
 pub fn write_key(path: &Path, key: &SigningKey) -> Result<(), LedgerError> {
-    let pem = key
-        .to_pkcs8_pem()
-        .map_err(|cause| malformed("key", cause))?;
+    let pem = key.to_pkcs8_pem().map_err(|cause| malformed("key", cause))?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(file_error(path))?;
-    file.write_all(pem.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(file_error(path))
+    file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error(path))
 }
 
 /// Writes beside, syncs, and renames into place, so that a reader sees all or nothing.

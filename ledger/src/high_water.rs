@@ -19,16 +19,10 @@ impl HighWater {
     pub fn of(folder: &Path, origin: &Origin, vkey: &Vkey) -> HighWater {
         let key = verifier::merkle::sha256(&[vkey.to_string().as_bytes()]).short();
         let safe = |c: char| {
-            if c.is_ascii_alphanumeric() || c == '.' {
-                c
-            } else {
-                '_'
-            }
+            if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' }
         };
         let name: String = origin.as_str().chars().take(100).map(safe).collect();
-        HighWater {
-            path: folder.join(format!("{name}.{key}.checkpoint")),
-        }
+        HighWater { path: folder.join(format!("{name}.{key}.checkpoint")) }
     }
 
     pub fn path(&self) -> &Path {

@@ -50,11 +50,7 @@ impl Ledger<SqliteStore> {
         ledger.commit(working, &log).await?;
         let genesis = merkle::leaf_hash(&ledger.entry(0).await?.entry);
         ledger.pin = Pin::new(vkey, genesis).map_err(|cause| malformed("pin", cause))?;
-        write_durably(
-            &ledger.folder.pin(),
-            format_pin(&ledger.pin).as_bytes(),
-            0o644,
-        )?;
+        write_durably(&ledger.folder.pin(), format_pin(&ledger.pin).as_bytes(), 0o644)?;
         Ok(ledger)
     }
 }
@@ -72,9 +68,7 @@ fn first_document(
     service: &SigningKey,
     roots: &[SigningKey],
 ) -> Result<TrustDocument, LedgerError> {
-    let name: IdentityName = SERVICE
-        .parse()
-        .map_err(|cause| malformed("identity", cause))?;
+    let name: IdentityName = SERVICE.parse().map_err(|cause| malformed("identity", cause))?;
     let grant = Grant {
         identity: name.clone(),
         role: role::SERVICE.to_owned(),
@@ -92,12 +86,7 @@ fn first_document(
             threshold: u32::try_from(roots.len()).unwrap_or(u32::MAX),
             keys: roots.iter().map(|key| encode_key(key.public())).collect(),
         },
-        identities: vec![Identity {
-            name,
-            keys,
-            aliases: Vec::new(),
-            card: None,
-        }],
+        identities: vec![Identity { name, keys, aliases: Vec::new(), card: None }],
         grants: vec![grant],
         compromises: Vec::new(),
     })

@@ -1,20 +1,15 @@
-//! The ledger's face: submit, ask, prove.
+//! The ledger: opened, checked, appended to.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Time, TreeSize};
+use schemas::id::{EntryIndex, Hash, Origin, Time};
 use schemas::kind::EventKind;
-use schemas::predicate::{Nonce, Seen};
-use schemas::report::{Code, Finding};
-use schemas::thread::ThreadId;
+use schemas::predicate::Nonce;
+use schemas::report::Finding;
 use verifier::checkpoint::VerifiedCheckpoint;
 use verifier::event::Event;
-use verifier::note::format_note;
 use verifier::pin::{Pin, parse_pin};
-use verifier::policy::{Ask, Evaluation};
-use verifier::projection::slice::{ArtifactSlice, ControlSlice, EnvironmentSlice};
-use verifier::receipt::{Receipt, format_receipts};
 use verifier::signature::SigningKey;
 use verifier::signed::{KeyRing, read_all};
 
@@ -24,6 +19,7 @@ use crate::folder::{Folder, read_key};
 use crate::high_water::HighWater;
 use crate::loader::Loader;
 use crate::publish::Publisher;
+use crate::reading::receipt_of;
 use crate::store::{Read, SqliteStore, Store, StoredEntry};
 use crate::tree::Tiles;
 use crate::working::{Committed, Incoming, Place, Working};
@@ -109,29 +105,13 @@ impl<S: Store> Ledger<S> {
         accept_clock: bool,
     ) -> Result<Ledger<S>, LedgerError> {
         let vkey = pin.log().clone();
-        let origin: Origin = vkey
-            .name()
-            .as_str()
-            .parse()
-            .map_err(|cause| malformed("pin.txt", cause))?;
+        let origin: Origin =
+            vkey.name().as_str().parse().map_err(|cause| malformed("pin.txt", cause))?;
         let high_water = HighWater::of(high_water, &origin, &vkey);
-        let publisher = Publisher {
-            origin: origin.clone(),
-            vkey,
-            folder: folder.clone(),
-            high_water,
-        };
+        let publisher =
+            Publisher { origin: origin.clone(), vkey, folder: folder.clone(), high_water };
         let ring = Mutex::default();
-        Ok(Ledger {
-            store,
-            folder,
-            pin,
-            origin,
-            publisher,
-            clock,
-            accept_clock,
-            ring,
-        })
+        Ok(Ledger { store, folder, pin, origin, publisher, clock, accept_clock, ring })
     }
 
     /// The checks before the first signature; publishes what an earlier run had only committed.
@@ -149,20 +129,14 @@ impl<S: Store> Ledger<S> {
         };
         let frontier = verifier::merkle::Frontier::from_parts(head.size, head.peaks)
             .ok_or_else(|| malformed("head", "its peaks are not those of its size"))?;
-        let committed = Committed {
-            from: head.size,
-            leaves: Vec::new(),
-            frontier,
-        };
-        self.publisher
-            .publish(&self.store, &committed, &key)
-            .await?;
+        let committed = Committed { from: head.size, leaves: Vec::new(), frontier };
+        self.publisher.publish(&self.store, &committed, &key).await?;
         Ok(())
     }
 
     fn refresh_ring<R: Read>(&self, loader: &Loader<R>) {
-        if let (Some(trust), Ok(mut ring)) = (loader.state.trust(), self.ring.lock()) {
-            *ring = Arc::new(KeyRing::of(trust));
+        if let Ok(mut ring) = self.ring.lock() {
+            *ring = Arc::new(KeyRing::of(&loader.state));
         }
     }
 
@@ -193,10 +167,7 @@ impl<S: Store> Ledger<S> {
         if public == *self.pin.log() {
             Ok(key)
         } else {
-            Err(malformed(
-                "keys/log.pem",
-                "it is not the key that pin.txt names",
-            ))
+            Err(malformed("keys/log.pem", "it is not the key that pin.txt names"))
         }
     }
 
@@ -229,10 +200,7 @@ impl<S: Store> Ledger<S> {
                 Err(finding) => Err(finding),
                 Ok(it) => {
                     let (kind, statement) = (it.event.kind, it.event.statement);
-                    working
-                        .append(it)
-                        .await?
-                        .map(|place| (place, kind, statement))
+                    working.append(it).await?.map(|place| (place, kind, statement))
                 }
             });
         }
@@ -245,30 +213,17 @@ impl<S: Store> Ledger<S> {
         &self,
         batch: Vec<Submission>,
     ) -> Result<Vec<Result<Incoming, Finding>>, LedgerError> {
-        let ring = self
-            .ring
-            .lock()
-            .map(|ring| Arc::clone(&ring))
-            .unwrap_or_default();
-        let known = ring.len();
-        let (envelopes, projects): (Vec<Vec<u8>>, Vec<_>) = batch
-            .into_iter()
-            .map(|it| (it.envelope, it.project))
-            .unzip();
+        let ring = self.ring.lock().map(|ring| Arc::clone(&ring)).unwrap_or_default();
+        let version = ring.version();
+        let (envelopes, projects): (Vec<Vec<u8>>, Vec<_>) =
+            batch.into_iter().map(|it| (it.envelope, it.project)).unzip();
         let read = move || (read_all(&envelopes, &ring), envelopes);
-        let (events, envelopes) = tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|_| LedgerError::Abandoned)?;
+        let (events, envelopes) =
+            tokio::task::spawn_blocking(read).await.map_err(|_| LedgerError::Abandoned)?;
         let parts = events.into_iter().zip(envelopes).zip(projects);
         Ok(parts
             .map(|((event, envelope), filed)| match event {
-                Ok((event, keys)) => Ok(Incoming {
-                    event,
-                    keys,
-                    ring: known,
-                    filed,
-                    envelope,
-                }),
+                Ok((event, keys)) => Ok(Incoming { event, keys, ring: version, filed, envelope }),
                 Err(cause) => Err(Finding::new(cause.code, None, cause.detail)),
             })
             .collect())
@@ -284,8 +239,8 @@ impl<S: Store> Ledger<S> {
         working: Working<S::Append>,
         key: &SigningKey,
     ) -> Result<VerifiedCheckpoint, LedgerError> {
-        if let (Some(trust), Ok(mut ring)) = (working.state().trust(), self.ring.lock()) {
-            Arc::make_mut(&mut ring).add(trust);
+        if let Ok(mut ring) = self.ring.lock() {
+            *ring = Arc::new(working.ring().clone());
         }
         let committed = working.commit().await?;
         self.publisher.publish(&self.store, &committed, key).await
@@ -305,14 +260,7 @@ impl<S: Store> Ledger<S> {
                 Ok((place, kind, statement)) => {
                     let receipt = receipt_of(&mut read, &mut tiles, &place, checkpoint).await?;
                     let (index, repeated) = (place.last(), place.repeated);
-                    Ok(Logged {
-                        index,
-                        kind,
-                        repeated,
-                        receipt,
-                        notices: place.notices,
-                        statement,
-                    })
+                    Ok(Logged { index, kind, repeated, receipt, notices: place.notices, statement })
                 }
             });
         }
@@ -325,204 +273,11 @@ impl<S: Store> Ledger<S> {
         envelope: Vec<u8>,
     ) -> Result<Place, LedgerError> {
         let event = Event::read(&envelope).map_err(|cause| malformed("own event", cause))?;
-        let it = Incoming {
-            event,
-            keys: Vec::new(),
-            ring: usize::MAX,
-            filed: None,
-            envelope,
-        };
+        let it = Incoming { event, keys: Vec::new(), ring: None, filed: None, envelope };
         working.append(it).await?.map_err(LedgerError::Refused)
     }
 
     pub(crate) async fn loader(&self) -> Result<Loader<S::Snapshot>, LedgerError> {
         Loader::new(self.store.snapshot().await?).await
     }
-
-    pub async fn size(&self) -> Result<TreeSize, LedgerError> {
-        Ok(self.store.snapshot().await?.head().size)
-    }
-
-    pub async fn control(&self) -> Result<ControlSlice, LedgerError> {
-        Ok(self.loader().await?.state.control().clone())
-    }
-
-    pub async fn artifact(&self, digest: &Digest) -> Result<Option<ArtifactSlice>, LedgerError> {
-        let mut loader = self.loader().await?;
-        loader.know(&[ThreadId::Artifact(digest.clone())]).await?;
-        Ok(loader.state.artifact(digest).ok().flatten().cloned())
-    }
-
-    pub async fn environment(
-        &self,
-        environment: &Environment,
-    ) -> Result<Option<EnvironmentSlice>, LedgerError> {
-        let mut loader = self.loader().await?;
-        loader
-            .know(&[ThreadId::Environment(environment.clone())])
-            .await?;
-        Ok(loader
-            .state
-            .environment(environment)
-            .ok()
-            .flatten()
-            .cloned())
-    }
-
-    /// Digests whose hex begins with these digits, of which there are at least eight.
-    pub async fn find(&self, prefix: &str) -> Result<Vec<Digest>, LedgerError> {
-        Ok(self
-            .store
-            .snapshot()
-            .await?
-            .find_artifacts(prefix, 16)
-            .await?)
-    }
-
-    /// Evaluates the policy in force without logging anything.
-    pub async fn evaluate(&self, ask: &Ask<'_>) -> Result<Evaluation, LedgerError> {
-        let at = self.clock.now();
-        self.loader().await?.evaluate(ask, at).await
-    }
-
-    pub async fn entry(&self, index: EntryIndex) -> Result<Stored, LedgerError> {
-        let found = self.store.snapshot().await?.entries(&[index]).await?;
-        found.into_iter().next().ok_or(LedgerError::NoEntry(index))
-    }
-
-    /// Entries from one index up to, not including, another; as many as fit into 32 MiB.
-    pub async fn entries(
-        &self,
-        from: EntryIndex,
-        to: EntryIndex,
-    ) -> Result<Vec<Stored>, LedgerError> {
-        Ok(self
-            .store
-            .snapshot()
-            .await?
-            .read_range(from, to, 32 << 20)
-            .await?)
-    }
-
-    /// All entries of a thread, oldest first, walked back from its head.
-    pub async fn thread(&self, thread: &ThreadId) -> Result<Vec<Stored>, LedgerError> {
-        let mut read = self.store.snapshot().await?;
-        walk_thread(&mut read, thread).await
-    }
-
-    /// The receipt of an entry: entry, inclusion proof, published checkpoint.
-    pub async fn receipt(&self, index: EntryIndex) -> Result<String, LedgerError> {
-        let checkpoint = self.published().await?;
-        if index >= checkpoint.size() {
-            return Err(LedgerError::NoEntry(index));
-        }
-        let mut read = self.store.snapshot().await?;
-        let place = Place {
-            first: index,
-            parts: 1,
-            repeated: false,
-            notices: Vec::new(),
-        };
-        receipt_of(&mut read, &mut Tiles::default(), &place, &checkpoint).await
-    }
-
-    pub(crate) async fn published(&self) -> Result<VerifiedCheckpoint, LedgerError> {
-        let note = self.checkpoint().await?;
-        verifier::checkpoint::verify_checkpoint(note.as_bytes(), self.pin.log())
-            .map_err(|cause| LedgerError::Forked(cause.to_string()))
-    }
-
-    /// The published checkpoint note.
-    pub async fn checkpoint(&self) -> Result<String, LedgerError> {
-        let published = self.store.snapshot().await?.checkpoint().await?;
-        published
-            .map(|(_, note)| note)
-            .ok_or(LedgerError::NoEntry(0))
-    }
-
-    /// What a signer here has seen: the published checkpoint.
-    pub async fn seen(&self) -> Result<Seen, LedgerError> {
-        let checkpoint = self.published().await?;
-        Ok(Seen {
-            size: checkpoint.size(),
-            root: *checkpoint.root(),
-        })
-    }
-
-    pub fn attachment(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
-        self.folder.attachment(digest)
-    }
-
-    /// A proof that the log at `to` extends the log at `from`.
-    pub async fn consistency(
-        &self,
-        from: TreeSize,
-        to: TreeSize,
-    ) -> Result<Vec<Hash>, LedgerError> {
-        let mut read = self.store.snapshot().await?;
-        Tiles::default().consistency(&mut read, from, to).await
-    }
-}
-
-/// Walks a thread back along its links.
-pub(crate) async fn walk_thread<R: Read>(
-    read: &mut R,
-    thread: &ThreadId,
-) -> Result<Vec<Stored>, LedgerError> {
-    let rows = read.threads(std::slice::from_ref(thread)).await?;
-    let mut next = rows.first().map(|row| row.head.index);
-    let mut found = Vec::new();
-    while let Some(index) = next {
-        let stored = read.entries(&[index]).await?.into_iter().next();
-        let stored = stored.ok_or(LedgerError::NoEntry(index))?;
-        let entry = verifier::entry::Entry::parse(&stored.entry)
-            .map_err(|cause| malformed(format!("entry {index}"), cause))?;
-        let line = entry.thread(thread).ok_or_else(|| {
-            malformed(
-                format!("entry {index}"),
-                format!("it is not on thread {thread}"),
-            )
-        })?;
-        next = line
-            .before
-            .map(|link| link.index)
-            .filter(|before| *before < index);
-        found.push(stored);
-    }
-    found.reverse();
-    Ok(found)
-}
-
-/// The receipt of every part of a statement.
-async fn receipt_of<R: Read>(
-    read: &mut R,
-    tiles: &mut Tiles,
-    place: &Place,
-    checkpoint: &VerifiedCheckpoint,
-) -> Result<String, LedgerError> {
-    let indexes: Vec<EntryIndex> = (place.first..=place.last()).collect();
-    let mut stored = read.entries(&indexes).await?;
-    stored.sort_by_key(|stored| stored.index);
-    let mut receipts = Vec::with_capacity(stored.len());
-    for stored in stored {
-        let proof = tiles
-            .inclusion(read, stored.index, checkpoint.size())
-            .await?;
-        let checkpoint = format_note(checkpoint.note());
-        receipts.push(Receipt {
-            extra: Some(stored.entry),
-            index: stored.index,
-            proof,
-            checkpoint,
-        });
-    }
-    if receipts.is_empty() {
-        let detail = format!("entry {} is not in the database", place.first);
-        return Err(LedgerError::Refused(Finding::new(
-            Code::EntryMissing,
-            None,
-            detail,
-        )));
-    }
-    Ok(format_receipts(&receipts))
 }

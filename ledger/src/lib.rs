@@ -10,6 +10,7 @@ pub mod ledger;
 mod loader;
 pub mod promotion;
 mod publish;
+mod reading;
 pub mod store;
 mod tree;
 pub mod verification;

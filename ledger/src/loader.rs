@@ -22,10 +22,7 @@ impl<R: Read> Loader<R> {
     /// Loads the control thread; a log without entries has the empty state.
     pub async fn new(mut read: R) -> Result<Loader<R>, LedgerError> {
         if read.head().size == 0 {
-            return Ok(Loader {
-                read,
-                state: State::empty(),
-            });
+            return Ok(Loader { read, state: State::empty() });
         }
         let rows = read.threads(&[ThreadId::Control]).await?;
         let row = rows.into_iter().next();
@@ -39,21 +36,16 @@ impl<R: Read> Loader<R> {
 
     /// Makes threads known, in one look at the store.
     pub async fn know(&mut self, threads: &[ThreadId]) -> Result<(), LedgerError> {
-        let mut wanted: Vec<ThreadId> = threads
-            .iter()
-            .filter(|thread| !self.state.knows(thread))
-            .cloned()
-            .collect();
+        let mut wanted: Vec<ThreadId> =
+            threads.iter().filter(|thread| !self.state.knows(thread)).cloned().collect();
         wanted.sort();
         wanted.dedup();
         if wanted.is_empty() {
             return Ok(());
         }
         let rows = self.read.threads(&wanted).await?;
-        let mut rows: HashMap<ThreadId, Thread> = rows
-            .into_iter()
-            .map(|row| (row.thread.clone(), row))
-            .collect();
+        let mut rows: HashMap<ThreadId, Thread> =
+            rows.into_iter().map(|row| (row.thread.clone(), row)).collect();
         for thread in wanted {
             let row = rows.remove(&thread);
             let head = row.as_ref().map(|row| row.head);

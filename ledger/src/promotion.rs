@@ -62,11 +62,7 @@ impl<S: Store> Ledger<S> {
             evaluated.push(it.evaluated(evaluation, None));
         }
         drop(loader);
-        if decided {
-            self.decide(&which).await
-        } else {
-            Ok(evaluated)
-        }
+        if decided { self.decide(&which).await } else { Ok(evaluated) }
     }
 
     async fn decide(&self, which: &Which) -> Result<Vec<Evaluated>, LedgerError> {
@@ -89,11 +85,8 @@ impl<S: Store> Ledger<S> {
         service: &SigningKey,
     ) -> Result<(Evaluation, Option<EntryIndex>), LedgerError> {
         let at = working.time();
-        let ask = Ask {
-            environment: &it.environment,
-            artifact: &it.artifact,
-            request: Some(it.request),
-        };
+        let ask =
+            Ask { environment: &it.environment, artifact: &it.artifact, request: Some(it.request) };
         let evaluation = working.loader().evaluate(&ask, at).await?;
         if evaluation.outcome().is_none() {
             return Ok((evaluation, None));
@@ -109,18 +102,8 @@ impl<S: Store> Ledger<S> {
 
 impl Open {
     fn evaluated(self, evaluation: Evaluation, decision: Option<EntryIndex>) -> Evaluated {
-        let Open {
-            request,
-            environment,
-            artifact,
-        } = self;
-        Evaluated {
-            request,
-            environment,
-            artifact,
-            evaluation,
-            decision,
-        }
+        let Open { request, environment, artifact } = self;
+        Evaluated { request, environment, artifact, evaluation, decision }
     }
 }
 
@@ -139,17 +122,15 @@ async fn open_requests<R: Read>(
             Which::All | Which::Request(_) => true,
         })
         .flat_map(|(project, policy)| {
-            policy.document.environments.iter().map(|rule| Environment {
-                project: project.clone(),
-                name: rule.name.clone(),
-            })
+            policy
+                .document
+                .environments
+                .iter()
+                .map(|rule| Environment { project: project.clone(), name: rule.name.clone() })
         })
         .collect();
-    let threads: Vec<_> = environments
-        .iter()
-        .cloned()
-        .map(schemas::thread::ThreadId::Environment)
-        .collect();
+    let threads: Vec<_> =
+        environments.iter().cloned().map(schemas::thread::ThreadId::Environment).collect();
     loader.know(&threads).await?;
     let mut open = Vec::new();
     for environment in environments {
@@ -159,11 +140,7 @@ async fn open_requests<R: Read>(
                 continue;
             }
             let (environment, artifact) = (environment.clone(), asked.artifact.clone());
-            open.push(Open {
-                request: *request,
-                environment,
-                artifact,
-            });
+            open.push(Open { request: *request, environment, artifact });
         }
     }
     open.sort_by_key(|it| it.request);

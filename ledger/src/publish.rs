@@ -44,11 +44,7 @@ impl Publisher {
         let kept = self.high_water.read(&self.vkey)?;
         let size = read.head().size;
         let mut tiles = Tiles::default();
-        let names = [
-            "the published checkpoint",
-            "the file checkpoint",
-            "the high-water file",
-        ];
+        let names = ["the published checkpoint", "the file checkpoint", "the high-water file"];
         for (checkpoint, name) in [&published, &beside, &kept].into_iter().zip(names) {
             let Some(checkpoint) = checkpoint else {
                 continue;
@@ -95,10 +91,7 @@ impl Publisher {
         let checkpoint = self.sign(frontier, key)?;
         let note = format_note(checkpoint.note());
         drop(read);
-        if store
-            .swap_checkpoint(published, frontier.size(), &note)
-            .await?
-        {
+        if store.swap_checkpoint(published, frontier.size(), &note).await? {
             write_durably(&self.folder.checkpoint(), note.as_bytes(), 0o644)?;
             self.high_water.write(&checkpoint)?;
         }
@@ -126,9 +119,7 @@ impl Publisher {
         while index < end {
             let entries = read.read_range(index, end, READ_BACK_BYTES).await?;
             if entries.is_empty() {
-                return Err(LedgerError::Forked(format!(
-                    "entry {index} is not in the database"
-                )));
+                return Err(LedgerError::Forked(format!("entry {index} is not in the database")));
             }
             for entry in entries {
                 let expected: Hash = committed.leaves[(entry.index - committed.from) as usize];

@@ -39,25 +39,15 @@ impl TileReader for &mut Tiles {
 impl Tiles {
     async fn load<R: Read>(&mut self, read: &mut R, keys: &[(u8, u64)]) -> Result<(), LedgerError> {
         let mut missing: Vec<(u8, u64)> = keys.to_vec();
-        for Tile {
-            level,
-            number,
-            hashes,
-        } in read.tiles(keys).await?
-        {
+        for Tile { level, number, hashes } in read.tiles(keys).await? {
             missing.retain(|key| *key != (level, number));
-            let hashes = hashes
-                .chunks_exact(32)
-                .filter_map(|hash| Some(Hash(hash.try_into().ok()?)));
+            let hashes =
+                hashes.chunks_exact(32).filter_map(|hash| Some(Hash(hash.try_into().ok()?)));
             self.loaded.insert((level, number), hashes.collect());
         }
         match missing.first() {
             None => Ok(()),
-            Some(_) => Err(StoreError::Corrupt {
-                table: "tile",
-                what: "missing tile",
-            }
-            .into()),
+            Some(_) => Err(StoreError::Corrupt { table: "tile", what: "missing tile" }.into()),
         }
     }
 
@@ -85,10 +75,7 @@ impl Tiles {
         read: &mut R,
         size: TreeSize,
     ) -> Result<Hash, LedgerError> {
-        self.ask(read, size, |hashes| {
-            root_at(hashes, size).map_err(ProveError::Read)
-        })
-        .await
+        self.ask(read, size, |hashes| root_at(hashes, size).map_err(ProveError::Read)).await
     }
 
     pub async fn inclusion<R: Read>(
@@ -97,8 +84,7 @@ impl Tiles {
         index: EntryIndex,
         size: TreeSize,
     ) -> Result<Vec<Hash>, LedgerError> {
-        self.ask(read, size, |hashes| prove_inclusion(hashes, index, size))
-            .await
+        self.ask(read, size, |hashes| prove_inclusion(hashes, index, size)).await
     }
 
     pub async fn consistency<R: Read>(
@@ -107,8 +93,7 @@ impl Tiles {
         from: TreeSize,
         to: TreeSize,
     ) -> Result<Vec<Hash>, LedgerError> {
-        self.ask(read, to, |hashes| prove_consistency(hashes, from, to))
-            .await
+        self.ask(read, to, |hashes| prove_consistency(hashes, from, to)).await
     }
 
     /// The tiles that change when leaves are appended.

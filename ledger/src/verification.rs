@@ -30,13 +30,7 @@ impl<S: Store + Clone> Ledger<S> {
         let handle = tokio::runtime::Handle::current();
         let origin = self.origin.clone();
         let work = move || {
-            let mut source = Source {
-                receive,
-                store,
-                handle,
-                done: 0,
-                progress,
-            };
+            let mut source = Source { receive, store, handle, done: 0, progress };
             verify_log(&origin, &mut source)
         };
         let report = tokio::task::spawn_blocking(work).await;
@@ -62,10 +56,7 @@ impl<S: Store + Clone> Ledger<S> {
             return Ok(());
         }
         let Ok(note) = self.checkpoint().await else {
-            wrong(
-                Code::CheckpointMissing,
-                "no checkpoint was published".to_owned(),
-            );
+            wrong(Code::CheckpointMissing, "no checkpoint was published".to_owned());
             return Ok(());
         };
         let checkpoint =
@@ -78,10 +69,7 @@ impl<S: Store + Clone> Ledger<S> {
             };
         // The log may have grown since the checkpoint; then it must extend it.
         let proof = match checkpoint.size() <= report.size {
-            true => self
-                .consistency(checkpoint.size(), report.size)
-                .await
-                .unwrap_or_default(),
+            true => self.consistency(checkpoint.size(), report.size).await.unwrap_or_default(),
             false => Vec::new(),
         };
         let extends = verifier::merkle::proof::verify_consistency(
@@ -94,10 +82,7 @@ impl<S: Store + Clone> Ledger<S> {
         if let Err(cause) = extends {
             let (size, root) = (checkpoint.size(), checkpoint.root());
             let found = format!("{} entries hash to {}", report.size, report.root);
-            wrong(
-                Code::RootMismatch,
-                format!("checkpoint {size} {root}; {found}: {cause}"),
-            );
+            wrong(Code::RootMismatch, format!("checkpoint {size} {root}; {found}: {cause}"));
         }
         Ok(())
     }

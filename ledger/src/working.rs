@@ -24,8 +24,8 @@ use crate::tree::Tiles;
 pub struct Incoming {
     pub event: Event,
     pub keys: Vec<KeyId>,
-    /// How many keys were known when the signatures were checked.
-    pub ring: usize,
+    /// The trust document by whose keys the signatures were checked.
+    pub ring: Option<Hash>,
     pub filed: Option<Project>,
     pub envelope: Vec<u8>,
 }
@@ -70,11 +70,7 @@ impl<A: Append> Working<A> {
         let head = append.head().clone();
         let time = settle_time(now, head.time, accept_clock)?;
         let loader = Loader::new(append).await?;
-        let ring = loader
-            .state
-            .trust()
-            .map(|trust| KeyRing::of(trust))
-            .unwrap_or_default();
+        let ring = KeyRing::of(&loader.state);
         Ok(Working {
             chain: chain_at(origin, &head)?,
             loader,
@@ -91,6 +87,11 @@ impl<A: Append> Working<A> {
 
     pub fn state(&self) -> &State {
         &self.loader.state
+    }
+
+    /// The keys in force at the end of this append.
+    pub fn ring(&self) -> &KeyRing {
+        &self.ring
     }
 
     /// The time that every entry of this append gets.
@@ -113,22 +114,13 @@ impl<A: Append> Working<A> {
         self.loader.know(&threads).await?;
         let keys: Vec<(Hash, Option<Project>)> = events
             .iter()
-            .map(|it| {
-                (
-                    it.event.statement,
-                    it.event.project().or(it.filed.as_ref()).cloned(),
-                )
-            })
+            .map(|it| (it.event.statement, it.event.project().or(it.filed.as_ref()).cloned()))
             .collect();
         let rows = self.loader.read.statements(&keys).await?;
         for (statement, project) in keys {
-            let row = rows
-                .iter()
-                .find(|row| row.statement == statement && row.project == project);
+            let row = rows.iter().find(|row| row.statement == statement && row.project == project);
             let signers = row.map(|row| row.signers.as_slice());
-            self.loader
-                .state
-                .know_statement(statement, project, signers);
+            self.loader.state.know_statement(statement, project, signers);
         }
         Ok(())
     }
@@ -138,7 +130,7 @@ impl<A: Append> Working<A> {
         &mut self,
         mut it: Incoming,
     ) -> Result<Result<Place, Finding>, LedgerError> {
-        if it.ring != self.ring.len() && it.keys.len() < it.event.signed.signatures.len() {
+        if it.ring.is_none() || it.ring != self.ring.version() {
             it.keys = signed_by(&it.event, &self.ring);
         }
         if let Some(finding) = self.check_seen(&it.event).await? {
@@ -175,9 +167,7 @@ impl<A: Append> Working<A> {
         let detail = match seen.size {
             seen_size if seen_size > size => format!("saw {seen_size} entries, there are {size}"),
             seen_size => {
-                let root = Tiles::default()
-                    .root(&mut self.loader.read, seen_size)
-                    .await?;
+                let root = Tiles::default().root(&mut self.loader.read, seen_size).await?;
                 if root == seen.root {
                     return Ok(None);
                 }
@@ -197,73 +187,37 @@ impl<A: Append> Working<A> {
         let parts = placed.len() as u16;
         let mut envelope = Some(it.envelope);
         for part in placed {
-            self.touched
-                .extend(part.entry.threads.iter().map(|line| line.thread.clone()));
+            self.touched.extend(part.entry.threads.iter().map(|line| line.thread.clone()));
             self.leaves.push(part.leaf);
             let index = part.entry.index;
-            self.entries.push(StoredEntry {
-                index,
-                entry: part.bytes,
-                envelope: envelope.take(),
-            });
+            self.entries.push(StoredEntry { index, entry: part.bytes, envelope: envelope.take() });
         }
         let project = accepted.project.clone();
-        let signers = self
-            .loader
-            .state
-            .signers_of(&it.event.statement, project.as_ref());
+        let signers = self.loader.state.signers_of(&it.event.statement, project.as_ref());
         let signers = signers.ok().flatten().unwrap_or_default().to_vec();
         let statement = it.event.statement;
-        self.statements.push(Logged {
-            statement,
-            project,
-            index: first,
-            parts,
-            signers,
-        });
-        if it.event.kind == schemas::kind::EventKind::Trust
-            && let Some(trust) = self.loader.state.trust()
-        {
-            self.ring.add(trust);
+        self.statements.push(Logged { statement, project, index: first, parts, signers });
+        if it.event.kind == schemas::kind::EventKind::Trust {
+            self.ring = KeyRing::of(&self.loader.state);
         }
-        Place {
-            first,
-            parts,
-            repeated: accepted.repeated,
-            notices: accepted.notices,
-        }
+        Place { first, parts, repeated: accepted.repeated, notices: accepted.notices }
     }
 
     /// The place that a repeated statement has already.
     async fn earlier(&mut self, it: &Incoming) -> Result<Result<Place, Finding>, LedgerError> {
         let project = it.event.project().or(it.filed.as_ref()).cloned();
-        let project = if it.event.is_project_free() {
-            None
-        } else {
-            project
-        };
+        let project = if it.event.is_project_free() { None } else { project };
         let key = (it.event.statement, project);
-        let here = self
-            .statements
-            .iter()
-            .find(|row| (row.statement, &row.project) == (key.0, &key.1));
+        let here =
+            self.statements.iter().find(|row| (row.statement, &row.project) == (key.0, &key.1));
         let row = match here {
             Some(row) => Some(row.clone()),
-            None => self
-                .loader
-                .read
-                .statements(&[key])
-                .await?
-                .into_iter()
-                .next(),
+            None => self.loader.read.statements(&[key]).await?.into_iter().next(),
         };
         match row {
-            Some(Logged { index, parts, .. }) => Ok(Ok(Place {
-                first: index,
-                parts,
-                repeated: true,
-                notices: Vec::new(),
-            })),
+            Some(Logged { index, parts, .. }) => {
+                Ok(Ok(Place { first: index, parts, repeated: true, notices: Vec::new() }))
+            }
             None => Err(malformed("statement", "logged, and not to be found")),
         }
     }
@@ -272,26 +226,17 @@ impl<A: Append> Working<A> {
     pub async fn commit(mut self) -> Result<Committed, LedgerError> {
         let (from, frontier) = (self.size_before, self.chain.frontier().clone());
         if self.entries.is_empty() {
-            return Ok(Committed {
-                from,
-                leaves: Vec::new(),
-                frontier,
-            });
+            return Ok(Committed { from, leaves: Vec::new(), frontier });
         }
-        let tiles = Tiles::default()
-            .append(&mut self.loader.read, self.size_before, &self.leaves)
-            .await?;
+        let tiles =
+            Tiles::default().append(&mut self.loader.read, self.size_before, &self.leaves).await?;
         let state = &mut self.loader.state;
         self.touched.extend(state.take_changed());
         let mut threads = Vec::with_capacity(self.touched.len());
         for thread in self.touched {
             if let Ok(Some(head)) = state.head(&thread) {
                 let slice = state.slice_json(&thread);
-                threads.push(Thread {
-                    head: *head,
-                    slice,
-                    thread,
-                });
+                threads.push(Thread { head: *head, slice, thread });
             }
         }
         let head = LogHead {
@@ -301,21 +246,11 @@ impl<A: Append> Working<A> {
             peaks: frontier.peaks().to_vec(),
         };
         let (entries, statements) = (self.entries, self.statements);
-        let batch = Batch {
-            entries,
-            threads,
-            statements,
-            tiles,
-            head,
-        };
+        let batch = Batch { entries, threads, statements, tiles, head };
         let mut append = self.loader.read;
         append.write(&batch).await?;
         append.commit().await?;
-        Ok(Committed {
-            from,
-            leaves: self.leaves,
-            frontier,
-        })
+        Ok(Committed { from, leaves: self.leaves, frontier })
     }
 }
 

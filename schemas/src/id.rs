@@ -10,17 +10,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     #[error("not {expected}: {found:?}")]
-    Malformed {
-        expected: &'static str,
-        found: String,
-    },
+    Malformed { expected: &'static str, found: String },
 }
 
-fn malformed(expected: &'static str, found: &str) -> IdError {
-    IdError::Malformed {
-        expected,
-        found: found.chars().take(80).collect(),
-    }
+pub(crate) fn malformed(expected: &'static str, found: &str) -> IdError {
+    IdError::Malformed { expected, found: found.chars().take(80).collect() }
 }
 
 /// Largest integer that every JSON reader keeps exactly: 2^53 - 1.
@@ -152,6 +146,8 @@ macro_rules! string_serde {
     };
 }
 
+pub(crate) use string_serde;
+
 string_serde!(Hash);
 
 /// The name of a log: 1 to 255 printable ASCII bytes without space and `+`.
@@ -160,9 +156,7 @@ pub struct Origin(String);
 text_id!(
     Origin,
     |text| (1..=255).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'+'),
+        && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'+'),
     "a log origin (1 to 255 printable ASCII bytes without space and +)"
 );
 
@@ -171,37 +165,23 @@ fn is_name(text: &str) -> bool {
     let start = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     (1..=63).contains(&bytes.len())
         && start(&bytes[0])
-        && bytes
-            .iter()
-            .all(|byte| start(byte) || matches!(byte, b'.' | b'_' | b'-'))
+        && bytes.iter().all(|byte| start(byte) || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 /// The name of a project: `[a-z0-9][a-z0-9._-]{0,62}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Project(String);
-text_id!(
-    Project,
-    is_name,
-    "a project name ([a-z0-9][a-z0-9._-]{0,62})"
-);
+text_id!(Project, is_name, "a project name ([a-z0-9][a-z0-9._-]{0,62})");
 
 /// The name of an environment inside its project: `[a-z0-9][a-z0-9._-]{0,62}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EnvironmentName(String);
-text_id!(
-    EnvironmentName,
-    is_name,
-    "an environment name ([a-z0-9][a-z0-9._-]{0,62})"
-);
+text_id!(EnvironmentName, is_name, "an environment name ([a-z0-9][a-z0-9._-]{0,62})");
 
 /// The name of an identity: `[a-z0-9][a-z0-9._-]{0,62}`; a pseudonym if you like.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentityName(String);
-text_id!(
-    IdentityName,
-    is_name,
-    "an identity name ([a-z0-9][a-z0-9._-]{0,62})"
-);
+text_id!(IdentityName, is_name, "an identity name ([a-z0-9][a-z0-9._-]{0,62})");
 
 /// One environment of one project, written `project/name`; ordered by that text.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -241,13 +221,9 @@ impl fmt::Debug for Environment {
 impl FromStr for Environment {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Environment, IdError> {
-        let (project, name) = text
-            .split_once('/')
-            .ok_or_else(|| malformed("an environment (project/name)", text))?;
-        Ok(Environment {
-            project: project.parse()?,
-            name: name.parse()?,
-        })
+        let (project, name) =
+            text.split_once('/').ok_or_else(|| malformed("an environment (project/name)", text))?;
+        Ok(Environment { project: project.parse()?, name: name.parse()? })
     }
 }
 string_serde!(Environment);
@@ -303,20 +279,13 @@ impl Digest {
     /// Makes a digest, refusing a wrong length and anything but lower-case hex.
     pub fn new(algorithm: DigestAlgorithm, hex: &str) -> Result<Digest, IdError> {
         if !algorithm.fits(hex.len()) || !is_lower_hex(hex) {
-            return Err(malformed(
-                "a digest of that algorithm in lower-case hex",
-                hex,
-            ));
+            return Err(malformed("a digest of that algorithm in lower-case hex", hex));
         }
-        Ok(Digest {
-            text: format!("{}:{hex}", algorithm.name()).into(),
-        })
+        Ok(Digest { text: format!("{}:{hex}", algorithm.name()).into() })
     }
 
     pub fn sha256(hash: &Hash) -> Digest {
-        Digest {
-            text: format!("sha256:{hash}").into(),
-        }
+        Digest { text: format!("sha256:{hash}").into() }
     }
 
     pub fn algorithm(&self) -> DigestAlgorithm {
@@ -361,9 +330,7 @@ impl FromStr for Digest {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Digest, IdError> {
         let expected = "a digest (sha256:, sha384:, sha512: or gitCommit: and lower-case hex)";
-        let (name, hex) = text
-            .split_once(':')
-            .ok_or_else(|| malformed(expected, text))?;
+        let (name, hex) = text.split_once(':').ok_or_else(|| malformed(expected, text))?;
         let algorithm =
             DigestAlgorithm::from_name(name).ok_or_else(|| malformed(expected, text))?;
         Digest::new(algorithm, hex)
@@ -380,136 +347,17 @@ pub type EntryIndex = u64;
 /// Count of leaves; `index < size`.
 pub type TreeSize = u64;
 
-/// A UTC time in milliseconds since 1970, written `2026-11-20T17:00:00.123Z` (24 bytes).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Time(pub i64);
-
-impl Time {
-    /// Reads the one 24-byte spelling; no second 60, years 0000 to 9999.
-    pub fn parse(text: &[u8]) -> Option<Time> {
-        const SHAPE: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
-        if text.len() != SHAPE.len() {
-            return None;
-        }
-        for (byte, shape) in text.iter().zip(SHAPE) {
-            let fits = if *shape == b'0' {
-                byte.is_ascii_digit()
-            } else {
-                byte == shape
-            };
-            if !fits {
-                return None;
-            }
-        }
-        let number = |from: usize, to: usize| {
-            text[from..to]
-                .iter()
-                .fold(0i32, |sum, byte| sum * 10 + i32::from(byte - b'0'))
-        };
-        let part = |from: usize| i8::try_from(number(from, from + 2)).ok();
-        let date =
-            jiff::civil::Date::new(i16::try_from(number(0, 4)).ok()?, part(5)?, part(8)?).ok()?;
-        let (hour, minute, second) = (number(11, 13), number(14, 16), number(17, 19));
-        if hour > 23 || minute > 59 || second > 59 {
-            return None;
-        }
-        let days = i64::from((date - EPOCH).get_days());
-        let seconds = i64::from(hour * 3600 + minute * 60 + second);
-        Some(Time(
-            (days * 86_400 + seconds) * 1000 + i64::from(number(20, 23)),
-        ))
-    }
-
-    /// Reads any RFC 3339 time, as other tools write them, down to the millisecond.
-    pub fn parse_rfc3339(text: &str) -> Option<Time> {
-        if text.len() > 64 {
-            return None;
-        }
-        text.parse::<jiff::Timestamp>()
-            .ok()
-            .map(|stamp| Time(stamp.as_millisecond()))
-    }
-
-    pub fn plus_ms(self, ms: i64) -> Time {
-        Time(self.0.saturating_add(ms))
-    }
-
-    pub fn since(self, earlier: Time) -> i64 {
-        self.0.saturating_sub(earlier.0)
-    }
-}
-
-const EPOCH: jiff::civil::Date = jiff::civil::date(1970, 1, 1);
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stamp = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
-        let civil = stamp.to_zoned(jiff::tz::TimeZone::UTC).datetime();
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-            civil.year(),
-            civil.month(),
-            civil.day(),
-            civil.hour(),
-            civil.minute(),
-            civil.second(),
-            civil.millisecond()
-        )
-    }
-}
-
-impl fmt::Debug for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for Time {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Time, IdError> {
-        Time::parse(text.as_bytes())
-            .ok_or_else(|| malformed("a UTC time like 2026-11-20T17:00:00.123Z", text))
-    }
-}
-string_serde!(Time);
+pub use crate::time::Time;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn times_have_one_spelling() {
-        for good in [
-            "1970-01-01T00:00:00.000Z",
-            "2026-11-20T17:00:00.123Z",
-            "2024-02-29T23:59:59.999Z",
-            "9999-12-30T22:00:00.000Z",
-        ] {
-            assert_eq!(good.parse::<Time>().unwrap().to_string(), good);
-        }
-        for bad in [
-            "2026-11-20T17:00:00Z",
-            "2026-11-20T17:00:60.000Z",
-            "2026-11-20T24:00:00.000Z",
-            "2025-02-29T00:00:00.000Z",
-            "2026-11-20t17:00:00.123Z",
-            "2026-11-20T17:00:00.123+",
-            "+026-11-20T17:00:00.123Z",
-        ] {
-            assert!(bad.parse::<Time>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
     fn digests_are_lower_case_and_of_the_right_length() {
         let hex = "ab".repeat(32);
         assert!(format!("sha256:{hex}").parse::<Digest>().is_ok());
-        assert!(
-            format!("gitCommit:{}", &hex[..40])
-                .parse::<Digest>()
-                .is_ok()
-        );
+        assert!(format!("gitCommit:{}", &hex[..40]).parse::<Digest>().is_ok());
         for bad in [
             format!("sha256:{}", hex.to_uppercase()),
             format!("sha256:{}", &hex[..62]),

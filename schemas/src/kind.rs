@@ -57,13 +57,7 @@ const fn line(
     own: bool,
     thread: ExtraThread,
 ) -> KindLine {
-    KindLine {
-        kind,
-        name,
-        predicate_type,
-        own,
-        thread,
-    }
+    KindLine { kind, name, predicate_type, own, thread }
 }
 
 /// Every kind, in the order of their names.
@@ -72,37 +66,13 @@ pub const KINDS: [KindLine; 17] = {
     use ExtraThread as T;
     [
         line(K::Analysis, "analysis", analysis::TYPE, true, T::None),
-        line(
-            K::Approval,
-            "approval",
-            approval::TYPE,
-            true,
-            T::Environment,
-        ),
+        line(K::Approval, "approval", approval::TYPE, true, T::Environment),
         line(K::Build, "build", build::TYPE, false, T::None),
-        line(
-            K::Decision,
-            "decision",
-            decision::TYPE,
-            true,
-            T::Environment,
-        ),
-        line(
-            K::Deployment,
-            "deployment",
-            deployment::TYPE,
-            true,
-            T::Environment,
-        ),
+        line(K::Decision, "decision", decision::TYPE, true, T::Environment),
+        line(K::Deployment, "deployment", deployment::TYPE, true, T::Environment),
         line(K::Export, "export", export::TYPE, true, T::Control),
         line(K::Heads, "heads", heads::TYPE, true, T::Control),
-        line(
-            K::Measurement,
-            "measurement",
-            measurement::TYPE,
-            true,
-            T::None,
-        ),
+        line(K::Measurement, "measurement", measurement::TYPE, true, T::None),
         line(K::Note, "note", note::TYPE, true, T::None),
         line(K::Other, "other", "", false, T::None),
         line(K::Policy, "policy", policy::TYPE, true, T::Control),
@@ -117,13 +87,7 @@ pub const KINDS: [KindLine; 17] = {
         line(K::Sbom, "sbom", sbom::TYPE, false, T::None),
         line(K::Test, "test", test::TYPE, false, T::None),
         line(K::Trust, "trust", trust::TYPE, true, T::Control),
-        line(
-            K::Vulnerabilities,
-            "vulnerabilities",
-            vulnerabilities::TYPE,
-            false,
-            T::None,
-        ),
+        line(K::Vulnerabilities, "vulnerabilities", vulnerabilities::TYPE, false, T::None),
     ]
 };
 
@@ -142,10 +106,7 @@ impl EventKind {
     }
 
     pub fn from_name(name: &str) -> Option<EventKind> {
-        KINDS
-            .iter()
-            .find(|line| line.name == name)
-            .map(|line| line.kind)
+        KINDS.iter().find(|line| line.name == name).map(|line| line.kind)
     }
 
     /// The kind of a predicate type, where the type alone tells it.
@@ -182,10 +143,7 @@ mod tests {
     fn older_predicate_types_are_read() {
         for (text, kind) in [
             ("https://slsa.dev/provenance/v0.2", EventKind::Build),
-            (
-                "https://in-toto.io/attestation/vulns/v0.1",
-                EventKind::Vulnerabilities,
-            ),
+            ("https://in-toto.io/attestation/vulns/v0.1", EventKind::Vulnerabilities),
             ("https://cyclonedx.org/bom", EventKind::Sbom),
             ("https://spdx.dev/Document/v2.3", EventKind::Sbom),
             ("https://example.com/unknown", EventKind::Other),

@@ -7,4 +7,5 @@ pub mod predicate;
 pub mod report;
 pub mod statement;
 pub mod thread;
+pub mod time;
 pub mod trust;

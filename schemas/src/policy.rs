@@ -36,9 +36,7 @@ pub struct EnvironmentRule {
 
 impl PolicyDocument {
     pub fn environment(&self, name: &EnvironmentName) -> Option<&EnvironmentRule> {
-        self.environments
-            .iter()
-            .find(|environment| environment.name == *name)
+        self.environments.iter().find(|environment| environment.name == *name)
     }
 }
 
@@ -251,17 +249,11 @@ impl TryFrom<GateText> for GateRule {
         match (gates.next(), gates.next()) {
             (Some(gate), None) => {
                 let id = text.id.unwrap_or_else(|| gate.kind().to_owned());
-                Ok(GateRule {
-                    id,
-                    why: text.why,
-                    gate,
-                })
+                Ok(GateRule { id, why: text.why, gate })
             }
-            (None, _) => Err(
-                "a gate names one of provenance, evidence, vulnerabilities, soak, \
+            (None, _) => Err("a gate names one of provenance, evidence, vulnerabilities, soak, \
                               approvals"
-                    .to_owned(),
-            ),
+                .to_owned()),
             (Some(first), Some(second)) => Err(format!(
                 "one gate holds both {} and {}; write them as two",
                 first.kind(),
@@ -274,11 +266,7 @@ impl TryFrom<GateText> for GateRule {
 impl From<GateRule> for GateText {
     fn from(rule: GateRule) -> GateText {
         let id = (rule.id != rule.gate.kind()).then_some(rule.id);
-        let mut text = GateText {
-            id,
-            why: rule.why,
-            ..GateText::default()
-        };
+        let mut text = GateText { id, why: rule.why, ..GateText::default() };
         match rule.gate {
             Gate::Provenance(gate) => text.provenance = Some(gate),
             Gate::Evidence(gate) => text.evidence = Some(gate),
@@ -308,9 +296,7 @@ impl FromStr for Duration {
     type Err = String;
     fn from_str(text: &str) -> Result<Duration, String> {
         let wrong = || format!("{text:?} is no duration; write 30s, 15m, 24h or 7d");
-        let (number, unit) = text
-            .split_at_checked(text.len().wrapping_sub(1))
-            .ok_or_else(wrong)?;
+        let (number, unit) = text.split_at_checked(text.len().wrapping_sub(1)).ok_or_else(wrong)?;
         let unit_ms = match unit {
             "s" => 1000,
             "m" => 60_000,
@@ -321,14 +307,8 @@ impl FromStr for Duration {
         let plain = number.len() <= 6
             && number.bytes().all(|byte| byte.is_ascii_digit())
             && !number.starts_with('0');
-        let count: i64 = plain
-            .then(|| number.parse().ok())
-            .flatten()
-            .ok_or_else(wrong)?;
-        Ok(Duration {
-            ms: count * unit_ms,
-            text: text.to_owned(),
-        })
+        let count: i64 = plain.then(|| number.parse().ok()).flatten().ok_or_else(wrong)?;
+        Ok(Duration { ms: count * unit_ms, text: text.to_owned() })
     }
 }
 
@@ -366,9 +346,7 @@ mod tests {
         for (text, ms) in [("30s", 30_000), ("24h", 86_400_000), ("7d", 604_800_000)] {
             assert_eq!(text.parse::<Duration>().unwrap().ms(), ms);
         }
-        for bad in [
-            "", "s", "1", "01h", "-1h", "1.5h", "1w", "9999999d", "1 h", "é",
-        ] {
+        for bad in ["", "s", "1", "01h", "-1h", "1.5h", "1w", "9999999d", "1 h", "é"] {
             assert!(bad.parse::<Duration>().is_err(), "{bad}");
         }
     }
@@ -385,11 +363,6 @@ mod tests {
         assert!(read("{}").is_err());
         assert!(read(r#"{"sook":{}}"#).is_err());
         let both = r#"{"soak":{"in":"a","for":"1h"},"provenance":{"builders":[],"source":"x"}}"#;
-        assert!(
-            read(both)
-                .unwrap_err()
-                .to_string()
-                .contains("write them as two")
-        );
+        assert!(read(both).unwrap_err().to_string().contains("write them as two"));
     }
 }

@@ -87,12 +87,7 @@ pub struct Finding {
 
 impl Finding {
     pub fn new(code: Code, index: Option<EntryIndex>, detail: impl Into<String>) -> Finding {
-        Finding {
-            code,
-            class: code.class(),
-            index,
-            detail: detail.into(),
-        }
+        Finding { code, class: code.class(), index, detail: detail.into() }
     }
 }
 
@@ -197,11 +192,7 @@ mod tests {
     #[test]
     fn codes_are_kebab_case_and_distinct() {
         let mut names: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
-        assert!(
-            names
-                .iter()
-                .all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
-        );
+        assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), Code::ALL.len());

@@ -114,10 +114,7 @@ impl ResourceDescriptor {
     ///
     /// SLSA v0.2 named commits `sha1`, which is a commit only where the address is one of git.
     pub fn commit(&self) -> Option<Digest> {
-        let is_git = self
-            .uri
-            .as_deref()
-            .is_some_and(|uri| uri.starts_with("git+"));
+        let is_git = self.uri.as_deref().is_some_and(|uri| uri.starts_with("git+"));
         let sha1 = || self.digest.get("sha1").filter(|_| is_git);
         let hex = self.digest.get("gitCommit").or_else(sha1)?;
         Digest::new(DigestAlgorithm::GitCommit, hex).ok()

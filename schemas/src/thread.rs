@@ -81,10 +81,7 @@ mod tests {
         texts.sort();
         assert_eq!(threads.each_ref().map(ToString::to_string), texts);
         for thread in &threads {
-            assert_eq!(
-                ThreadId::parse(thread.kind(), &thread.id()).as_ref(),
-                Some(thread)
-            );
+            assert_eq!(ThreadId::parse(thread.kind(), &thread.id()).as_ref(), Some(thread));
         }
     }
 }

@@ -102,21 +102,12 @@ pub mod role {
     pub const ADMIN: &str = "admin";
     pub const AUDITOR: &str = "auditor";
     pub const SERVICE: &str = "service";
-    pub const KNOWN: [&str; 6] = [
-        EMITTER,
-        RELEASE_MANAGER,
-        POLICY_ADMIN,
-        ADMIN,
-        AUDITOR,
-        SERVICE,
-    ];
+    pub const KNOWN: [&str; 6] = [EMITTER, RELEASE_MANAGER, POLICY_ADMIN, ADMIN, AUDITOR, SERVICE];
 
     /// True for a word that may be granted: lower-case letters, digits and hyphens.
     pub fn is_word(role: &str) -> bool {
         (1..=63).contains(&role.len())
-            && role
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && role.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     }
 
     /// True for the words that make their holder an approver.

@@ -30,20 +30,13 @@ fn check_file(path: &Path, expected: &str) {
         std::fs::write(path, expected).unwrap();
     }
     let found = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        found == expected,
-        "{} is stale: ATTESTRY_BLESS=1 cargo test",
-        path.display()
-    );
+    assert!(found == expected, "{} is stale: ATTESTRY_BLESS=1 cargo test", path.display());
 }
 
 fn check<P: JsonSchema + Serialize + DeserializeOwned>(name: &str) {
     let mut schema = schema_for!(Statement<P>);
     let kind = EventKind::from_name(name).unwrap().line();
-    schema.insert(
-        "title".to_owned(),
-        format!("in-toto statement: {name}").into(),
-    );
+    schema.insert("title".to_owned(), format!("in-toto statement: {name}").into());
     schema.insert("x-predicate-type".to_owned(), kind.predicate_type.into());
     let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
     check_file(&folder().join(format!("{name}.schema.json")), &text);
@@ -78,17 +71,10 @@ fn schemas_are_fresh_and_examples_read() {
 #[test]
 fn every_kind_has_its_schema_and_example() {
     for line in KINDS.iter().filter(|line| line.kind != EventKind::Other) {
-        for file in [
-            format!("{}.schema.json", line.name),
-            format!("examples/{}.json", line.name),
-        ] {
+        for file in [format!("{}.schema.json", line.name), format!("examples/{}.json", line.name)] {
             assert!(folder().join(&file).exists(), "{file}");
         }
     }
     let files = std::fs::read_dir(folder()).unwrap().count();
-    assert_eq!(
-        files,
-        KINDS.len(),
-        "one schema for each kind but `other`, and the examples"
-    );
+    assert_eq!(files, KINDS.len(), "one schema for each kind but `other`, and the examples");
 }

@@ -39,10 +39,7 @@ impl Place {
     pub fn new() -> Place {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let state = folder.path().join("state").display().to_string();
-        Place {
-            folder,
-            env: vec![("ATTESTRY_STATE".to_owned(), state)],
-        }
+        Place { folder, env: vec![("ATTESTRY_STATE".to_owned(), state)] }
     }
 
     pub fn path(&self) -> &Path {
@@ -93,11 +90,7 @@ impl Place {
         io.env.extend(self.env.iter().cloned());
         let code = run(words(line).into_iter().map(Into::into), &mut io);
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Outcome {
-            code,
-            stdout: text(stdout),
-            stderr: text(stderr),
-        }
+        Outcome { code, stdout: text(stdout), stderr: text(stderr) }
     }
 
     /// Runs a command line that must answer with this exit code.
@@ -160,10 +153,7 @@ pub fn corpus() -> Option<PathBuf> {
         return Some(folder);
     }
     // Not `eprintln`, which the test runner would swallow.
-    let note = format!(
-        "SKIPPED: no corpus at {} (set ATTESTRY_CORPUS)\n",
-        folder.display()
-    );
+    let note = format!("SKIPPED: no corpus at {} (set ATTESTRY_CORPUS)\n", folder.display());
     let _ = std::io::stderr().write_all(note.as_bytes());
     None
 }

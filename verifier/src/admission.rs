@@ -105,13 +105,7 @@ pub fn judge(
     let Some(trust) = state.trust() else {
         return control::judge_genesis(event, signed_by, at);
     };
-    let case = Case {
-        state,
-        trust,
-        event,
-        signed_by,
-        at,
-    };
+    let case = Case { state, trust, event, signed_by, at };
     case.signatures()?;
     let project = case.project(filed)?;
     let repeated = case.repeated(project.as_ref())?;
@@ -153,31 +147,17 @@ pub fn judge_as_logged(
     let Some(trust) = state.trust() else {
         return control::judge_genesis(event, signed_by, at);
     };
-    let case = Case {
-        state,
-        trust,
-        event,
-        signed_by,
-        at,
-    };
+    let case = Case { state, trust, event, signed_by, at };
     case.signatures()?;
     let project = case.project(filed)?;
     let repeated = case.repeated(project.as_ref())?;
     let signers = case.signers("sign", |_| true)?;
     let accepted = Accepted::by(project, signers);
-    Ok(Accepted {
-        repeated,
-        keys: signed_by.to_vec(),
-        ..accepted
-    })
+    Ok(Accepted { repeated, keys: signed_by.to_vec(), ..accepted })
 }
 
 fn refuse<T>(case: &Case, code: Code, detail: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal::Rule(Finding::new(
-        code,
-        Some(case.at.index),
-        detail,
-    )))
+    Err(Refusal::Rule(Finding::new(code, Some(case.at.index), detail)))
 }
 
 impl Case<'_> {
@@ -185,11 +165,7 @@ impl Case<'_> {
     fn signatures(&self) -> Result<(), Refusal> {
         let count = self.event.signed.signatures.len();
         if self.signed_by.is_empty() {
-            return refuse(
-                self,
-                Code::SignatureInvalid,
-                "no signature of a known key verifies",
-            );
+            return refuse(self, Code::SignatureInvalid, "no signature of a known key verifies");
         }
         if !self.event.kind.is_own() {
             return Ok(());
@@ -227,11 +203,9 @@ impl Case<'_> {
         }
         match signed.or(filed) {
             Some(project) if self.trust.has_project(project) => Ok(Some(project.clone())),
-            Some(project) => refuse(
-                self,
-                Code::UnknownProject,
-                format!("no grant names project {project}"),
-            ),
+            Some(project) => {
+                refuse(self, Code::UnknownProject, format!("no grant names project {project}"))
+            }
             None => refuse(self, Code::UnknownProject, "filed under no project"),
         }
     }
@@ -245,11 +219,7 @@ impl Case<'_> {
         if brings_new && !self.event.kind.is_own() {
             Ok(true)
         } else {
-            refuse(
-                self,
-                Code::StatementRepeated,
-                "logged already, with these signers",
-            )
+            refuse(self, Code::StatementRepeated, "logged already, with these signers")
         }
     }
 
@@ -264,11 +234,7 @@ impl Case<'_> {
         for key in self.signed_by {
             match self.trust.identity(key, self.at.index) {
                 Some(identity) if may(identity) => {
-                    signers.push(Signer {
-                        identity: identity.clone(),
-                        key: *key,
-                        repeat: None,
-                    });
+                    signers.push(Signer { identity: identity.clone(), key: *key, repeat: None });
                 }
                 Some(identity) => denied = Some(identity.to_string()),
                 None => {}
@@ -279,11 +245,7 @@ impl Case<'_> {
         }
         match denied {
             Some(name) => refuse(self, Code::RoleMissing, format!("{name} may not {what}")),
-            None => refuse(
-                self,
-                Code::SignatureInvalid,
-                "signed by no identity in force",
-            ),
+            None => refuse(self, Code::SignatureInvalid, "signed by no identity in force"),
         }
     }
 
@@ -332,10 +294,7 @@ impl Case<'_> {
                 }
             }
             Body::Review(body) => {
-                let commits = self
-                    .event
-                    .digests()
-                    .all(|digest| digest.algorithm() == GitCommit);
+                let commits = self.event.digests().all(|digest| digest.algorithm() == GitCommit);
                 let people = body.authors.len() + body.reviewers.len();
                 if !commits || body.authors.is_empty() || people > 256 {
                     let detail = "a review is of a gitCommit and names its authors";
@@ -351,11 +310,7 @@ impl Case<'_> {
         let what = format!("note anything about {}", body.project);
         let signers = self.signers(&what, |name| self.trust.has_any_role(name, &body.project))?;
         if body.text.is_empty() || body.text.len() > 65_536 {
-            return refuse(
-                self,
-                Code::PredicateInvalid,
-                "a note has 1 to 65,536 bytes of text",
-            );
+            return refuse(self, Code::PredicateInvalid, "a note has 1 to 65,536 bytes of text");
         }
         Ok(Accepted::by(Some(body.project.clone()), signers))
     }

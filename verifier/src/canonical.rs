@@ -95,11 +95,7 @@ fn write_object(members: &[Member<'_>], out: &mut Vec<u8>) -> Result<(), Canonic
 /// bytes above 0xF4 gives the order without decoding anything.
 fn utf16_order(left: &str, right: &str) -> Ordering {
     let rank = |byte: u8| {
-        if byte == 0xee || byte == 0xef {
-            byte + 0x10
-        } else {
-            byte
-        }
+        if byte == 0xee || byte == 0xef { byte + 0x10 } else { byte }
     };
     let mut pairs = left.bytes().zip(right.bytes());
     match pairs.find(|(left, right)| left != right) {
@@ -156,33 +152,20 @@ mod tests {
 
     #[test]
     fn objects_strings_and_words() {
-        check(
-            " { \"b\" : [ true , null ] , \"a\" : { } } ",
-            r#"{"a":{},"b":[true,null]}"#,
-        );
+        check(" { \"b\" : [ true , null ] , \"a\" : { } } ", r#"{"a":{},"b":[true,null]}"#);
         check(
             r#""\u000b\b\t\n\f\r\"\\\/\u007f\u20ac\u0000""#,
             "\"\\u000b\\b\\t\\n\\f\\r\\\"\\\\/\u{7f}€\\u0000\"",
         );
-        check(
-            r#"{"aa":1,"a":2,"":3,"B":4}"#,
-            r#"{"":3,"B":4,"a":2,"aa":1}"#,
-        );
-        check(
-            r#"{"\ufb33":1,"\ud83d\ude00":2,"\u20ac":3}"#,
-            "{\"€\":3,\"😀\":2,\"\u{fb33}\":1}",
-        );
+        check(r#"{"aa":1,"a":2,"":3,"B":4}"#, r#"{"":3,"B":4,"a":2,"aa":1}"#);
+        check(r#"{"\ufb33":1,"\ud83d\ude00":2,"\u20ac":3}"#, "{\"€\":3,\"😀\":2,\"\u{fb33}\":1}");
     }
 
     #[test]
     fn numbers_that_no_reader_keeps_are_refused() {
         check("9007199254740991", "9007199254740991");
         check("-9007199254740991", "-9007199254740991");
-        for text in [
-            "9007199254740992",
-            "-9007199254740993",
-            "100000000000000000000",
-        ] {
+        for text in ["9007199254740992", "-9007199254740993", "100000000000000000000"] {
             let refused = format!("integer {text} is beyond 2^53 - 1, where readers disagree");
             check(text, &refused);
         }
@@ -192,23 +175,11 @@ mod tests {
     #[test]
     fn the_order_is_that_of_utf16() {
         let mut seeded = Seeded::new(0x5eed_0003);
-        let pieces = [
-            "a",
-            "z",
-            "\u{7f}",
-            "é",
-            "\u{d7ff}",
-            "\u{e000}",
-            "\u{ffff}",
-            "😀",
-            "\u{10ffff}",
-        ];
+        let pieces =
+            ["a", "z", "\u{7f}", "é", "\u{d7ff}", "\u{e000}", "\u{ffff}", "😀", "\u{10ffff}"];
         for _ in 0..20_000 {
-            let mut name = || {
-                (0..seeded.below(4))
-                    .map(|_| seeded.pick(&pieces))
-                    .collect::<String>()
-            };
+            let mut name =
+                || (0..seeded.below(4)).map(|_| seeded.pick(&pieces)).collect::<String>();
             let (left, right) = (name(), name());
             let expected = left.encode_utf16().cmp(right.encode_utf16());
             assert_eq!(utf16_order(&left, &right), expected, "{left:?} {right:?}");
@@ -222,11 +193,7 @@ mod tests {
                 return;
             };
             let output = corpus::read(&format!("jcs/{name}.output.json")).unwrap();
-            assert_eq!(
-                to_canonical(&parse(&input).unwrap()).unwrap(),
-                output,
-                "{name}"
-            );
+            assert_eq!(to_canonical(&parse(&input).unwrap()).unwrap(), output, "{name}");
         }
     }
 
@@ -242,16 +209,8 @@ mod tests {
             };
             let ours = to_canonical(&value).unwrap();
             let theirs: serde_json::Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(
-                ours,
-                serde_json_canonicalizer::to_vec(&theirs).unwrap(),
-                "{text}"
-            );
-            assert_eq!(
-                to_canonical(&parse(&ours).unwrap()).unwrap(),
-                ours,
-                "{text}"
-            );
+            assert_eq!(ours, serde_json_canonicalizer::to_vec(&theirs).unwrap(), "{text}");
+            assert_eq!(to_canonical(&parse(&ours).unwrap()).unwrap(), ours, "{text}");
             compared += 1;
         }
         assert!(compared > 10_000, "{compared}");

@@ -17,20 +17,12 @@ pub struct Chain {
 impl Chain {
     /// The chain before entry 0 of a log of this name.
     pub fn genesis(origin: &Origin) -> Chain {
-        Chain {
-            prev: genesis_prev(origin),
-            time: None,
-            frontier: Frontier::new(),
-        }
+        Chain { prev: genesis_prev(origin), time: None, frontier: Frontier::new() }
     }
 
     /// The chain behind an entry with this leaf hash and time.
     pub fn after(leaf: Hash, time: Time, frontier: Frontier) -> Chain {
-        Chain {
-            prev: leaf,
-            time: Some(time),
-            frontier,
-        }
+        Chain { prev: leaf, time: Some(time), frontier }
     }
 
     pub fn size(&self) -> TreeSize {
@@ -62,11 +54,7 @@ impl Chain {
     pub fn check(&self, entry: &Entry) -> Result<(), Finding> {
         let index = Some(self.next());
         if entry.index != self.next() {
-            let detail = format!(
-                "entry at position {} says index {}",
-                self.next(),
-                entry.index
-            );
+            let detail = format!("entry at position {} says index {}", self.next(), entry.index);
             return Err(Finding::new(Code::IndexMismatch, index, detail));
         }
         if entry.prev != self.prev {

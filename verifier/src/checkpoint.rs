@@ -39,10 +39,7 @@ pub struct Checkpoint {
 /// Off-spec: extension lines are refused, because no monitor can audit them, and so are an origin
 /// outside the grammar of [`Origin`] and a root that is not a SHA-256 hash.
 pub fn parse_checkpoint(text: &str) -> Result<Checkpoint, CheckpointError> {
-    let mut lines = text
-        .strip_suffix('\n')
-        .ok_or(CheckpointError::Lines)?
-        .split('\n');
+    let mut lines = text.strip_suffix('\n').ok_or(CheckpointError::Lines)?.split('\n');
     let mut line = || lines.next().ok_or(CheckpointError::Lines);
     let (origin, size, root) = (line()?, line()?, line()?);
     if lines.next().is_some() {
@@ -50,9 +47,7 @@ pub fn parse_checkpoint(text: &str) -> Result<Checkpoint, CheckpointError> {
     }
     let found = |text: &str| text.chars().take(80).collect();
     Ok(Checkpoint {
-        origin: origin.parse().map_err(|_| CheckpointError::Origin {
-            found: found(origin),
-        })?,
+        origin: origin.parse().map_err(|_| CheckpointError::Origin { found: found(origin) })?,
         size: parse_integer(size).ok_or_else(|| CheckpointError::Size { found: found(size) })?,
         root: parse_hash(root).ok_or_else(|| CheckpointError::Root { found: found(root) })?,
     })
@@ -87,13 +82,7 @@ pub fn sign_checkpoint(checkpoint: &Checkpoint, key: &SigningKey) -> SignedNote 
     let text = format_checkpoint(checkpoint);
     let vkey = log_vkey(&checkpoint.origin, key.public());
     let bytes = key.sign(text.as_bytes()).to_vec();
-    SignedNote::new(
-        text,
-        NoteSignature {
-            key: vkey.tag().clone(),
-            bytes,
-        },
-    )
+    SignedNote::new(text, NoteSignature { key: vkey.tag().clone(), bytes })
 }
 
 /// Returns the verifier key of a log.
@@ -143,10 +132,7 @@ pub fn verify_checkpoint(note: &[u8], log: &Vkey) -> Result<VerifiedCheckpoint, 
     let checkpoint = parse_checkpoint(note.text())?;
     if checkpoint.origin.as_str() != log.name().as_str() {
         let expected = log.name().clone();
-        return Err(CheckpointError::OtherLog {
-            expected,
-            found: checkpoint.origin,
-        });
+        return Err(CheckpointError::OtherLog { expected, found: checkpoint.origin });
     }
     Ok(VerifiedCheckpoint { checkpoint, note })
 }
@@ -163,11 +149,7 @@ mod tests {
     }
 
     fn checkpoint(size: TreeSize) -> Checkpoint {
-        Checkpoint {
-            origin: "log.example/a".parse().unwrap(),
-            size,
-            root: EMPTY_ROOT,
-        }
+        Checkpoint { origin: "log.example/a".parse().unwrap(), size, root: EMPTY_ROOT }
     }
 
     #[test]
@@ -218,36 +200,19 @@ mod tests {
         assert_eq!(verified.checkpoint(), &checkpoint(5));
         assert_eq!(format_note(verified.note()), note);
 
-        let other_key = log_vkey(
-            &checkpoint(5).origin,
-            SigningKey::from_seed(&[2; 32]).unwrap().public(),
-        );
-        let not_signed = NoteError::NotSignedBy {
-            key: other_key.tag().clone(),
-        };
-        assert_eq!(
-            verify_checkpoint(note.as_bytes(), &other_key),
-            Err(not_signed.into())
-        );
+        let other_key =
+            log_vkey(&checkpoint(5).origin, SigningKey::from_seed(&[2; 32]).unwrap().public());
+        let not_signed = NoteError::NotSignedBy { key: other_key.tag().clone() };
+        assert_eq!(verify_checkpoint(note.as_bytes(), &other_key), Err(not_signed.into()));
 
-        let witness = Vkey::of(
-            log.name().clone(),
-            KeyAlgorithm::CosignatureV1,
-            key().public(),
-        );
+        let witness = Vkey::of(log.name().clone(), KeyAlgorithm::CosignatureV1, key().public());
         assert!(verify_checkpoint(note.as_bytes(), &witness).is_err());
 
         // The same key under another name signs the text of the first log.
         let other = log_vkey(&"other.example".parse().unwrap(), key().public());
         let text = format_checkpoint(&checkpoint(5));
         let bytes = key().sign(text.as_bytes()).to_vec();
-        let forged = SignedNote::new(
-            text,
-            NoteSignature {
-                key: other.tag().clone(),
-                bytes,
-            },
-        );
+        let forged = SignedNote::new(text, NoteSignature { key: other.tag().clone(), bytes });
         let refused = verify_checkpoint(format_note(&forged).as_bytes(), &other);
         let expected = other.name().clone();
         let found = checkpoint(5).origin;
@@ -258,9 +223,7 @@ mod tests {
     fn a_size_changed_after_signing_is_noticed() {
         let log = log_vkey(&checkpoint(5).origin, key().public());
         let note = format_note(&sign_checkpoint(&checkpoint(5), &key())).replace("\n5\n", "\n6\n");
-        let bad = NoteError::BadSignature {
-            key: log.tag().clone(),
-        };
+        let bad = NoteError::BadSignature { key: log.tag().clone() };
         assert_eq!(verify_checkpoint(note.as_bytes(), &log), Err(bad.into()));
     }
 
@@ -271,10 +234,7 @@ mod tests {
             "valid with trailing data",
             "the checkpoint is not exactly the lines origin, size and root",
         ),
-        (
-            "sumdb 6476701",
-            "not a log origin: \"go.sum database tree\"",
-        ),
+        ("sumdb 6476701", "not a log origin: \"go.sum database tree\""),
     ];
 
     #[test]
@@ -295,15 +255,9 @@ mod tests {
             check(case, parse_checkpoint(text(case, "body")));
         }
         for case in cases(&file["signed"]) {
-            let (note, vkey) = (
-                text(case, "note").as_bytes(),
-                text(case, "vkey").parse().unwrap(),
-            );
+            let (note, vkey) = (text(case, "note").as_bytes(), text(case, "vkey").parse().unwrap());
             assert_eq!(parse_note(note).unwrap().verify_signature(&vkey), Ok(()));
-            check(
-                case,
-                verify_checkpoint(note, &vkey).map(|verified| verified.checkpoint),
-            );
+            check(case, verify_checkpoint(note, &vkey).map(|verified| verified.checkpoint));
         }
     }
 

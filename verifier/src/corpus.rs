@@ -1,9 +1,6 @@
 //! Published test vectors of other projects, read from the corpus folder by tests alone.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests read files; the rules never do"
-)]
+#![allow(clippy::disallowed_methods, reason = "tests read files; the rules never do")]
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -19,11 +16,7 @@ pub fn read(name: &str) -> Option<Vec<u8>> {
     if !root.exists() {
         // Not `eprintln`, which the test runner would swallow.
         let root = root.display();
-        writeln!(
-            std::io::stderr(),
-            "SKIPPED: no corpus at {root} (set ATTESTRY_CORPUS)"
-        )
-        .unwrap();
+        writeln!(std::io::stderr(), "SKIPPED: no corpus at {root} (set ATTESTRY_CORPUS)").unwrap();
         return None;
     }
     let path = root.join(name);
@@ -41,9 +34,7 @@ pub fn cases(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 pub fn text<'v>(value: &'v Value, name: &str) -> &'v str {
-    value[name]
-        .as_str()
-        .unwrap_or_else(|| panic!("no text {name} in {value}"))
+    value[name].as_str().unwrap_or_else(|| panic!("no text {name} in {value}"))
 }
 
 pub fn base64(text: &str) -> Vec<u8> {

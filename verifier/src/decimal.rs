@@ -44,15 +44,11 @@ impl FromStr for Decimal {
     /// Reads `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?`.
     fn from_str(text: &str) -> Result<Decimal, DecimalError> {
         if text.len() > DECIMAL_CHARS_MAX {
-            return Err(DecimalError::TooLong {
-                chars: text.chars().count(),
-            });
+            return Err(DecimalError::TooLong { chars: text.chars().count() });
         }
         split(text)
             .and_then(|parts| normal(text, parts))
-            .ok_or_else(|| DecimalError::Malformed {
-                found: text.to_owned(),
-            })
+            .ok_or_else(|| DecimalError::Malformed { found: text.to_owned() })
     }
 }
 
@@ -77,21 +73,11 @@ fn split(text: &str) -> Option<Parts<'_>> {
         Some(parts) => parts,
         None => (mantissa, ""),
     };
-    Some(Parts {
-        negative,
-        whole,
-        fraction,
-        exponent,
-    })
+    Some(Parts { negative, whole, fraction, exponent })
 }
 
 fn normal(text: &str, parts: Parts<'_>) -> Option<Decimal> {
-    let Parts {
-        negative,
-        whole,
-        fraction,
-        exponent,
-    } = parts;
+    let Parts { negative, whole, fraction, exponent } = parts;
     let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let leads_with_zero = whole.len() > 1 && whole.starts_with('0');
     if whole.is_empty() || leads_with_zero || !all_digits(whole) || !all_digits(fraction) {
@@ -136,12 +122,7 @@ impl From<u64> for Decimal {
         let text = value.to_string();
         let exponent = if value == 0 { 0 } else { text.len() as i32 };
         let digits = text.trim_matches('0').as_bytes().into();
-        Decimal {
-            text: text.into(),
-            negative: false,
-            digits,
-            exponent,
-        }
+        Decimal { text: text.into(), negative: false, digits, exponent }
     }
 }
 
@@ -250,17 +231,7 @@ mod tests {
 
     #[test]
     fn one_grammar() {
-        for good in [
-            "0",
-            "-0",
-            "10",
-            "0.0",
-            "83.40",
-            "1e2",
-            "1E-007",
-            "-1.5e+999",
-            "0e999",
-        ] {
+        for good in ["0", "-0", "10", "0.0", "83.40", "1e2", "1E-007", "-1.5e+999", "0e999"] {
             assert_eq!(decimal(good).to_string(), good);
         }
         for bad in [
@@ -271,10 +242,7 @@ mod tests {
             assert!(bad.parse::<Decimal>().is_err(), "{bad}");
         }
         assert!("1".repeat(64).parse::<Decimal>().is_ok());
-        assert_eq!(
-            "1".repeat(65).parse::<Decimal>(),
-            Err(DecimalError::TooLong { chars: 65 })
-        );
+        assert_eq!("1".repeat(65).parse::<Decimal>(), Err(DecimalError::TooLong { chars: 65 }));
     }
 
     #[test]
@@ -329,29 +297,16 @@ mod tests {
     fn seeded_hundredths_compare_like_integers() {
         let mut seeded = Seeded::new(0x5eed_0002);
         for _ in 0..10_000 {
-            let (left, right) = (
-                seeded.below(2000) as i64 - 1000,
-                seeded.below(2000) as i64 - 1000,
-            );
+            let (left, right) =
+                (seeded.below(2000) as i64 - 1000, seeded.below(2000) as i64 - 1000);
             let spelled = |cents: i64, way: usize| match way {
                 0 => format!("{cents}e-2"),
-                1 => format!(
-                    "{}{}.{:02}",
-                    sign(cents),
-                    cents.abs() / 100,
-                    cents.abs() % 100
-                ),
+                1 => format!("{}{}.{:02}", sign(cents), cents.abs() / 100, cents.abs() % 100),
                 _ => format!("{}0.{:06}e2", sign(cents), cents.abs() * 100),
             };
-            let (a, b) = (
-                spelled(left, seeded.below(3)),
-                spelled(right, seeded.below(3)),
-            );
+            let (a, b) = (spelled(left, seeded.below(3)), spelled(right, seeded.below(3)));
             assert_eq!(decimal(&a).cmp(&decimal(&b)), left.cmp(&right), "{a} {b}");
-            assert_eq!(
-                Decimal::from(left).cmp(&Decimal::from(right)),
-                left.cmp(&right)
-            );
+            assert_eq!(Decimal::from(left).cmp(&Decimal::from(right)), left.cmp(&right));
         }
     }
 

@@ -51,10 +51,7 @@ pub enum EnvelopeError {
     #[error("a Sigstore bundle (it has {member}), not a DSSE envelope")]
     SigstoreBundle { member: &'static str },
     #[error("{member} is missing or not {expected}")]
-    Member {
-        member: &'static str,
-        expected: &'static str,
-    },
+    Member { member: &'static str, expected: &'static str },
     #[error("payload type is {found:?}, needs {PAYLOAD_TYPE:?}")]
     PayloadType { found: String },
     #[error("{member} is not base64 of one alphabet")]
@@ -74,22 +71,13 @@ pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 fn pae_header(payload_type: &str, payload_len: usize) -> String {
-    format!(
-        "DSSEv1 {} {payload_type} {payload_len} ",
-        payload_type.len()
-    )
+    format!("DSSEv1 {} {payload_type} {payload_len} ", payload_type.len())
 }
 
 /// SHA-256 of what was signed: the identity of a statement, whatever envelope carries it.
 pub fn statement_digest(payload: &[u8]) -> Hash {
     let header = pae_header(PAYLOAD_TYPE, payload.len());
-    Hash(
-        Sha256::new()
-            .chain_update(header)
-            .chain_update(payload)
-            .finalize()
-            .into(),
-    )
+    Hash(Sha256::new().chain_update(header).chain_update(payload).finalize().into())
 }
 
 /// Reads an envelope as anybody's tool writes it: ours, cosign's, witness's, Chainloop's.
@@ -98,9 +86,7 @@ pub fn statement_digest(payload: &[u8]) -> Hash {
 /// looked into.
 pub fn parse_envelope(bytes: &[u8]) -> Result<Envelope, EnvelopeError> {
     if bytes.len() > ENVELOPE_BYTES_MAX {
-        return Err(EnvelopeError::TooLarge {
-            size_bytes: bytes.len(),
-        });
+        return Err(EnvelopeError::TooLarge { size_bytes: bytes.len() });
     }
     // Not a second reading: what this accepts, the other reads alike (tested). It saves building and dropping a tree for the envelopes that are most of a log.
     match own::parse_own_envelope(bytes) {
@@ -122,25 +108,13 @@ fn parse_any_envelope(bytes: &[u8]) -> Result<Envelope, EnvelopeError> {
         return Err(EnvelopeError::PayloadType { found });
     }
     let payload = decode(text(&value, "payload")?, "payload")?;
-    let missing = EnvelopeError::Member {
-        member: "signatures",
-        expected: "an array",
-    };
-    let signatures = value
-        .get("signatures")
-        .and_then(Value::as_array)
-        .ok_or(missing)?;
+    let missing = EnvelopeError::Member { member: "signatures", expected: "an array" };
+    let signatures = value.get("signatures").and_then(Value::as_array).ok_or(missing)?;
     if !(1..=SIGNATURES_MAX).contains(&signatures.len()) {
-        return Err(EnvelopeError::SignatureCount {
-            count: signatures.len(),
-        });
+        return Err(EnvelopeError::SignatureCount { count: signatures.len() });
     }
     let signatures = signatures.iter().map(signature).collect::<Result<_, _>>()?;
-    Ok(Envelope {
-        payload,
-        signatures,
-        spelling: Spelling::Foreign,
-    })
+    Ok(Envelope { payload, signatures, spelling: Spelling::Foreign })
 }
 
 fn signature(value: &Value<'_>) -> Result<EnvelopeSignature, EnvelopeError> {
@@ -148,17 +122,11 @@ fn signature(value: &Value<'_>) -> Result<EnvelopeSignature, EnvelopeError> {
         None | Some(Value::Null) => None,
         Some(_) => Some(text(value, "keyid")?.to_owned()),
     };
-    Ok(EnvelopeSignature {
-        keyid,
-        sig: decode(text(value, "sig")?, "sig")?,
-    })
+    Ok(EnvelopeSignature { keyid, sig: decode(text(value, "sig")?, "sig")? })
 }
 
 fn text<'v>(value: &'v Value<'_>, member: &'static str) -> Result<&'v str, EnvelopeError> {
-    let missing = EnvelopeError::Member {
-        member,
-        expected: "a string",
-    };
+    let missing = EnvelopeError::Member { member, expected: "a string" };
     value.get(member).and_then(Value::as_str).ok_or(missing)
 }
 
@@ -173,9 +141,7 @@ fn decode(text: &str, member: &'static str) -> Result<Vec<u8>, EnvelopeError> {
         (true, true) => URL_SAFE,
         (true, false) => URL_SAFE_NO_PAD,
     };
-    engine
-        .decode(text)
-        .map_err(|_| EnvelopeError::Base64 { member })
+    engine.decode(text).map_err(|_| EnvelopeError::Base64 { member })
 }
 
 #[cfg(test)]

@@ -114,25 +114,16 @@ impl Entry {
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(EntryError::TooLong(bytes.len()));
         }
-        let mut lines = Lines {
-            rest: bytes,
-            line: 0,
-        };
-        lines
-            .take("attestry/entry/v1")
-            .and_then(|rest| lines.check(rest.is_empty(), HEADER))?;
+        let mut lines = Lines { rest: bytes, line: 0 };
+        lines.take("attestry/entry/v1").and_then(|rest| lines.check(rest.is_empty(), HEADER))?;
         let index = lines.field("index ", "index and a number", integer)?;
-        let time = lines.field("time ", "time and a UTC time", |text| {
-            Time::parse(text.as_bytes())
-        })?;
+        let time =
+            lines.field("time ", "time and a UTC time", |text| Time::parse(text.as_bytes()))?;
         let prev = lines.field("prev ", "prev and a hash", hash)?;
         let predicate_type = lines.field("type ", "type and a predicate type", predicate_type)?;
         let statement = lines.field("statement ", "statement and a hash", hash)?;
-        let (envelope, envelope_bytes, part, parts) = lines.field(
-            "envelope ",
-            "envelope, hash, size, part/parts",
-            envelope_fields,
-        )?;
+        let (envelope, envelope_bytes, part, parts) =
+            lines.field("envelope ", "envelope, hash, size, part/parts", envelope_fields)?;
         let threads = lines.threads()?;
         Ok(Entry {
             index,
@@ -163,29 +154,15 @@ impl<'a> Lines<'a> {
     /// Takes the next line if it begins with `prefix`, and gives what follows the prefix.
     fn take(&mut self, prefix: &'static str) -> Result<&'a str, EntryError> {
         self.line += 1;
-        let error = EntryError::Line {
-            line: self.line,
-            expected: prefix,
-        };
-        let end = self
-            .rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .ok_or_else(|| error.clone())?;
+        let error = EntryError::Line { line: self.line, expected: prefix };
+        let end = self.rest.iter().position(|byte| *byte == b'\n').ok_or_else(|| error.clone())?;
         let text = str::from_utf8(&self.rest[..end]).map_err(|_| error.clone())?;
         self.rest = &self.rest[end + 1..];
         text.strip_prefix(prefix).ok_or(error)
     }
 
     fn check(&self, holds: bool, expected: &'static str) -> Result<(), EntryError> {
-        if holds {
-            Ok(())
-        } else {
-            Err(EntryError::Line {
-                line: self.line,
-                expected,
-            })
-        }
+        if holds { Ok(()) } else { Err(EntryError::Line { line: self.line, expected }) }
     }
 
     fn field<T>(
@@ -195,10 +172,7 @@ impl<'a> Lines<'a> {
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<T, EntryError> {
         let text = self.take(prefix)?;
-        read(text).ok_or(EntryError::Line {
-            line: self.line,
-            expected,
-        })
+        read(text).ok_or(EntryError::Line { line: self.line, expected })
     }
 
     fn threads(&mut self) -> Result<Vec<ThreadLine>, EntryError> {
@@ -208,10 +182,7 @@ impl<'a> Lines<'a> {
                 return Err(EntryError::TooManyThreads(threads.len() + 1));
             }
             let next = self.field("thread ", "thread, kind, id, position, index, hash", thread)?;
-            if threads
-                .last()
-                .is_some_and(|last| last.thread >= next.thread)
-            {
+            if threads.last().is_some_and(|last| last.thread >= next.thread) {
                 return Err(EntryError::Order { line: self.line });
             }
             threads.push(next);
@@ -227,9 +198,7 @@ pub fn integer(text: &str) -> Option<u64> {
     if !plain || !bytes.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let number = bytes
-        .iter()
-        .fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
+    let number = bytes.iter().fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
     (number <= INTEGER_MAX).then_some(number)
 }
 
@@ -265,17 +234,10 @@ fn thread(text: &str) -> Option<ThreadLine> {
     let (index, leaf) = (words.next()?, words.next()?);
     let before = match (index, leaf) {
         ("-", "-") => None,
-        _ => Some(Link {
-            index: integer(index)?,
-            leaf: hash(leaf)?,
-        }),
+        _ => Some(Link { index: integer(index)?, leaf: hash(leaf)? }),
     };
     let sound = words.next().is_none() && (position == 0) == before.is_none();
-    sound.then_some(ThreadLine {
-        thread,
-        position,
-        before,
-    })
+    sound.then_some(ThreadLine { thread, position, before })
 }
 
 #[cfg(test)]
@@ -284,10 +246,7 @@ mod tests {
 
     fn example() -> Entry {
         let digest = format!("sha256:{}", "ab".repeat(32));
-        let link = Link {
-            index: 7,
-            leaf: Hash([3; 32]),
-        };
+        let link = Link { index: 7, leaf: Hash([3; 32]) };
         let line = |kind, id: &str, position, before| ThreadLine {
             thread: ThreadId::parse(kind, id).unwrap(),
             position,
@@ -377,10 +336,7 @@ mod tests {
             .map(|number| ThreadLine {
                 thread: ThreadId::Artifact(format!("sha512:{number:0128x}").parse().unwrap()),
                 position: INTEGER_MAX,
-                before: Some(Link {
-                    index: INTEGER_MAX,
-                    leaf: Hash([9; 32]),
-                }),
+                before: Some(Link { index: INTEGER_MAX, leaf: Hash([9; 32]) }),
             })
             .collect();
         let bytes = entry.format();

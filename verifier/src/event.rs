@@ -87,10 +87,7 @@ pub struct EventError {
 }
 
 fn error(code: Code, detail: impl Into<String>) -> EventError {
-    EventError {
-        code,
-        detail: detail.into(),
-    }
+    EventError { code, detail: detail.into() }
 }
 
 impl Event {
@@ -210,9 +207,7 @@ fn read_statement(payload: &Value) -> Result<(String, Vec<EventSubject>), EventE
     match text("_type") {
         Some(STATEMENT_V1 | STATEMENT_V01) => {}
         _ => {
-            return Err(invalid(
-                "the payload's _type is not an in-toto Statement v1 or v0.1",
-            ));
+            return Err(invalid("the payload's _type is not an in-toto Statement v1 or v0.1"));
         }
     }
     let predicate_type = text("predicateType")
@@ -224,16 +219,10 @@ fn read_statement(payload: &Value) -> Result<(String, Vec<EventSubject>), EventE
     if subjects.is_empty() || subjects.len() > SUBJECTS_MAX {
         return Err(error(
             Code::SubjectInvalid,
-            format!(
-                "{} subjects; a statement has 1 to {SUBJECTS_MAX}",
-                subjects.len()
-            ),
+            format!("{} subjects; a statement has 1 to {SUBJECTS_MAX}", subjects.len()),
         ));
     }
-    let subjects = subjects
-        .iter()
-        .map(read_subject)
-        .collect::<Result<_, _>>()?;
+    let subjects = subjects.iter().map(read_subject).collect::<Result<_, _>>()?;
     Ok((predicate_type.to_owned(), subjects))
 }
 
@@ -241,18 +230,11 @@ fn read_subject(value: &Value) -> Result<EventSubject, EventError> {
     let invalid = |detail: String| error(Code::SubjectInvalid, detail);
     let subject: Subject =
         json::read(value).map_err(|cause| invalid(format!("subject: {cause}")))?;
-    let digests = subject.thread_digests().ok_or_else(|| {
-        invalid(format!(
-            "a subject's digest is malformed: {:?}",
-            subject.digest
-        ))
-    })?;
+    let digests = subject
+        .thread_digests()
+        .ok_or_else(|| invalid(format!("a subject's digest is malformed: {:?}", subject.digest)))?;
     let version = subject.version().map(str::to_owned);
-    Ok(EventSubject {
-        name: subject.name,
-        version,
-        digests,
-    })
+    Ok(EventSubject { name: subject.name, version, digests })
 }
 
 fn read_body(kind: EventKind, predicate_type: &str, predicate: &Value) -> Result<Body, String> {

@@ -69,10 +69,7 @@ pub fn project() -> Project {
 }
 
 pub fn environment(name: &str) -> Environment {
-    Environment {
-        project: project(),
-        name: name.parse().unwrap(),
-    }
+    Environment { project: project(), name: name.parse().unwrap() }
 }
 
 /// A growing log with its state, and everything that its verifier needs.
@@ -124,9 +121,7 @@ impl World {
     /// A log with a policy: each gate list as JSON, for `staging` and for `prod`.
     pub fn with_gates(staging: &str, prod: &str) -> World {
         let mut world = World::new();
-        world
-            .policy("paul", &body::policy_json(staging, prod))
-            .unwrap();
+        world.policy("paul", &body::policy_json(staging, prod)).unwrap();
         world
     }
 
@@ -144,10 +139,7 @@ impl World {
 
     /// What a client has seen that is up to date.
     pub fn seen(&self) -> Seen {
-        Seen {
-            size: self.size(),
-            root: self.root(),
-        }
+        Seen { size: self.size(), root: self.root() }
     }
 
     /// Lets time pass.
@@ -177,11 +169,7 @@ impl World {
     ) -> Result<EntryIndex, Refusal> {
         let event = Event::read(envelope).map_err(|cause| {
             let index = Some(self.size());
-            Refusal::Rule(schemas::report::Finding::new(
-                cause.code,
-                index,
-                cause.detail,
-            ))
+            Refusal::Rule(schemas::report::Finding::new(cause.code, index, cause.detail))
         })?;
         let keys = self.signed_by(&event);
         let (placed, _) = self.sequence.append(&event, &keys, filed, time)?;
@@ -196,7 +184,7 @@ impl World {
             if trust.document != self.document {
                 self.document = trust.document.clone();
             }
-            self.ring.add(trust);
+            self.ring = KeyRing::of(&self.sequence.state);
         }
         Ok(self.size() - 1)
     }
@@ -223,20 +211,12 @@ impl World {
         body: &P,
     ) -> Result<EntryIndex, Refusal> {
         let subject = vec![Subject::of(subject, None)];
-        self.log(
-            &Statement::new(subject, predicate_type, body),
-            &[by],
-            Some(PROJECT),
-        )
+        self.log(&Statement::new(subject, predicate_type, body), &[by], Some(PROJECT))
     }
 
     /// Asks the gates of an environment about an artifact, now.
     pub fn evaluate(&self, to: &str, artifact: &Digest, request: Option<EntryIndex>) -> Evaluation {
-        let ask = Ask {
-            environment: &environment(to),
-            artifact,
-            request,
-        };
+        let ask = Ask { environment: &environment(to), artifact, request };
         evaluate(&self.sequence.state, &ask, self.now).unwrap()
     }
 
@@ -272,11 +252,7 @@ pub struct MemoryLog {
 
 impl MemoryLog {
     pub fn new(records: Vec<Record>) -> MemoryLog {
-        MemoryLog {
-            records,
-            batch: 16,
-            next: 0,
-        }
+        MemoryLog { records, batch: 16, next: 0 }
     }
 }
 
@@ -291,11 +267,8 @@ impl LogSource for MemoryLog {
     }
 
     fn consistency(&mut self, from: TreeSize, to: TreeSize) -> Result<Vec<Hash>, Self::Error> {
-        let leaves: Vec<Hash> = self
-            .records
-            .iter()
-            .map(|record| merkle::leaf_hash(&record.entry))
-            .collect();
+        let leaves: Vec<Hash> =
+            self.records.iter().map(|record| merkle::leaf_hash(&record.entry)).collect();
         prove_consistency(&mut leaves.as_slice(), from, to)
     }
 }

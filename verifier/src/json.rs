@@ -36,10 +36,7 @@ pub enum Value<'a> {
 impl<'a> Value<'a> {
     /// The member of an object; `None` where there is no such member, or no object.
     pub fn get(&self, name: &str) -> Option<&Value<'a>> {
-        self.as_object()?
-            .iter()
-            .find(|(member, _)| member == name)
-            .map(|(_, value)| value)
+        self.as_object()?.iter().find(|(member, _)| member == name).map(|(_, value)| value)
     }
 
     /// Follows member names from object to object.
@@ -155,10 +152,6 @@ mod tests {
 
     #[test]
     fn a_value_stays_small() {
-        assert_eq!(
-            size_of::<Value<'_>>(),
-            32,
-            "every element of a hostile array costs this"
-        );
+        assert_eq!(size_of::<Value<'_>>(), 32, "every element of a hostile array costs this");
     }
 }

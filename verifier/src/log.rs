@@ -83,12 +83,7 @@ pub fn verify_log<S: LogSource>(origin: &Origin, source: &mut S) -> Result<LogRe
         let ring = Arc::clone(&fold.ring);
         let batch = std::mem::take(&mut waiting);
         let (read, ()) = rayon::join(
-            || {
-                records
-                    .into_par_iter()
-                    .map(|record| Reading::of(record, &ring))
-                    .collect()
-            },
+            || records.into_par_iter().map(|record| Reading::of(record, &ring)).collect(),
             || fold.take(batch),
         );
         waiting = read;
@@ -116,7 +111,7 @@ struct Reading {
     leaf: Hash,
     entry: Result<Entry, EntryError>,
     event: Option<Result<(Event, Vec<KeyId>), EventError>>,
-    ring: usize,
+    ring: Option<Hash>,
 }
 
 impl Reading {
@@ -131,7 +126,7 @@ impl Reading {
             leaf: merkle::leaf_hash(&record.entry),
             entry: Entry::parse(&record.entry),
             event,
-            ring: ring.len(),
+            ring: ring.version(),
         }
     }
 }
@@ -224,7 +219,7 @@ impl Fold {
         &self,
         entry: &Entry,
         event: Option<Result<(Event, Vec<KeyId>), EventError>>,
-        ring: usize,
+        ring: Option<Hash>,
     ) -> Result<Open, Finding> {
         let broken = |code, detail: String| Finding::new(code, Some(entry.index), detail);
         let (event, mut keys) = match event {
@@ -232,7 +227,7 @@ impl Fold {
             Some(Err(cause)) => return Err(broken(logged_code(cause.code), cause.detail)),
             Some(Ok(read)) => read,
         };
-        if ring != self.ring.len() && keys.len() < event.signed.signatures.len() {
+        if ring != self.ring.version() {
             keys = signed_by(&event, &self.ring);
         }
         check_envelope(entry, &event)?;
@@ -242,14 +237,7 @@ impl Fold {
         });
         let parts = derive_threads(&event, filed.as_ref(), &self.ledger);
         let chain_before = self.chain.clone();
-        Ok(Open {
-            event,
-            keys,
-            filed,
-            parts,
-            entries: Vec::new(),
-            chain_before,
-        })
+        Ok(Open { event, keys, filed, parts, entries: Vec::new(), chain_before })
     }
 
     /// Folds a statement at its last part.
@@ -258,11 +246,7 @@ impl Fold {
             return Ok(());
         };
         let time_before = open.chain_before.time().unwrap_or(last.time);
-        let at = Moment {
-            index: last.index,
-            time: last.time,
-            time_before,
-        };
+        let at = Moment { index: last.index, time: last.time, time_before };
         let judged = check_genesis(&open.event, &self.ledger, at.index)
             .map_err(Refusal::Rule)
             .and_then(|()| {
@@ -289,17 +273,12 @@ impl Fold {
         for notice in std::mem::take(&mut accepted.notices) {
             self.find(notice);
         }
-        let relied = accepted
-            .relied
-            .iter()
-            .map(|(entry, key)| (at.index, *entry, *key));
+        let relied = accepted.relied.iter().map(|(entry, key)| (at.index, *entry, *key));
         self.relied.extend(relied);
         self.state.apply(event, &accepted, at);
         match &event.body {
             Body::Trust(..) => {
-                if let Some(trust) = self.state.trust() {
-                    Arc::make_mut(&mut self.ring).add(trust);
-                }
+                self.ring = Arc::new(KeyRing::of(&self.state));
             }
             Body::PromotionRequest(body) => self.claim(&body.seen, at.index),
             Body::Approval(body) => self.claim(&body.seen, at.index),
@@ -326,31 +305,21 @@ impl Fold {
             return Ok(());
         }
         let (said, threads) = (body.root, heads.threads);
-        let detail = format!(
-            "says {} threads, {said}; found {threads}, {}",
-            body.threads, heads.root
-        );
+        let detail =
+            format!("says {} threads, {said}; found {threads}, {}", body.threads, heads.root);
         Err(Finding::new(Code::HeadsMismatch, Some(index), detail))
     }
 
     fn finish(mut self) -> LogReport {
         if self.open.is_some() && !self.halted {
             let index = Some(self.chain.next());
-            self.find(Finding::new(
-                Code::PartsBroken,
-                index,
-                "the log ends within a statement",
-            ));
+            self.find(Finding::new(Code::PartsBroken, index, "the log ends within a statement"));
         }
         if let Some(trust) = self.state.trust().cloned() {
             for (decision, entry, key) in std::mem::take(&mut self.relied) {
                 if trust.is_tainted(&key, entry) {
                     let detail = format!("on entry {entry}, signed by {}", key.short());
-                    self.find(Finding::new(
-                        Code::ReliedOnCompromisedKey,
-                        Some(decision),
-                        detail,
-                    ));
+                    self.find(Finding::new(Code::ReliedOnCompromisedKey, Some(decision), detail));
                 }
             }
         }
@@ -380,22 +349,13 @@ pub fn check_envelope(entry: &Entry, event: &Event) -> Result<(), Finding> {
     let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
     if (entry.envelope, entry.envelope_bytes) != (event.envelope, event.envelope_bytes) {
         let (size, hash) = (event.envelope_bytes, event.envelope);
-        return broken(
-            Code::EnvelopeMismatch,
-            format!("{size} bytes that hash to {hash}"),
-        );
+        return broken(Code::EnvelopeMismatch, format!("{size} bytes that hash to {hash}"));
     }
     if entry.statement != event.statement {
-        return broken(
-            Code::StatementMismatch,
-            format!("it holds {}", event.statement),
-        );
+        return broken(Code::StatementMismatch, format!("it holds {}", event.statement));
     }
     if entry.predicate_type != event.predicate_type {
-        return broken(
-            Code::TypeMismatch,
-            format!("it says {}", event.predicate_type),
-        );
+        return broken(Code::TypeMismatch, format!("it says {}", event.predicate_type));
     }
     Ok(())
 }
@@ -405,12 +365,8 @@ fn check_part(open: &Open, entry: &Entry, state: &State) -> Result<(), Finding> 
     let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
     let turn = open.entries.len() + 1;
     if (usize::from(entry.part), usize::from(entry.parts)) != (turn, open.parts.len()) {
-        let detail = format!(
-            "part {}/{}, expected {turn}/{}",
-            entry.part,
-            entry.parts,
-            open.parts.len()
-        );
+        let detail =
+            format!("part {}/{}, expected {turn}/{}", entry.part, entry.parts, open.parts.len());
         return broken(Code::PartsBroken, detail);
     }
     check_envelope(entry, &open.event)?;
@@ -426,28 +382,19 @@ pub fn compare_lines(entry: &Entry, expected: &[ThreadLine]) -> Result<(), Findi
         return Ok(());
     }
     let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
-    let names = |lines: &[ThreadLine]| {
-        lines
-            .iter()
-            .map(|line| line.thread.to_string())
-            .collect::<Vec<_>>()
-    };
+    let names =
+        |lines: &[ThreadLine]| lines.iter().map(|line| line.thread.to_string()).collect::<Vec<_>>();
     if names(&entry.threads) != names(expected) {
-        let detail = format!(
-            "has {:?}, the statement gives {:?}",
-            names(&entry.threads),
-            names(expected)
-        );
+        let detail =
+            format!("has {:?}, the statement gives {:?}", names(&entry.threads), names(expected));
         return broken(Code::ThreadsNotDerived, detail);
     }
     for (found, expected) in entry.threads.iter().zip(expected) {
         let thread = &found.thread;
         if found.position > expected.position {
             let missing = expected.position;
-            let detail = format!(
-                "{thread}: position {missing} is missing before {}",
-                found.position
-            );
+            let detail =
+                format!("{thread}: position {missing} is missing before {}", found.position);
             return broken(Code::ThreadGap, detail);
         }
         if found.position < expected.position {
@@ -455,10 +402,8 @@ pub fn compare_lines(entry: &Entry, expected: &[ThreadLine]) -> Result<(), Findi
             return broken(Code::PositionTwice, detail);
         }
         if found.before != expected.before {
-            let detail = format!(
-                "{thread}: names another entry before position {}",
-                found.position
-            );
+            let detail =
+                format!("{thread}: names another entry before position {}", found.position);
             return broken(Code::ThreadBroken, detail);
         }
     }

@@ -11,12 +11,7 @@ use sha2::{Digest, Sha256};
 /// Takes stored bytes rather than a parsed statement. Hashing a re-encoded copy would tie every
 /// proof already handed out to today's writer.
 pub fn leaf_hash(entry: &[u8]) -> Hash {
-    Hash(
-        Sha256::new_with_prefix([0x00])
-            .chain_update(entry)
-            .finalize()
-            .into(),
-    )
+    Hash(Sha256::new_with_prefix([0x00]).chain_update(entry).finalize().into())
 }
 
 /// Returns the hash of an inner node: SHA-256 over `0x01`, left and right (RFC 6962, 2.1).
@@ -104,9 +99,7 @@ impl Frontier {
 
 /// Hashes neighbouring subtrees together, from the smallest at the right to the largest.
 fn fold_peaks(peaks: impl DoubleEndedIterator<Item = Hash>, last: Hash) -> Hash {
-    peaks
-        .rev()
-        .fold(last, |right, left| node_hash(&left, &right))
+    peaks.rev().fold(last, |right, left| node_hash(&left, &right))
 }
 
 /// Gives the hashes that roots and proofs are made of, from wherever they are kept.
@@ -153,10 +146,7 @@ impl MemoryTree {
     pub fn new(leaves: Vec<Hash>) -> MemoryTree {
         let mut rows = vec![leaves];
         while let Some(row) = rows.last().filter(|row| row.len() > 1) {
-            let above = row
-                .chunks_exact(2)
-                .map(|pair| node_hash(&pair[0], &pair[1]))
-                .collect();
+            let above = row.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
             rows.push(above);
         }
         MemoryTree { rows }
@@ -210,11 +200,7 @@ pub(crate) mod tests {
             [leaf] => *leaf,
             _ => {
                 let (left, right) = leaves.split_at(reference_split(leaves.len()));
-                let node = [
-                    &[1],
-                    &reference_root(left).0[..],
-                    &reference_root(right).0[..],
-                ];
+                let node = [&[1], &reference_root(left).0[..], &reference_root(right).0[..]];
                 Hash(Sha256::digest(node.concat()).into())
             }
         }
@@ -230,9 +216,7 @@ pub(crate) mod tests {
     }
 
     pub fn leaves(count: usize) -> Vec<Hash> {
-        (0..count)
-            .map(|index| leaf_hash(format!("entry {index}").as_bytes()))
-            .collect()
+        (0..count).map(|index| leaf_hash(format!("entry {index}").as_bytes())).collect()
     }
 
     #[test]
@@ -244,24 +228,11 @@ pub(crate) mod tests {
             let expected = reference_root(&all[..size]);
             assert_eq!(frontier.root(), expected, "frontier of {size}");
             assert_eq!(root_of(&all[..size]), expected, "leaves of {size}");
-            assert_eq!(
-                root_at(&mut memory, size as u64),
-                Ok(expected),
-                "memory tree at {size}"
-            );
-            assert_eq!(
-                root_at(&mut &all[..], size as u64),
-                Ok(expected),
-                "slice at {size}"
-            );
+            assert_eq!(root_at(&mut memory, size as u64), Ok(expected), "memory tree at {size}");
+            assert_eq!(root_at(&mut &all[..], size as u64), Ok(expected), "slice at {size}");
             let peaks = frontier.peaks().to_vec();
-            assert_eq!(
-                Frontier::from_parts(size as u64, peaks),
-                Some(frontier.clone())
-            );
-            all.get(size)
-                .into_iter()
-                .for_each(|leaf| frontier.push(*leaf));
+            assert_eq!(Frontier::from_parts(size as u64, peaks), Some(frontier.clone()));
+            all.get(size).into_iter().for_each(|leaf| frontier.push(*leaf));
         }
         assert_eq!(EMPTY_ROOT, reference_root(&[]));
     }
@@ -277,44 +248,23 @@ pub(crate) mod tests {
     #[test]
     fn a_frontier_has_one_peak_per_set_bit() {
         for (size, peaks) in [(0, 1), (1, 0), (1, 2), (7, 2), (8, 3), (INTEGER_MAX, 52)] {
-            assert_eq!(
-                Frontier::from_parts(size, vec![EMPTY_ROOT; peaks]),
-                None,
-                "{size} {peaks}"
-            );
+            assert_eq!(Frontier::from_parts(size, vec![EMPTY_ROOT; peaks]), None, "{size} {peaks}");
         }
         assert_eq!(Frontier::from_parts(u64::MAX, vec![EMPTY_ROOT; 64]), None);
         let mut largest = Frontier::from_parts(INTEGER_MAX, vec![EMPTY_ROOT; 53]).unwrap();
         largest.push(EMPTY_ROOT);
-        assert_eq!(
-            (largest.size(), largest.peaks().len()),
-            (INTEGER_MAX + 1, 1)
-        );
+        assert_eq!((largest.size(), largest.peaks().len()), (INTEGER_MAX + 1, 1));
     }
 
     #[test]
     fn readers_say_what_they_do_not_have() {
         let all = leaves(5);
         let mut memory = MemoryTree::new(all.clone());
-        for (level, index) in [
-            (0, 5),
-            (1, 2),
-            (2, 1),
-            (3, 0),
-            (64, 0),
-            (255, 1),
-            (63, u64::MAX),
-        ] {
+        for (level, index) in [(0, 5), (1, 2), (2, 1), (3, 0), (64, 0), (255, 1), (63, u64::MAX)] {
             let missing = Err(NoSubtree { level, index });
             assert_eq!(memory.subtree(level, index), missing);
             assert_eq!((&all[..]).subtree(level, index), missing);
         }
-        assert_eq!(
-            root_at(&mut memory, u64::MAX),
-            Err(NoSubtree {
-                level: 63,
-                index: 0
-            })
-        );
+        assert_eq!(root_at(&mut memory, u64::MAX), Err(NoSubtree { level: 63, index: 0 }));
     }
 }

@@ -69,9 +69,7 @@ pub fn parse_note(bytes: &[u8]) -> Result<SignedNote, NoteError> {
     }
     let blank = note.rfind("\n\n").ok_or(NoteError::NoSignatures)?;
     let (text, rest) = note.split_at(blank + 1);
-    let lines = rest[1..]
-        .strip_suffix('\n')
-        .ok_or(NoteError::NoSignatures)?;
+    let lines = rest[1..].strip_suffix('\n').ok_or(NoteError::NoSignatures)?;
     let mut signatures = Vec::new();
     for (line, text) in (1..).zip(lines.split('\n')) {
         if line > SIGNATURES_MAX {
@@ -79,10 +77,7 @@ pub fn parse_note(bytes: &[u8]) -> Result<SignedNote, NoteError> {
         }
         signatures.push(parse_signature(text).ok_or(NoteError::SignatureLine { line })?);
     }
-    Ok(SignedNote {
-        text: text.to_owned(),
-        signatures,
-    })
+    Ok(SignedNote { text: text.to_owned(), signatures })
 }
 
 fn parse_signature(line: &str) -> Option<NoteSignature> {
@@ -92,14 +87,8 @@ fn parse_signature(line: &str) -> Option<NoteSignature> {
     if bytes.is_empty() {
         return None;
     }
-    let key = KeyTag {
-        name: name.parse().ok()?,
-        id: u32::from_be_bytes(*id),
-    };
-    Some(NoteSignature {
-        key,
-        bytes: bytes.to_vec(),
-    })
+    let key = KeyTag { name: name.parse().ok()?, id: u32::from_be_bytes(*id) };
+    Some(NoteSignature { key, bytes: bytes.to_vec() })
 }
 
 /// Writes a note: the bytes that [`parse_note`] read.
@@ -117,10 +106,7 @@ impl SignedNote {
     ///
     /// The text ends in a newline; a caller's duty, as only this crate makes new notes.
     pub(crate) fn new(text: String, signature: NoteSignature) -> SignedNote {
-        SignedNote {
-            text,
-            signatures: vec![signature],
-        }
+        SignedNote { text, signatures: vec![signature] }
     }
 
     /// The signed text, with its final newline and without the blank line.
@@ -134,11 +120,7 @@ impl SignedNote {
 
     /// Adds a signature line, unless its key has one or the note would be too large to read.
     pub fn add_signature(&mut self, signature: NoteSignature) -> Result<(), NoteError> {
-        if self
-            .signatures
-            .iter()
-            .any(|other| other.key == signature.key)
-        {
+        if self.signatures.iter().any(|other| other.key == signature.key) {
             return Err(NoteError::RepeatedSignature { key: signature.key });
         }
         let mut grown = self.clone();
@@ -154,25 +136,17 @@ impl SignedNote {
         let mut lines = self.signatures.iter().filter(|line| line.key == *key.tag());
         match (lines.next(), lines.next()) {
             (line, None) => Ok(line),
-            (_, Some(_)) => Err(NoteError::RepeatedSignature {
-                key: key.tag().clone(),
-            }),
+            (_, Some(_)) => Err(NoteError::RepeatedSignature { key: key.tag().clone() }),
         }
     }
 
     /// Checks that a key signed the text.
     pub fn verify_signature(&self, key: &Vkey) -> Result<(), NoteError> {
         let tag = || key.tag().clone();
-        let line = self
-            .signature_of(key)?
-            .ok_or_else(|| NoteError::NotSignedBy { key: tag() })?;
+        let line = self.signature_of(key)?.ok_or_else(|| NoteError::NotSignedBy { key: tag() })?;
         let verified = key.algorithm() == KeyAlgorithm::Ed25519
             && key.verifies(self.text.as_bytes(), &line.bytes);
-        if verified {
-            Ok(())
-        } else {
-            Err(NoteError::BadSignature { key: tag() })
-        }
+        if verified { Ok(()) } else { Err(NoteError::BadSignature { key: tag() }) }
     }
 
     /// Returns which known keys signed: at least one, and no line of a known key may be bad.
@@ -185,18 +159,12 @@ impl SignedNote {
                 continue;
             }
             if known[..at].iter().any(|other| other.tag() == key.tag()) {
-                return Err(NoteError::AmbiguousKey {
-                    key: key.tag().clone(),
-                });
+                return Err(NoteError::AmbiguousKey { key: key.tag().clone() });
             }
             self.verify_signature(key)?;
             signed.push(key);
         }
-        if signed.is_empty() {
-            Err(NoteError::Unverified)
-        } else {
-            Ok(signed)
-        }
+        if signed.is_empty() { Err(NoteError::Unverified) } else { Ok(signed) }
     }
 }
 
@@ -206,10 +174,7 @@ pub(crate) fn decode_base64(text: &str, bytes_max: usize) -> Option<Vec<u8>> {
     if text.len() > length_max {
         return None;
     }
-    BASE64
-        .decode(text)
-        .ok()
-        .filter(|bytes| bytes.len() <= bytes_max)
+    BASE64.decode(text).ok().filter(|bytes| bytes.len() <= bytes_max)
 }
 
 #[cfg(test)]
@@ -225,30 +190,17 @@ mod tests {
     }
 
     fn vkey(name: &str, seed: u8) -> Vkey {
-        Vkey::of(
-            name.parse().unwrap(),
-            KeyAlgorithm::Ed25519,
-            key(seed).public(),
-        )
+        Vkey::of(name.parse().unwrap(), KeyAlgorithm::Ed25519, key(seed).public())
     }
 
     fn signature(text: &str, name: &str, seed: u8) -> NoteSignature {
         let bytes = key(seed).sign(text.as_bytes()).to_vec();
-        NoteSignature {
-            key: vkey(name, seed).tag().clone(),
-            bytes,
-        }
+        NoteSignature { key: vkey(name, seed).tag().clone(), bytes }
     }
 
     fn note(text: &str, signers: &[(&str, u8)]) -> SignedNote {
-        let signatures = signers
-            .iter()
-            .map(|(name, seed)| signature(text, name, *seed))
-            .collect();
-        SignedNote {
-            text: text.to_owned(),
-            signatures,
-        }
+        let signatures = signers.iter().map(|(name, seed)| signature(text, name, *seed)).collect();
+        SignedNote { text: text.to_owned(), signatures }
     }
 
     #[test]
@@ -261,9 +213,7 @@ mod tests {
             let vkeys = cases(&case["vkeys"]).map(|vkey| vkey.as_str().unwrap().parse().unwrap());
             let vkeys: Vec<Vkey> = vkeys.collect();
             let read = parse_note(text(case, "note").as_bytes());
-            let verified = read
-                .clone()
-                .and_then(|note| Ok(note.verify_known(&vkeys)?.len()));
+            let verified = read.clone().and_then(|note| Ok(note.verify_known(&vkeys)?.len()));
             match text(case, "expect") {
                 "accept" => assert_eq!(verified, Ok(cases(&case["verified"]).count()), "{id}"),
                 _ => assert!(verified.is_err(), "{id}"),
@@ -277,9 +227,7 @@ mod tests {
             let vkeys = cases(&case["vkeys"]).map(|vkey| vkey.as_str().unwrap().parse().unwrap());
             let known: Vec<Vkey> = vkeys.collect();
             let note = parse_note(text(case, "note").as_bytes());
-            note.and_then(|note| Ok(note.verify_known(&known)?.len()))
-                .unwrap_err()
-                .to_string()
+            note.and_then(|note| Ok(note.verify_known(&known)?.len())).unwrap_err().to_string()
         };
         let reasons = [
             "no known key signed the note",
@@ -326,29 +274,20 @@ mod tests {
             let read = parse_note(text.as_bytes());
             assert!(read.is_err(), "{text:?}: {read:?}");
         }
-        assert_eq!(
-            parse_note(b"\xff\n\n\xe2\x80\x94 log AAAAAAA=\n"),
-            Err(NoteError::NotText)
-        );
+        assert_eq!(parse_note(b"\xff\n\n\xe2\x80\x94 log AAAAAAA=\n"), Err(NoteError::NotText));
     }
 
     #[test]
     fn limits_are_checked() {
         let lines = |count: usize| "\u{2014} log AAAAAAA=\n".repeat(count);
         let note = |count| parse_note(format!("a\n\n{}", lines(count)).as_bytes());
-        assert_eq!(
-            note(SIGNATURES_MAX).unwrap().signatures().len(),
-            SIGNATURES_MAX
-        );
+        assert_eq!(note(SIGNATURES_MAX).unwrap().signatures().len(), SIGNATURES_MAX);
         assert_eq!(note(SIGNATURES_MAX + 1), Err(NoteError::TooManySignatures));
         let long = |text: usize| format!("{}\n\n{}", "a".repeat(text), lines(1));
         let text = NOTE_BYTES_MAX - long(0).len();
         assert!(parse_note(long(text).as_bytes()).is_ok());
         let found = NOTE_BYTES_MAX + 1;
-        assert_eq!(
-            parse_note(long(text + 1).as_bytes()),
-            Err(NoteError::TooLong { found })
-        );
+        assert_eq!(parse_note(long(text + 1).as_bytes()), Err(NoteError::TooLong { found }));
     }
 
     #[test]
@@ -371,20 +310,14 @@ mod tests {
         let check = |signers: &[(&str, u8)], key: &Vkey| note("a\n", signers).verify_signature(key);
         let key = || log.tag().clone();
         assert_eq!(check(&[("other", 2), ("log", 1)], &log), Ok(()));
-        assert_eq!(
-            check(&[("log", 2)], &log),
-            Err(NoteError::NotSignedBy { key: key() })
-        );
+        assert_eq!(check(&[("log", 2)], &log), Err(NoteError::NotSignedBy { key: key() }));
         let twice = check(&[("log", 1), ("log", 1)], &log);
         assert_eq!(twice, Err(NoteError::RepeatedSignature { key: key() }));
         let mut bad = note("a\n", &[("log", 1), ("stranger", 3)]);
         bad.signatures[0].bytes = bad.signatures[1].bytes.clone();
         let refused = Err(NoteError::BadSignature { key: key() });
         assert_eq!(bad.verify_signature(&log), refused);
-        assert_eq!(
-            bad.verify_known(&[stranger, log.clone()]).map(|_| ()),
-            refused
-        );
+        assert_eq!(bad.verify_known(&[stranger, log.clone()]).map(|_| ()), refused);
     }
 
     #[test]
@@ -394,14 +327,8 @@ mod tests {
         assert_eq!(grown.add_signature(second.clone()), Ok(()));
         assert_eq!(grown, note("a\n", &[("log", 1), ("other", 2)]));
         let key = second.key.clone();
-        assert_eq!(
-            grown.add_signature(second),
-            Err(NoteError::RepeatedSignature { key })
-        );
-        let huge = NoteSignature {
-            bytes: vec![0; NOTE_BYTES_MAX],
-            ..signature("a\n", "huge", 3)
-        };
+        assert_eq!(grown.add_signature(second), Err(NoteError::RepeatedSignature { key }));
+        let huge = NoteSignature { bytes: vec![0; NOTE_BYTES_MAX], ..signature("a\n", "huge", 3) };
         assert!(grown.add_signature(huge).is_err());
         assert_eq!(grown.signatures().len(), 2);
     }
@@ -419,9 +346,8 @@ mod tests {
             let verifier = oracle::StandardVerifier::new(&vkey(name, seed).to_string()).unwrap();
             Box::new(verifier) as Box<dyn oracle::Verifier>
         });
-        let (verified, unknown) = theirs
-            .verify(&oracle::VerifierList::new(known.collect()))
-            .unwrap();
+        let (verified, unknown) =
+            theirs.verify(&oracle::VerifierList::new(known.collect())).unwrap();
         assert_eq!((verified.len(), unknown.len()), (2, 0));
     }
 }

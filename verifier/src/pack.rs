@@ -125,10 +125,7 @@ impl PackReport {
             id: None,
             scope: None,
             findings: Vec::new(),
-            counts: PackCounts {
-                files,
-                ..PackCounts::default()
-            },
+            counts: PackCounts { files, ..PackCounts::default() },
             shown: Shown::default(),
             state: State::empty(),
             rows: Vec::new(),
@@ -142,9 +139,7 @@ impl PackReport {
 
     /// True where a finding says that bytes, hashes or proofs are broken.
     pub fn is_broken(&self) -> bool {
-        self.findings
-            .iter()
-            .any(|finding| finding.class == Class::Integrity)
+        self.findings.iter().any(|finding| finding.class == Class::Integrity)
     }
 }
 
@@ -180,9 +175,7 @@ fn verify_bag(bag: &Bag, pin: Option<&Pin>, report: &mut PackReport) -> Result<(
     derived::check(bag, &own, &shown, &state, report);
     if (own.log(), own.genesis()) != (pin.log(), pin.genesis().or(own.genesis())) {
         let detail = format!("{PIN} is another one than the pin that was given");
-        report
-            .findings
-            .push(Finding::new(Code::LogKeyMismatch, None, detail));
+        report.findings.push(Finding::new(Code::LogKeyMismatch, None, detail));
     }
     report.shown = shown;
     report.state = state;
@@ -196,52 +189,25 @@ pub fn quorum_finding(pin: &Pin, checkpoint: &VerifiedCheckpoint) -> Option<Find
         return None;
     }
     let names = |list: Vec<String>| {
-        if list.is_empty() {
-            "none".to_owned()
-        } else {
-            list.join(", ")
-        }
+        if list.is_empty() { "none".to_owned() } else { list.join(", ") }
     };
-    let cosigned = names(
-        witnessed
-            .cosigned
-            .iter()
-            .map(|(it, _)| it.name.to_string())
-            .collect(),
-    );
-    let refused = names(
-        witnessed
-            .refused
-            .iter()
-            .map(|(it, _)| it.name.to_string())
-            .collect(),
-    );
-    let detail = format!(
-        "at size {}: cosigned by {cosigned}; invalid: {refused}",
-        checkpoint.size()
-    );
+    let cosigned = names(witnessed.cosigned.iter().map(|(it, _)| it.name.to_string()).collect());
+    let refused = names(witnessed.refused.iter().map(|(it, _)| it.name.to_string()).collect());
+    let detail =
+        format!("at size {}: cosigned by {cosigned}; invalid: {refused}", checkpoint.size());
     Some(Finding::new(Code::QuorumMissed, None, detail))
 }
 
 fn read_pin(bag: &Bag) -> Result<Pin, Finding> {
-    let missing = || {
-        Finding::new(
-            Code::PackMalformed,
-            None,
-            format!("{PIN} is missing or malformed"),
-        )
-    };
+    let missing =
+        || Finding::new(Code::PackMalformed, None, format!("{PIN} is missing or malformed"));
     let bytes = bag.payload.get(PIN).ok_or_else(missing)?;
     crate::pin::parse_pin(bytes).map_err(|_| missing())
 }
 
 fn closing_checkpoint(bag: &Bag, pin: &Pin) -> Result<VerifiedCheckpoint, Finding> {
     let bytes = bag.payload.get(CHECKPOINT).ok_or_else(|| {
-        Finding::new(
-            Code::CheckpointMissing,
-            None,
-            format!("{CHECKPOINT} is not in the pack"),
-        )
+        Finding::new(Code::CheckpointMissing, None, format!("{CHECKPOINT} is not in the pack"))
     })?;
     let checkpoint = verify_checkpoint(bytes, pin.log())
         .map_err(|cause| Finding::new(Code::CheckpointInvalid, None, cause.to_string()))?;
@@ -250,36 +216,25 @@ fn closing_checkpoint(bag: &Bag, pin: &Pin) -> Result<VerifiedCheckpoint, Findin
         return Ok(checkpoint);
     }
     let (origin, size) = (checkpoint.origin(), checkpoint.size());
-    let detail = format!(
-        "the pack says {} at {}, the checkpoint {origin} at {size}",
-        said.0, said.1
-    );
+    let detail =
+        format!("the pack says {} at {}, the checkpoint {origin} at {size}", said.0, said.1);
     Err(Finding::new(Code::CheckpointInvalid, None, detail))
 }
 
 fn span(shown: &Shown) -> Option<((EntryIndex, Time), (EntryIndex, Time))> {
-    let (first, last) = (
-        shown.entries.first_key_value()?,
-        shown.entries.last_key_value()?,
-    );
+    let (first, last) = (shown.entries.first_key_value()?, shown.entries.last_key_value()?);
     Some(((*first.0, first.1.entry.time), (*last.0, last.1.entry.time)))
 }
 
 /// Entry 0 must be there, and be the one that was pinned.
 fn check_genesis(shown: &Shown, pin: Option<&Pin>, report: &mut PackReport) -> Result<(), Finding> {
     let Some(genesis) = shown.entries.get(&0) else {
-        return Err(Finding::new(
-            Code::EntryMissing,
-            Some(0),
-            "entry 0 is not in the pack",
-        ));
+        return Err(Finding::new(Code::EntryMissing, Some(0), "entry 0 is not in the pack"));
     };
     match pin.and_then(Pin::genesis) {
         None => {
             let detail = "no pin from outside the pack names entry 0";
-            report
-                .findings
-                .push(Finding::new(Code::RootsNotPinned, None, detail));
+            report.findings.push(Finding::new(Code::RootsNotPinned, None, detail));
         }
         Some(pinned) if *pinned == genesis.leaf => report.pinned = true,
         Some(pinned) => {
@@ -300,23 +255,15 @@ fn check_heads(
 ) -> Result<(), Finding> {
     let proofs: HeadProofs = read_json(bag, HEADS)?;
     let missing = |detail: String| Finding::new(Code::HeadUnproven, Some(proofs.entry), detail);
-    let Some(snapshot) = replay
-        .at_heads
-        .as_ref()
-        .filter(|it| it.index == proofs.entry)
-    else {
-        return Err(missing(
-            "it is not the last heads event that the pack shows".to_owned(),
-        ));
+    let Some(snapshot) = replay.at_heads.as_ref().filter(|it| it.index == proofs.entry) else {
+        return Err(missing("it is not the last heads event that the pack shows".to_owned()));
     };
     report.heads_at = Some(proofs.entry);
     let proven = heads::prove(&proofs, &snapshot.root)?;
     for index in proofs.entry..bag.scope.size {
         if !replay.shown.entries.contains_key(&index) {
             let detail = format!("entry {index} stands behind the last heads and is not shown");
-            report
-                .findings
-                .push(Finding::new(Code::EntryMissing, Some(index), detail));
+            report.findings.push(Finding::new(Code::EntryMissing, Some(index), detail));
         }
     }
     for thread in scope {
@@ -343,10 +290,7 @@ fn check_head(
         };
     };
     let Some((head, slice)) = found else {
-        return Err(format!(
-            "{thread}: it has {} entries, none is shown",
-            said.head.position + 1
-        ));
+        return Err(format!("{thread}: it has {} entries, none is shown", said.head.position + 1));
     };
     if *head != said.head {
         return Err(format!(
@@ -355,9 +299,9 @@ fn check_head(
         ));
     }
     match (slice, said.slice) {
-        (Some(found), Some(said)) if *found != said => Err(format!(
-            "{thread}: the shown entries give another state than the log had"
-        )),
+        (Some(found), Some(said)) if *found != said => {
+            Err(format!("{thread}: the shown entries give another state than the log had"))
+        }
         _ => Ok(()),
     }
 }
@@ -374,23 +318,14 @@ fn check_extensions(
     let mut proven = std::collections::BTreeSet::new();
     for it in &extensions.seen {
         let holds = heads::decode(&it.proof).is_some_and(|proof| {
-            verify_consistency(
-                it.size,
-                &it.root,
-                checkpoint.size(),
-                checkpoint.root(),
-                &proof,
-            )
-            .is_ok()
+            verify_consistency(it.size, &it.root, checkpoint.size(), checkpoint.root(), &proof)
+                .is_ok()
         });
         if holds {
             proven.insert((it.size, it.root));
         }
     }
-    let claims = replay
-        .seen
-        .iter()
-        .map(|(claim, index)| (*claim, Some(*index)));
+    let claims = replay.seen.iter().map(|(claim, index)| (*claim, Some(*index)));
     let opening = match bag.payload.get(OPENING) {
         None => None,
         Some(bytes) => {
@@ -403,9 +338,7 @@ fn check_extensions(
     for ((size, root), index) in claims.chain(opening) {
         if !proven.contains(&(size, root)) {
             let detail = format!("nothing proves that this log extends root {root} at size {size}");
-            report
-                .findings
-                .push(Finding::new(Code::NotExtending, index, detail));
+            report.findings.push(Finding::new(Code::NotExtending, index, detail));
         }
     }
     Ok(())
@@ -418,9 +351,7 @@ fn check_attachments(bag: &Bag, report: &mut PackReport) {
             let found = crate::merkle::sha256(&[bytes]).to_string();
             if found != name {
                 let detail = format!("{path} hashes to {found}");
-                report
-                    .findings
-                    .push(Finding::new(Code::AttachmentMismatch, None, detail));
+                report.findings.push(Finding::new(Code::AttachmentMismatch, None, detail));
             }
         }
     }
@@ -440,10 +371,7 @@ fn positions(scope: &Scope, shown: &Shown) -> Option<(u64, u64)> {
 fn read_json<T: for<'de> Deserialize<'de>>(bag: &Bag, path: &str) -> Result<T, Finding> {
     let malformed =
         |what: String| Finding::new(Code::PackMalformed, None, format!("{path} {what}"));
-    let bytes = bag
-        .payload
-        .get(path)
-        .ok_or_else(|| malformed("is not in the pack".to_owned()))?;
+    let bytes = bag.payload.get(path).ok_or_else(|| malformed("is not in the pack".to_owned()))?;
     let value = json::parse(bytes).map_err(|cause| malformed(cause.to_string()))?;
     json::read(&value).map_err(|cause| malformed(cause.to_string()))
 }

@@ -40,14 +40,8 @@ struct Genesis {
 impl Pin {
     /// Pins a log by its key and the leaf hash of its entry 0, as `attestry init` prints it.
     pub fn new(log: Vkey, genesis: Hash) -> Result<Pin, PinError> {
-        let genesis = Genesis {
-            leaf: genesis,
-            quorum: None,
-        };
-        Ok(Pin {
-            log: check_log(log, LOG_LINE_AT)?,
-            genesis: Some(genesis),
-        })
+        let genesis = Genesis { leaf: genesis, quorum: None };
+        Ok(Pin { log: check_log(log, LOG_LINE_AT)?, genesis: Some(genesis) })
     }
 
     pub fn log(&self) -> &Vkey {
@@ -85,50 +79,28 @@ pub fn parse_pin(bytes: &[u8]) -> Result<Pin, PinError> {
         let log = parse_log(text.strip_suffix('\n').unwrap_or(text), 1)?;
         return Ok(Pin { log, genesis: None });
     };
-    let mut lines = body
-        .strip_suffix('\n')
-        .ok_or(PinError::NotText)?
-        .split('\n');
+    let mut lines = body.strip_suffix('\n').ok_or(PinError::NotText)?.split('\n');
     let log = lines.next().and_then(|line| line.strip_prefix("log "));
-    let log = log.ok_or(PinError::Line {
-        line: LOG_LINE_AT,
-        expected: LOG_LINE,
-    })?;
+    let log = log.ok_or(PinError::Line { line: LOG_LINE_AT, expected: LOG_LINE })?;
     let log = parse_log(log, LOG_LINE_AT)?;
-    let leaf = lines
-        .next()
-        .and_then(|line| line.strip_prefix("genesis ")?.parse().ok());
-    let leaf = leaf.ok_or(PinError::Line {
-        line: GENESIS_LINE_AT,
-        expected: GENESIS_LINE,
-    })?;
+    let leaf = lines.next().and_then(|line| line.strip_prefix("genesis ")?.parse().ok());
+    let leaf = leaf.ok_or(PinError::Line { line: GENESIS_LINE_AT, expected: GENESIS_LINE })?;
     let mut policy = (POLICY_AT..).zip(lines).peekable();
     let quorum = match policy.peek() {
         Some(_) => Some(parse_quorum(&log, policy)?),
         None => None,
     };
-    Ok(Pin {
-        log,
-        genesis: Some(Genesis { leaf, quorum }),
-    })
+    Ok(Pin { log, genesis: Some(Genesis { leaf, quorum }) })
 }
 
 fn parse_log(text: &str, line: usize) -> Result<Vkey, PinError> {
-    check_log(
-        text.parse()
-            .map_err(|source| PinError::Key { line, source })?,
-        line,
-    )
+    check_log(text.parse().map_err(|source| PinError::Key { line, source })?, line)
 }
 
 fn check_log(log: Vkey, line: usize) -> Result<Vkey, PinError> {
     let names_origin = log.name().as_str().parse::<Origin>().is_ok();
     let is_log = log.algorithm() == KeyAlgorithm::Ed25519 && names_origin;
-    if is_log {
-        Ok(log)
-    } else {
-        Err(PinError::NotALog { line })
-    }
+    if is_log { Ok(log) } else { Err(PinError::NotALog { line }) }
 }
 
 /// Writes a pin file, or the line of a bare verifier key.
@@ -158,11 +130,7 @@ mod tests {
     }
 
     fn vkey(name: &str, algorithm: KeyAlgorithm, seed: u8) -> Vkey {
-        Vkey::of(
-            name.parse::<KeyName>().unwrap(),
-            algorithm,
-            key(seed).public(),
-        )
+        Vkey::of(name.parse::<KeyName>().unwrap(), algorithm, key(seed).public())
     }
 
     #[test]
@@ -172,10 +140,7 @@ mod tests {
         let text = format!("attestry/pin/v1\nlog {}\ngenesis {hex}\n", log());
         assert_eq!(format_pin(&pin), text);
         assert_eq!(parse_pin(text.as_bytes()), Ok(pin.clone()));
-        assert_eq!(
-            (pin.log(), pin.genesis()),
-            (&log(), Some(&Hash([0xab; 32])))
-        );
+        assert_eq!((pin.log(), pin.genesis()), (&log(), Some(&Hash([0xab; 32]))));
         assert_eq!(pin.quorum(), None);
     }
 
@@ -199,10 +164,7 @@ mod tests {
         let text = format!("{}\n", log());
         let pin = parse_pin(text.as_bytes()).unwrap();
         assert_eq!(parse_pin(text.trim_end().as_bytes()), Ok(pin.clone()));
-        assert_eq!(
-            (pin.log(), pin.genesis(), pin.quorum()),
-            (&log(), None, None)
-        );
+        assert_eq!((pin.log(), pin.genesis(), pin.quorum()), (&log(), None, None));
         assert_eq!(format_pin(&pin), text);
     }
 
@@ -227,10 +189,7 @@ mod tests {
             good.replace("log.", "lag."),
             good.replace(&log().to_string(), &witness.to_string()),
             good.replace(&log().to_string(), &foreign.to_string()),
-            good.lines()
-                .take(2)
-                .map(|line| format!("{line}\n"))
-                .collect(),
+            good.lines().take(2).map(|line| format!("{line}\n")).collect(),
             witness.to_string(),
             foreign.to_string(),
             format!("{}\n\n", log()),
@@ -241,13 +200,7 @@ mod tests {
         }
         assert_eq!(parse_pin(b"\xff"), Err(PinError::NotText));
         let found = PIN_BYTES_MAX + 1;
-        assert_eq!(
-            parse_pin(&vec![b'a'; found]),
-            Err(PinError::TooLong { found })
-        );
-        assert_eq!(
-            Pin::new(witness, Hash::default()),
-            Err(PinError::NotALog { line: 2 })
-        );
+        assert_eq!(parse_pin(&vec![b'a'; found]), Err(PinError::TooLong { found }));
+        assert_eq!(Pin::new(witness, Hash::default()), Err(PinError::NotALog { line: 2 }));
     }
 }

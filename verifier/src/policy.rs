@@ -4,6 +4,8 @@ pub mod decide;
 pub mod document;
 mod gate;
 
+pub use gate::for_people;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
@@ -63,10 +65,7 @@ pub fn evaluate(state: &State, ask: &Ask, at: Time) -> Result<Evaluation, Missin
         return Ok(cannot_tell(format!("project {project} has no policy")));
     };
     let Some(rule) = policy.document.environment(&ask.environment.name) else {
-        return Ok(cannot_tell(format!(
-            "the policy has no environment {}",
-            ask.environment.name
-        )));
+        return Ok(cannot_tell(format!("the policy has no environment {}", ask.environment.name)));
     };
     let context = Context {
         state,
@@ -90,11 +89,7 @@ pub fn evaluate(state: &State, ask: &Ask, at: Time) -> Result<Evaluation, Missin
     let mut relied = context.relied.into_inner();
     relied.sort_unstable();
     relied.dedup();
-    Ok(Evaluation {
-        gates,
-        reads: context.reads.into_inner(),
-        relied,
-    })
+    Ok(Evaluation { gates, reads: context.reads.into_inner(), relied })
 }
 
 fn evaluate_gate(rule: &GateRule, context: &Context) -> Result<GateVerdict, Missing> {
@@ -110,10 +105,7 @@ fn evaluate_gate(rule: &GateRule, context: &Context) -> Result<GateVerdict, Miss
 
 fn cannot_tell(reason: String) -> Evaluation {
     let next = Some("log a policy with this environment: attestry policy set".to_owned());
-    let verdict = gate::Answer {
-        next,
-        ..gate::Answer::new(Verdict::Indeterminate, reason)
-    };
+    let verdict = gate::Answer { next, ..gate::Answer::new(Verdict::Indeterminate, reason) };
     Evaluation {
         gates: vec![verdict.named("policy", "policy")],
         reads: BTreeSet::from([ThreadId::Control]),
@@ -136,9 +128,7 @@ struct Context<'a> {
 impl<'a> Context<'a> {
     /// What the log says of an artifact or commit in this project.
     fn artifact(&self, digest: &Digest) -> Result<Option<&'a ArtifactInProject>, Missing> {
-        self.reads
-            .borrow_mut()
-            .insert(ThreadId::Artifact(digest.clone()));
+        self.reads.borrow_mut().insert(ThreadId::Artifact(digest.clone()));
         let slice = self.state.artifact(digest)?;
         Ok(slice.and_then(|slice| slice.projects.get(self.project)))
     }

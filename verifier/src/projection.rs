@@ -75,10 +75,7 @@ impl State {
 
     /// A state that knows nothing yet but the control thread, which it is given.
     pub fn partial(control: ControlSlice, head: Option<Head>) -> Result<State, TrustError> {
-        let mut state = State {
-            partial: true,
-            ..State::default()
-        };
+        let mut state = State { partial: true, ..State::default() };
         state.known.insert(ThreadId::Control);
         state.set_control(control)?;
         if let Some(head) = head {
@@ -91,12 +88,7 @@ impl State {
     /// and no others.
     pub fn of_threads(threads: impl IntoIterator<Item = ThreadId>) -> State {
         let known = threads.into_iter().collect();
-        State {
-            partial: true,
-            all_statements: true,
-            known,
-            ..State::default()
-        }
+        State { partial: true, all_statements: true, known, ..State::default() }
     }
 
     /// Makes a thread known: its slice as stored (none: no entry yet) and its head.
@@ -142,8 +134,7 @@ impl State {
         signers: Option<&[KeyId]>,
     ) {
         if let Some(signers) = signers {
-            self.statements
-                .insert(&statement, project.as_ref(), signers);
+            self.statements.insert(&statement, project.as_ref(), signers);
         }
         self.known_statements.insert((statement, project));
     }
@@ -157,11 +148,7 @@ impl State {
     }
 
     fn require(&self, thread: &ThreadId) -> Result<(), Missing> {
-        if self.knows(thread) {
-            Ok(())
-        } else {
-            Err(Missing::Thread(thread.clone()))
-        }
+        if self.knows(thread) { Ok(()) } else { Err(Missing::Thread(thread.clone())) }
     }
 
     pub fn artifact(&self, digest: &Digest) -> Result<Option<&ArtifactSlice>, Missing> {
@@ -231,11 +218,7 @@ impl State {
     pub fn advance(&mut self, entry: &Entry, leaf: Hash) {
         for line in &entry.threads {
             if self.knows(&line.thread) {
-                let head = Head {
-                    position: line.position,
-                    index: entry.index,
-                    leaf,
-                };
+                let head = Head { position: line.position, index: entry.index, leaf };
                 self.heads.insert(line.thread.clone(), head);
             }
         }
@@ -294,8 +277,7 @@ impl State {
             if !self.slice_hashes.contains_key(thread)
                 && let Some(json) = self.slice_json(thread)
             {
-                self.slice_hashes
-                    .insert(thread.clone(), merkle::sha256(&[&json]));
+                self.slice_hashes.insert(thread.clone(), merkle::sha256(&[&json]));
             }
         }
         let sorted: BTreeMap<&ThreadId, &Head> = self.heads.iter().collect();
@@ -303,21 +285,14 @@ impl State {
             .iter()
             .map(|(thread, head)| merkle::leaf_hash(&self.heads_line(thread, head)))
             .collect();
-        Ok(HeadsRoot {
-            threads: leaves.len() as u64,
-            root: merkle::root_of(&leaves),
-        })
+        Ok(HeadsRoot { threads: leaves.len() as u64, root: merkle::root_of(&leaves) })
     }
 }
 
 /// Writes `KIND ID POSITION INDEX LEAFHASH SLICEHASH`, `-` where a thread has no slice.
 pub fn heads_line(thread: &ThreadId, head: &Head, slice: Option<Hash>) -> Vec<u8> {
     let slice = slice.map_or_else(|| "-".to_owned(), |hash| hash.to_string());
-    format!(
-        "{thread} {} {} {} {slice}",
-        head.position, head.index, head.leaf
-    )
-    .into_bytes()
+    format!("{thread} {} {} {} {slice}", head.position, head.index, head.leaf).into_bytes()
 }
 
 /// Who signed which statement, in about thirty bytes for each.

@@ -76,25 +76,15 @@ const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// refused. The first has two spellings; the second would make a list of receipts ambiguous.
 pub fn parse_receipt(bytes: &[u8]) -> Result<Receipt, ReceiptError> {
     let text = parse_text(bytes, RECEIPT_BYTES_MAX)?;
-    let rest = text
-        .strip_prefix(HEADER)
-        .and_then(|rest| rest.strip_prefix('\n'));
+    let rest = text.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix('\n'));
     let (extra, rest) = parse_extra(rest.ok_or(ReceiptError::Header)?)?;
     let (index, rest) = rest.split_once('\n').ok_or(ReceiptError::Index)?;
-    let index = index
-        .strip_prefix("index ")
-        .and_then(parse_integer)
-        .ok_or(ReceiptError::Index)?;
+    let index = index.strip_prefix("index ").and_then(parse_integer).ok_or(ReceiptError::Index)?;
     let (proof, checkpoint) = parse_proof(rest)?;
     if !checkpoint.ends_with('\n') || checkpoint.lines().any(|line| line == HEADER) {
         return Err(ReceiptError::NoCheckpoint);
     }
-    Ok(Receipt {
-        extra,
-        index,
-        proof,
-        checkpoint: checkpoint.to_owned(),
-    })
+    Ok(Receipt { extra, index, proof, checkpoint: checkpoint.to_owned() })
 }
 
 fn parse_text(bytes: &[u8], limit: usize) -> Result<&str, ReceiptError> {
@@ -125,9 +115,7 @@ fn parse_proof(mut text: &str) -> Result<(Vec<Hash>, &str), ReceiptError> {
         if proof.len() == PROOF_HASHES_MAX {
             return Err(ReceiptError::TooManyHashes);
         }
-        let hash = parse_hash(line).ok_or(ReceiptError::ProofLine {
-            line: proof.len() + 1,
-        })?;
+        let hash = parse_hash(line).ok_or(ReceiptError::ProofLine { line: proof.len() + 1 })?;
         proof.push(hash);
         text = rest;
     }
@@ -158,17 +146,11 @@ pub fn parse_receipts(bytes: &[u8]) -> Result<Vec<Receipt>, ReceiptError> {
         if receipts.len() == RECEIPTS_MAX {
             return Err(ReceiptError::TooManyReceipts);
         }
-        let end = text[start..]
-            .find(NEXT_HEADER)
-            .map_or(text.len(), |found| start + found + 1);
+        let end = text[start..].find(NEXT_HEADER).map_or(text.len(), |found| start + found + 1);
         receipts.push(parse_receipt(&bytes[start..end])?);
         start = end;
     }
-    if receipts.is_empty() {
-        Err(ReceiptError::Header)
-    } else {
-        Ok(receipts)
-    }
+    if receipts.is_empty() { Err(ReceiptError::Header) } else { Ok(receipts) }
 }
 
 /// A header line that follows another line.
@@ -211,11 +193,7 @@ pub fn verify_receipt(bytes: &[u8], log: &Vkey) -> Result<VerifiedReceipt, Recei
     let receipt = parse_receipt(bytes)?;
     let entry = receipt.extra.as_deref().ok_or(ReceiptError::NoEntry)?;
     let checkpoint = verify_proof_of(&receipt, &leaf_hash(entry), log)?;
-    Ok(VerifiedReceipt {
-        index: receipt.index,
-        entry: entry.to_vec(),
-        checkpoint,
-    })
+    Ok(VerifiedReceipt { index: receipt.index, entry: entry.to_vec(), checkpoint })
 }
 
 /// Checks that a receipt proves this leaf, ignoring its extra data.
@@ -251,15 +229,10 @@ mod tests {
 
     /// The receipt of `entry N` in a log of some size.
     fn receipt(index: u64, size: u64) -> Receipt {
-        let leaves: Vec<Hash> = (0..size)
-            .map(|at| leaf_hash(format!("entry {at}").as_bytes()))
-            .collect();
+        let leaves: Vec<Hash> =
+            (0..size).map(|at| leaf_hash(format!("entry {at}").as_bytes())).collect();
         let origin = "log.example".parse().unwrap();
-        let checkpoint = Checkpoint {
-            origin,
-            size,
-            root: root_of(&leaves),
-        };
+        let checkpoint = Checkpoint { origin, size, root: root_of(&leaves) };
         Receipt {
             extra: Some(format!("entry {index}").into_bytes()),
             index,
@@ -275,14 +248,8 @@ mod tests {
         };
         for case in cases(&vectors) {
             let read = parse_receipt(text(case, "proof").as_bytes());
-            assert_eq!(
-                read.is_ok(),
-                text(case, "expect") == "parse ok",
-                "{}",
-                text(case, "id")
-            );
-            read.iter()
-                .for_each(|read| assert_eq!(format_receipt(read), text(case, "proof")));
+            assert_eq!(read.is_ok(), text(case, "expect") == "parse ok", "{}", text(case, "id"));
+            read.iter().for_each(|read| assert_eq!(format_receipt(read), text(case, "proof")));
         }
     }
 
@@ -294,23 +261,14 @@ mod tests {
             assert_eq!(parse_receipt(text.as_bytes()), Ok(receipt.clone()));
             let verified = verify_receipt(text.as_bytes(), &log()).unwrap();
             assert_eq!(verified.entry(), format!("entry {index}").as_bytes());
-            assert_eq!(
-                (verified.index(), verified.checkpoint().size()),
-                (index, size)
-            );
+            assert_eq!((verified.index(), verified.checkpoint().size()), (index, size));
 
-            let bare = Receipt {
-                extra: None,
-                ..receipt
-            };
+            let bare = Receipt { extra: None, ..receipt };
             let leaf = leaf_hash(format!("entry {index}").as_bytes());
             assert!(verify_proof_of(&bare, &leaf, &log()).is_ok());
             assert!(verify_proof_of(&bare, &Hash::default(), &log()).is_err());
             let bare = format_receipt(&bare);
-            assert_eq!(
-                verify_receipt(bare.as_bytes(), &log()),
-                Err(ReceiptError::NoEntry)
-            );
+            assert_eq!(verify_receipt(bare.as_bytes(), &log()), Err(ReceiptError::NoEntry));
         }
     }
 
@@ -343,22 +301,15 @@ mod tests {
             assert_eq!(parse_receipt(bad.as_bytes()).map(|_| ()), expected, "{bad}");
         };
         check(good.replacen("@v1", "@v2", 1), line(ReceiptError::Header));
-        check(
-            good.replacen("@v1\n", "@v1\r\n", 1),
-            line(ReceiptError::Header),
-        );
+        check(good.replacen("@v1\n", "@v1\r\n", 1), line(ReceiptError::Header));
         check(format!("\n{good}"), line(ReceiptError::Header));
         check(good.replace(extra, "extra "), line(ReceiptError::Extra));
         check(good.replace(extra, "extra ZR=="), line(ReceiptError::Extra));
         check(good.replace(extra, "extra ZQ"), line(ReceiptError::Extra));
         check(good.replace(extra, "extra"), line(ReceiptError::Index));
-        check(
-            good.replace(extra, &format!("{extra}\n{extra}")),
-            line(ReceiptError::Index),
-        );
-        for index in [
-            "index 03", "index +3", "index", "index ", "index  3", "index 3 ", "Index 3",
-        ] {
+        check(good.replace(extra, &format!("{extra}\n{extra}")), line(ReceiptError::Index));
+        for index in ["index 03", "index +3", "index", "index ", "index  3", "index 3 ", "Index 3"]
+        {
             check(good.replace("index 3", index), line(ReceiptError::Index));
         }
         let huge = good.replace("index 3", "index 9007199254740992");
@@ -371,10 +322,7 @@ mod tests {
         check(second_blank, line(ReceiptError::ProofLine { line: 4 }));
         check(good.trim_end().to_owned(), line(ReceiptError::NoCheckpoint));
         check(format!("{good}{good}"), line(ReceiptError::NoCheckpoint));
-        check(
-            format!("{HEADER}\nindex 0\n\n"),
-            line(ReceiptError::NoCheckpoint),
-        );
+        check(format!("{HEADER}\nindex 0\n\n"), line(ReceiptError::NoCheckpoint));
     }
 
     #[test]
@@ -382,32 +330,15 @@ mod tests {
         let with = |extra: usize, hashes: usize, checkpoint: usize| {
             let checkpoint = "a".repeat(checkpoint - 1) + "\n";
             let (extra, proof) = (Some(vec![7; extra]), vec![Hash::default(); hashes]);
-            let receipt = Receipt {
-                extra,
-                index: (1 << 53) - 1,
-                proof,
-                checkpoint,
-            };
+            let receipt = Receipt { extra, index: (1 << 53) - 1, proof, checkpoint };
             parse_receipt(format_receipt(&receipt).as_bytes()).map(|read| assert_eq!(read, receipt))
         };
-        assert_eq!(
-            with(EXTRA_BYTES_MAX, PROOF_HASHES_MAX, NOTE_BYTES_MAX),
-            Ok(())
-        );
+        assert_eq!(with(EXTRA_BYTES_MAX, PROOF_HASHES_MAX, NOTE_BYTES_MAX), Ok(()));
         assert_eq!(with(EXTRA_BYTES_MAX + 1, 0, 1), Err(ReceiptError::Extra));
-        assert_eq!(
-            with(1, PROOF_HASHES_MAX + 1, 1),
-            Err(ReceiptError::TooManyHashes)
-        );
+        assert_eq!(with(1, PROOF_HASHES_MAX + 1, 1), Err(ReceiptError::TooManyHashes));
         let limit = RECEIPT_BYTES_MAX;
         let long = with(EXTRA_BYTES_MAX, PROOF_HASHES_MAX, NOTE_BYTES_MAX + 1);
-        assert_eq!(
-            long,
-            Err(ReceiptError::TooLong {
-                found: limit + 1,
-                limit
-            })
-        );
+        assert_eq!(long, Err(ReceiptError::TooLong { found: limit + 1, limit }));
     }
 
     #[test]
@@ -422,14 +353,8 @@ mod tests {
         let check = |text: String| parse_receipts(text.as_bytes()).map(|list| list.len());
         assert_eq!(check(String::new()), Err(ReceiptError::Header));
         assert_eq!(check(format!("\n{one}")), Err(ReceiptError::Header));
-        assert_eq!(
-            check(one.trim_end().to_owned()),
-            Err(ReceiptError::NoCheckpoint)
-        );
-        assert_eq!(
-            check(one.repeat(RECEIPTS_MAX + 1)),
-            Err(ReceiptError::TooManyReceipts)
-        );
+        assert_eq!(check(one.trim_end().to_owned()), Err(ReceiptError::NoCheckpoint));
+        assert_eq!(check(one.repeat(RECEIPTS_MAX + 1)), Err(ReceiptError::TooManyReceipts));
         // A blank line between two becomes part of the first, whose note then ends wrongly.
         let apart = format!("{one}\n{one}");
         let first = parse_receipts(apart.as_bytes()).unwrap().remove(0);

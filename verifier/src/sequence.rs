@@ -31,11 +31,7 @@ pub struct Placed {
 
 impl Sequence {
     pub fn new(origin: &Origin, state: State, chain: Chain) -> Sequence {
-        Sequence {
-            state,
-            chain,
-            ledger: genesis_prev(origin),
-        }
+        Sequence { state, chain, ledger: genesis_prev(origin) }
     }
 
     /// An empty log of this name.
@@ -53,11 +49,7 @@ impl Sequence {
     ) -> Result<(Vec<Placed>, Accepted), Refusal> {
         let parts = derive_threads(event, filed, &self.ledger);
         let index = self.chain.next() + parts.len() as u64 - 1;
-        let at = Moment {
-            index,
-            time,
-            time_before: self.chain.time().unwrap_or(time),
-        };
+        let at = Moment { index, time, time_before: self.chain.time().unwrap_or(time) };
         check_genesis(event, &self.ledger, index).map_err(Refusal::Rule)?;
         let accepted = judge(&self.state, event, signed_by, filed, &at)?;
         let lines = parts
@@ -92,10 +84,7 @@ impl Sequence {
 
 /// The lines by which the next entry joins these threads.
 pub fn thread_lines(state: &State, threads: &[ThreadId]) -> Result<Vec<ThreadLine>, Missing> {
-    threads
-        .iter()
-        .map(|thread| thread_line(state, thread))
-        .collect()
+    threads.iter().map(|thread| thread_line(state, thread)).collect()
 }
 
 fn thread_line(state: &State, thread: &ThreadId) -> Result<ThreadLine, Missing> {
@@ -103,9 +92,6 @@ fn thread_line(state: &State, thread: &ThreadId) -> Result<ThreadLine, Missing> 
     Ok(ThreadLine {
         thread: thread.clone(),
         position: head.map_or(0, |head| head.position + 1),
-        before: head.map(|head| Link {
-            index: head.index,
-            leaf: head.leaf,
-        }),
+        before: head.map(|head| Link { index: head.index, leaf: head.leaf }),
     })
 }

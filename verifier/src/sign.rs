@@ -15,10 +15,8 @@ pub fn payload_of<P: Serialize>(statement: &Statement<P>) -> Result<Vec<u8>, ser
 /// Signs a payload with each of the keys and wraps it in an envelope.
 pub fn sign_payload(payload: &[u8], keys: &[&SigningKey]) -> Vec<u8> {
     let message = dsse::pae(PAYLOAD_TYPE, payload);
-    let signatures: Vec<(KeyId, [u8; 64])> = keys
-        .iter()
-        .map(|key| (key.public().key_id(), key.sign(&message)))
-        .collect();
+    let signatures: Vec<(KeyId, [u8; 64])> =
+        keys.iter().map(|key| (key.public().key_id(), key.sign(&message))).collect();
     dsse::format_envelope(payload, &signatures)
 }
 

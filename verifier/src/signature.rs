@@ -59,9 +59,7 @@ impl PublicKey {
 
     /// Reads a DER SubjectPublicKeyInfo (RFC 8410), byte for byte.
     pub fn from_spki_der(der: &[u8]) -> Result<PublicKey, KeyError> {
-        let raw = der
-            .strip_prefix(ed25519::SPKI_PREFIX)
-            .and_then(|raw| raw.try_into().ok());
+        let raw = der.strip_prefix(ed25519::SPKI_PREFIX).and_then(|raw| raw.try_into().ok());
         PublicKey::from_raw(raw.ok_or(KeyError::NotSpki { len: der.len() })?)
     }
 
@@ -129,13 +127,8 @@ impl SigningKey {
 
     /// Writes the private key as OpenSSL does: version 1, without the public half.
     pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, KeyError> {
-        let bytes = KeypairBytes {
-            secret_key: self.key.to_bytes(),
-            public_key: None,
-        };
-        bytes
-            .to_pkcs8_pem(LineEnding::LF)
-            .map_err(|_| KeyError::NotPkcs8)
+        let bytes = KeypairBytes { secret_key: self.key.to_bytes(), public_key: None };
+        bytes.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::NotPkcs8)
     }
 
     pub fn public(&self) -> &PublicKey {

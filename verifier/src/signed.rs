@@ -7,6 +7,7 @@ use schemas::id::{Hash, KeyId};
 
 use crate::dsse::{self, EnvelopeSignature};
 use crate::event::{Body, Event};
+use crate::projection::State;
 use crate::signature::PublicKey;
 use crate::trust::Trust;
 
@@ -15,17 +16,33 @@ use crate::trust::Trust;
 /// A foreign envelope may name its keys in its own way, and then every known key is tried.
 const ATTEMPTS_MAX: usize = 1024;
 
-/// The keys that signatures are checked against.
+/// The keys that signatures are checked against: those of one trust document.
+///
+/// Whoever judges an event judges it by the keys in force just before it, whichever keys there were
+/// earlier; else a ledger that was started anew would count other signers than one that was not.
 #[derive(Debug, Clone, Default)]
 pub struct KeyRing {
+    version: Option<Hash>,
     keys: HashMap<KeyId, Arc<PublicKey>>,
     order: Vec<KeyId>,
 }
 
 impl KeyRing {
-    /// Adds the keys of a trust document; keys that are known stay.
-    pub fn add(&mut self, trust: &Trust) {
-        self.extend(trust.public_keys());
+    /// The keys in force in a state; none before entry 0.
+    pub fn of(state: &State) -> KeyRing {
+        let version = state.control().trust.as_ref().map(|trust| trust.statement);
+        let mut ring = KeyRing { version, ..KeyRing::default() };
+        if let Some(trust) = state.trust() {
+            ring.extend(trust.public_keys());
+        }
+        ring
+    }
+
+    /// The keys of a document by itself, for those who show who signed.
+    pub fn of_document(trust: &Trust) -> KeyRing {
+        let mut ring = KeyRing::default();
+        ring.extend(trust.public_keys());
+        ring
     }
 
     fn extend<'a>(&mut self, keys: impl Iterator<Item = (&'a KeyId, &'a Arc<PublicKey>)>) {
@@ -37,19 +54,9 @@ impl KeyRing {
         self.order.sort_unstable();
     }
 
-    pub fn of(trust: &Trust) -> KeyRing {
-        let mut ring = KeyRing::default();
-        ring.add(trust);
-        ring
-    }
-
-    /// How many keys there are; it only grows.
-    pub fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+    /// The statement of the trust document whose keys these are.
+    pub fn version(&self) -> Option<Hash> {
+        self.version
     }
 
     pub fn get(&self, key: &KeyId) -> Option<&Arc<PublicKey>> {
@@ -98,16 +105,11 @@ fn signer(
     signature: &EnvelopeSignature,
     attempts: &mut usize,
 ) -> Option<KeyId> {
-    let named: Option<Hash> = signature
-        .keyid
-        .as_deref()
-        .and_then(|text| text.parse().ok());
+    let named: Option<Hash> = signature.keyid.as_deref().and_then(|text| text.parse().ok());
     let mut fits = |id: &KeyId| {
         *attempts += 1;
         *attempts <= ATTEMPTS_MAX
-            && ring
-                .get(id)
-                .is_some_and(|key| key.verify(message, &signature.sig).is_ok())
+            && ring.get(id).is_some_and(|key| key.verify(message, &signature.sig).is_ok())
     };
     if let Some(id) = named.filter(|id| ring.get(id).is_some())
         && fits(&id)
@@ -117,10 +119,7 @@ fn signer(
     if event.kind.is_own() {
         return None;
     }
-    ring.order
-        .iter()
-        .find(|id| Some(**id) != named && fits(id))
-        .copied()
+    ring.order.iter().find(|id| Some(**id) != named && fits(id)).copied()
 }
 
 /// Reads envelopes and checks their signatures, over all cores; the answers keep the order.

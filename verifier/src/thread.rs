@@ -43,10 +43,7 @@ fn other_threads(event: &Event, filed: Option<&Project>) -> Vec<ThreadId> {
     match (event.kind.line().thread, event.environment(), project) {
         (ExtraThread::Control, _, _) => others.push(ThreadId::Control),
         (ExtraThread::Environment, Some(name), Some(project)) => {
-            let environment = Environment {
-                project: project.clone(),
-                name: name.clone(),
-            };
+            let environment = Environment { project: project.clone(), name: name.clone() };
             others.push(ThreadId::Environment(environment));
         }
         (ExtraThread::Environment | ExtraThread::None, _, _) => {}

@@ -6,11 +6,7 @@ use schemas::id::{IdentityName, KeyId};
 
 /// How many distinct root keys are among those that signed.
 pub fn count_keys(signed: &[KeyId], roots: &HashSet<KeyId>) -> usize {
-    signed
-        .iter()
-        .filter(|key| roots.contains(key))
-        .collect::<HashSet<_>>()
-        .len()
+    signed.iter().filter(|key| roots.contains(key)).collect::<HashSet<_>>().len()
 }
 
 /// How many distinct identities with distinct keys stand behind some signatures: one person with
@@ -20,10 +16,7 @@ pub fn count_identities<'a>(
 ) -> usize {
     let mut keys = HashSet::new();
     let mut names = HashSet::new();
-    signers
-        .into_iter()
-        .filter(|(name, key)| keys.insert(*key) && names.insert(*name))
-        .count()
+    signers.into_iter().filter(|(name, key)| keys.insert(*key) && names.insert(*name)).count()
 }
 
 #[cfg(test)]

@@ -45,11 +45,7 @@ pub enum TrustError {
     #[error("alias {0:?} belongs to two identities, or is empty or too long")]
     Alias(String),
     #[error("grant of {role} to {identity}: {problem}")]
-    Grant {
-        identity: IdentityName,
-        role: String,
-        problem: &'static str,
-    },
+    Grant { identity: IdentityName, role: String, problem: &'static str },
     #[error("{0} of the document in force is changed or dropped")]
     Changed(&'static str),
 }
@@ -70,10 +66,7 @@ impl Trust {
         let roots = decode_keys(&document.roots.keys, &mut seen)?;
         let threshold = document.roots.threshold;
         if threshold == 0 || threshold as usize > roots.len() || roots.len() > 32 {
-            return Err(TrustError::Threshold {
-                threshold,
-                keys: roots.len(),
-            });
+            return Err(TrustError::Threshold { threshold, keys: roots.len() });
         }
         let identities = decode_identities(&document, &mut seen)?;
         check_grants(&document)?;
@@ -109,9 +102,7 @@ impl Trust {
             return Err(TrustError::Changed("log key"));
         }
         let kept = |notice: &schemas::trust::Compromise| {
-            self.compromised
-                .get(&notice.key)
-                .is_some_and(|from| *from <= notice.from)
+            self.compromised.get(&notice.key).is_some_and(|from| *from <= notice.from)
         };
         if old.compromises.iter().all(kept) {
             Ok(())
@@ -134,18 +125,12 @@ impl Trust {
     }
 
     pub fn public_key(&self, key: &KeyId) -> Option<&Arc<PublicKey>> {
-        self.identities
-            .get(key)
-            .map(|(_, public)| public)
-            .or_else(|| self.roots.get(key))
+        self.identities.get(key).map(|(_, public)| public).or_else(|| self.roots.get(key))
     }
 
     /// Every key that may have signed something: identities and roots.
     pub fn public_keys(&self) -> impl Iterator<Item = (&KeyId, &Arc<PublicKey>)> {
-        self.identities
-            .iter()
-            .map(|(id, (_, key))| (id, key))
-            .chain(self.roots.iter())
+        self.identities.iter().map(|(id, (_, key))| (id, key)).chain(self.roots.iter())
     }
 
     /// The keys that may sign trust documents.
@@ -155,11 +140,7 @@ impl Trust {
 
     /// The root keys that are not compromised.
     pub fn sound_roots(&self, index: EntryIndex) -> HashSet<KeyId> {
-        self.roots
-            .keys()
-            .filter(|key| !self.is_tainted(key, index))
-            .copied()
-            .collect()
+        self.roots.keys().filter(|key| !self.is_tainted(key, index)).copied().collect()
     }
 
     /// True where a grant names this project.
@@ -176,8 +157,7 @@ impl Trust {
         project: &Project,
         environment: Option<&EnvironmentName>,
     ) -> bool {
-        self.grants_of(identity, project, environment)
-            .any(|grant| grant.role == role)
+        self.grants_of(identity, project, environment).any(|grant| grant.role == role)
     }
 
     /// True where the identity may record this kind about the project.
@@ -262,10 +242,7 @@ pub fn decode_key(text: &KeyText) -> Result<PublicKey, TrustError> {
 
 /// Writes a key as documents hold it.
 pub fn encode_key(key: &PublicKey) -> KeyText {
-    KeyText {
-        algorithm: KeyAlgorithm::Ed25519,
-        key: STANDARD.encode(key.to_spki_der()),
-    }
+    KeyText { algorithm: KeyAlgorithm::Ed25519, key: STANDARD.encode(key.to_spki_der()) }
 }
 
 fn decode_keys(
@@ -299,11 +276,7 @@ fn decode_identities(
             identities.insert(id, (identity.name.clone(), key));
         }
     }
-    for alias in document
-        .identities
-        .iter()
-        .flat_map(|identity| &identity.aliases)
-    {
+    for alias in document.identities.iter().flat_map(|identity| &identity.aliases) {
         if alias.is_empty() || alias.len() > 320 || !names.insert(alias) {
             return Err(TrustError::Alias(alias.clone()));
         }
@@ -315,11 +288,7 @@ fn check_grants(document: &TrustDocument) -> Result<(), TrustError> {
     for grant in &document.grants {
         if let Some(problem) = grant_problem(document, grant) {
             let (identity, role) = (grant.identity.clone(), grant.role.clone());
-            return Err(TrustError::Grant {
-                identity,
-                role,
-                problem,
-            });
+            return Err(TrustError::Grant { identity, role, problem });
         }
     }
     Ok(())
@@ -327,16 +296,9 @@ fn check_grants(document: &TrustDocument) -> Result<(), TrustError> {
 
 fn grant_problem(document: &TrustDocument, grant: &Grant) -> Option<&'static str> {
     let emitter = grant.role == role::EMITTER;
-    let kinds_known = grant
-        .kinds
-        .iter()
-        .all(|name| EventKind::from_name(name).is_some());
+    let kinds_known = grant.kinds.iter().all(|name| EventKind::from_name(name).is_some());
     let project_fits = |name: &String| name == ALL_PROJECTS || name.parse::<Project>().is_ok();
-    if !document
-        .identities
-        .iter()
-        .any(|identity| identity.name == grant.identity)
-    {
+    if !document.identities.iter().any(|identity| identity.name == grant.identity) {
         Some("there is no such identity")
     } else if !role::is_word(&grant.role) {
         Some("a role is 1 to 63 lower-case letters, digits and hyphens")

@@ -84,13 +84,9 @@ impl Example {
         let project: Project = PROJECT.parse().unwrap();
         let time: Time = time.parse().unwrap();
         let filed = filed.then_some(&project);
-        let (placed, _) = self
-            .sequence
-            .append(&event, &keys, filed, time)
-            .expect("the example keeps the rules");
-        let [placed] = placed.as_slice() else {
-            panic!("one part")
-        };
+        let (placed, _) =
+            self.sequence.append(&event, &keys, filed, time).expect("the example keeps the rules");
+        let [placed] = placed.as_slice() else { panic!("one part") };
         let index = placed.entry.index;
         self.hash(&format!("statement {index}"), &event.statement);
         self.hash(&format!("envelope {index}"), &event.envelope);
@@ -99,13 +95,8 @@ impl Example {
         self.keep(format!("envelope-{index}.json"), envelope.clone());
         self.keep(format!("entry-{index}.txt"), placed.bytes.clone());
         self.leaves.push(placed.leaf);
-        self.records.push(Record {
-            entry: placed.bytes.clone(),
-            envelope: Some(envelope),
-        });
-        if let Some(trust) = self.sequence.state.trust() {
-            self.ring.add(trust);
-        }
+        self.records.push(Record { entry: placed.bytes.clone(), envelope: Some(envelope) });
+        self.ring = KeyRing::of(&self.sequence.state);
     }
 }
 
@@ -132,10 +123,7 @@ fn document(origin: &Origin) -> TrustDocument {
         entry: ENTRY_VERSION.to_owned(),
         rules: verifier::RULES,
         log_key: log_vkey(origin, key("log").public()).to_string(),
-        roots: Roots {
-            threshold: 1,
-            keys: vec![key_text("root")],
-        },
+        roots: Roots { threshold: 1, keys: vec![key_text("root")] },
         identities: vec![identity("ledger", "service"), identity("ci", "ci")],
         grants: vec![
             grant("ledger", role::SERVICE, &[], ALL_PROJECTS),
@@ -163,10 +151,7 @@ fn test_body() -> Test {
             size_bytes: 14,
             binding: Binding::Unbound,
             suite: Some("unit".to_owned()),
-            tool: Some(Tool {
-                name: "nextest".to_owned(),
-                version: None,
-            }),
+            tool: Some(Tool { name: "nextest".to_owned(), version: None }),
             counts: counts.map(|(name, n)| (name.to_owned(), n)).into(),
             finished_at: Some("2026-01-05T08:59:58.000Z".parse().unwrap()),
         }),
@@ -186,12 +171,8 @@ fn grow(origin: &Origin) -> Example {
     example.hash("prev of entry 0", &genesis_prev(origin));
     let document = document(origin);
     let bytes = canonical::canonical_of(&document).unwrap();
-    let body = Trust {
-        ledger: origin.clone(),
-        nonce: nonce(0xa0),
-        trust: document,
-        replaces: None,
-    };
+    let body =
+        Trust { ledger: origin.clone(), nonce: nonce(0xa0), trust: document, replaces: None };
     let subject = Subject::of(&Digest::sha256(&merkle::sha256(&[&bytes])), None);
     example.keep("trust.json", bytes);
     let statement = Statement::new(vec![subject], trust::TYPE, body);
@@ -227,11 +208,7 @@ fn log_heads(example: &mut Example, origin: &Origin) {
     let (mut text, mut leaves) = (String::new(), Vec::new());
     for (thread, head) in sorted {
         let slice = state.slice_json(thread);
-        let line = heads_line(
-            thread,
-            head,
-            slice.as_ref().map(|json| merkle::sha256(&[json])),
-        );
+        let line = heads_line(thread, head, slice.as_ref().map(|json| merkle::sha256(&[json])));
         leaves.push(merkle::leaf_hash(&line));
         writeln!(text, "{}", str::from_utf8(&line).unwrap()).unwrap();
         match thread {
@@ -269,11 +246,7 @@ fn files() -> BTreeMap<String, Vec<u8>> {
     example.hash("node of leaves 2 and 3", &right);
     example.hash("root at size 4", &root);
     let vkey = log_vkey(&origin, key("log").public());
-    let checkpoint = Checkpoint {
-        origin: origin.clone(),
-        size: 4,
-        root,
-    };
+    let checkpoint = Checkpoint { origin: origin.clone(), size: 4, root };
     let note = format_note(&sign_checkpoint(&checkpoint, &key("log")));
     let receipt = Receipt {
         extra: Some(example.records[1].entry.clone()),
@@ -291,17 +264,10 @@ fn files() -> BTreeMap<String, Vec<u8>> {
     check(&example, &note, &receipt, &pin);
     let mut keys = String::new();
     for name in ["root", "log", "service", "ci"] {
-        let (der, id) = (
-            key(name).public().to_spki_der(),
-            key(name).public().key_id(),
-        );
+        let (der, id) = (key(name).public().to_spki_der(), key(name).public().key_id());
         let public = Hash(der[12..].try_into().unwrap());
-        writeln!(
-            keys,
-            "{name}\n  seed   {}\n  public {public}\n  keyid  {id}",
-            seed(name)
-        )
-        .unwrap();
+        writeln!(keys, "{name}\n  seed   {}\n  public {public}\n  keyid  {id}", seed(name))
+            .unwrap();
         example.keep(format!("{name}.pub"), key(name).public().to_spki_pem());
     }
     let hashes = example.hashes.clone();
@@ -321,9 +287,7 @@ fn check(example: &Example, note: &str, receipt: &str, pin: &str) {
     verify_checkpoint(note.as_bytes(), pin.log()).unwrap();
     let receipt = verify_receipt(receipt.as_bytes(), pin.log()).unwrap();
     assert_eq!(receipt.entry(), example.records[1].entry);
-    let mut source = Source {
-        records: example.records.clone(),
-    };
+    let mut source = Source { records: example.records.clone() };
     let report = verify_log(&ORIGIN.parse().unwrap(), &mut source).unwrap();
     assert_eq!(report.findings, []);
     assert_eq!((report.size, report.genesis), (4, pin.genesis().copied()));
@@ -357,10 +321,7 @@ fn shown(name: &str, bytes: &[u8]) -> String {
         let lines: Vec<String> = bytes.chunks(32).map(line).collect();
         return lines.join("\n");
     }
-    str::from_utf8(bytes)
-        .unwrap()
-        .trim_end_matches('\n')
-        .to_owned()
+    str::from_utf8(bytes).unwrap().trim_end_matches('\n').to_owned()
 }
 
 /// Puts the files into the blocks that the document marks with `<!-- example: NAME -->`.
@@ -371,11 +332,7 @@ fn filled(document: &str, files: &BTreeMap<String, Vec<u8>>) -> (String, usize) 
         let (_, after) = after.split_once("\n```\n").unwrap();
         let bytes = files.get(name).unwrap_or_else(|| panic!("no file {name}"));
         let block = shown(name, bytes);
-        write!(
-            out,
-            "{before}<!-- example: {name} -->\n```text\n{block}\n```\n"
-        )
-        .unwrap();
+        write!(out, "{before}<!-- example: {name} -->\n```text\n{block}\n```\n").unwrap();
         (rest, count) = (after, count + 1);
     }
     (out + rest, count)
@@ -398,22 +355,11 @@ fn the_worked_example_is_what_the_code_gives() {
     }
     for (name, bytes) in &files {
         let found = fs::read(folder.join(name)).unwrap_or_default();
-        assert!(
-            found == *bytes,
-            "{name} differs; ATTESTRY_BLESS=1 writes it anew"
-        );
+        assert!(found == *bytes, "{name} differs; ATTESTRY_BLESS=1 writes it anew");
     }
     let there = fs::read_dir(&folder).unwrap().count();
-    assert_eq!(
-        there,
-        files.len(),
-        "a file too many in {}",
-        folder.display()
-    );
+    assert_eq!(there, files.len(), "a file too many in {}", folder.display());
     assert!(blocks >= 10, "the document shows {blocks} files");
     let document = fs::read_to_string(&path).unwrap();
-    assert!(
-        document == expected,
-        "docs/formats.md differs; ATTESTRY_BLESS=1 writes it anew"
-    );
+    assert!(document == expected, "docs/formats.md differs; ATTESTRY_BLESS=1 writes it anew");
 }

@@ -64,28 +64,17 @@ const HASH_ALGORITHMS: [&str; 14] = [
 pub fn read(bom: &Value<'_>, warnings: Warnings) -> Result<Reading, AdapterError> {
     let word = |name: &str| match bom.get(name) {
         Some(Value::String(word)) => Ok(word.as_ref()),
-        other => Err(shape(
-            name.to_owned(),
-            "a text",
-            other.unwrap_or(&Value::Null),
-        )),
+        other => Err(shape(name.to_owned(), "a text", other.unwrap_or(&Value::Null))),
     };
     if word("bomFormat")? != "CycloneDX" {
-        return Err(AdapterError::CycloneDxFormat {
-            found: shown(word("bomFormat")?),
-        });
+        return Err(AdapterError::CycloneDxFormat { found: shown(word("bomFormat")?) });
     }
     let found = word("specVersion")?;
     let &(version, format, format_name) = VERSIONS
         .iter()
         .find(|(version, _, _)| *version == found)
-        .ok_or_else(|| AdapterError::CycloneDxVersion {
-            found: shown(found),
-        })?;
-    let mut walk = Walk {
-        warnings,
-        components: 0,
-    };
+        .ok_or_else(|| AdapterError::CycloneDxVersion { found: shown(found) })?;
+    let mut walk = Walk { warnings, components: 0 };
     walk.components(bom, "")?;
     if let Some(component) = bom.find(&["metadata", "component"]) {
         walk.component(component, "metadata.component.")?;
@@ -94,19 +83,14 @@ pub fn read(bom: &Value<'_>, warnings: Warnings) -> Result<Reading, AdapterError
     let finished_at = walk.document(bom)?;
     let named = named(bom);
     let lists = ["services", "dependencies", "vulnerabilities"];
-    let lists: Result<Vec<_>, AdapterError> = lists
-        .iter()
-        .map(|name| Ok(count(name, list(bom, name, "")?.len())))
-        .collect();
+    let lists: Result<Vec<_>, AdapterError> =
+        lists.iter().map(|name| Ok(count(name, list(bom, name, "")?.len()))).collect();
     let components = [count("components", walk.components)];
     let plural = if walk.components == 1 { "" } else { "s" };
     Ok(Reading {
         format,
         format_name,
-        body: Body::Sbom {
-            predicate_type: sbom::TYPE,
-            version,
-        },
+        body: Body::Sbom { predicate_type: sbom::TYPE, version },
         named_where: (!named.is_empty()).then_some("hashes or purl of metadata.component"),
         named,
         tool: tool(bom),
@@ -144,13 +128,11 @@ impl Walk {
         }
         let kind = text(component, "type").unwrap_or_default();
         if !COMPONENT_TYPES.contains(&kind) {
-            self.warnings
-                .push(format!("{at}type is {:?}, not of CycloneDX", shown(kind)));
+            self.warnings.push(format!("{at}type is {:?}, not of CycloneDX", shown(kind)));
         }
         for hash in list(component, "hashes", at)? {
             if !is_hash(hash) {
-                self.warnings
-                    .push(format!("{at}hashes holds one that is malformed"));
+                self.warnings.push(format!("{at}hashes holds one that is malformed"));
             }
         }
         self.components(component, at)
@@ -161,15 +143,10 @@ impl Walk {
         if self.components == 0 {
             self.warnings.push("the document lists no component");
         }
-        if bom
-            .get("serialNumber")
-            .is_some_and(|number| !number.as_str().is_some_and(is_serial))
-        {
+        if bom.get("serialNumber").is_some_and(|number| !number.as_str().is_some_and(is_serial)) {
             self.warnings.push("serialNumber is no urn:uuid");
         }
-        let lost = list(bom, "dependencies", "")?
-            .iter()
-            .filter(|it| text(it, "ref").is_none());
+        let lost = list(bom, "dependencies", "")?.iter().filter(|it| text(it, "ref").is_none());
         self.warnings.push_count(
             lost.count() as u64,
             "dependency has no ref",
@@ -201,24 +178,16 @@ fn is_serial(text: &str) -> bool {
     };
     let parts: Vec<&str> = uuid.split('-').collect();
     parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
-        && parts
-            .iter()
-            .all(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The program that wrote the document: the first of `metadata.tools`, in its older form (a list)
 /// or its newer one (components).
 fn tool(bom: &Value<'_>) -> Option<Tool> {
     let tools = bom.find(&["metadata", "tools"])?;
-    let first = tools
-        .as_array()
-        .or_else(|| tools.get("components")?.as_array())?
-        .first()?;
+    let first = tools.as_array().or_else(|| tools.get("components")?.as_array())?.first()?;
     let name = shown(text(first, "name")?);
-    Some(Tool {
-        name,
-        version: text(first, "version").map(shown),
-    })
+    Some(Tool { name, version: text(first, "version").map(shown) })
 }
 
 /// The digests by which the document names what it is about: the hashes of `metadata.component`,
@@ -227,10 +196,7 @@ fn named(bom: &Value<'_>) -> Vec<Digest> {
     let Some(component) = bom.find(&["metadata", "component"]) else {
         return Vec::new();
     };
-    let hashes = component
-        .get("hashes")
-        .and_then(Value::as_array)
-        .unwrap_or_default();
+    let hashes = component.get("hashes").and_then(Value::as_array).unwrap_or_default();
     let by_hash = hashes.iter().filter_map(|hash| {
         let algorithm = match text(hash, "alg")? {
             "SHA-256" => DigestAlgorithm::Sha256,
@@ -240,9 +206,7 @@ fn named(bom: &Value<'_>) -> Vec<Digest> {
         };
         Digest::new(algorithm, &text(hash, "content")?.to_ascii_lowercase()).ok()
     });
-    let references = ["purl", "bom-ref"]
-        .into_iter()
-        .filter_map(|name| text(component, name));
+    let references = ["purl", "bom-ref"].into_iter().filter_map(|name| text(component, name));
     let mut named: Vec<Digest> = by_hash.chain(references.filter_map(digest_in)).collect();
     named.sort();
     named.dedup();
@@ -270,33 +234,17 @@ mod tests {
             Ok(reading) => (reading.summary, reading.warnings),
             Err(error) => (error.code().to_owned(), Vec::new()),
         };
-        assert_eq!(
-            (found.as_str(), warnings.len()),
-            (expected, warned),
-            "{members} {warnings:?}"
-        );
+        assert_eq!((found.as_str(), warnings.len()), (expected, warned), "{members} {warnings:?}");
     }
 
     #[test]
     fn components_are_counted_at_every_depth() {
         let library = r#""type":"library","name":"a""#;
         check("", "0 components", 1);
-        check(
-            &format!(r#","components":[{{{library}}}]"#),
-            "1 component",
-            0,
-        );
+        check(&format!(r#","components":[{{{library}}}]"#), "1 component", 0);
         let nested = format!(r#"{{{library},"components":[{{{library}}},{{{library}}}]}}"#);
-        check(
-            &format!(r#","components":[{nested},{nested}]"#),
-            "6 components",
-            0,
-        );
-        check(
-            &format!(r#","metadata":{{"component":{nested}}}"#),
-            "2 components",
-            0,
-        );
+        check(&format!(r#","components":[{nested},{nested}]"#), "6 components", 0);
+        check(&format!(r#","metadata":{{"component":{nested}}}"#), "2 components", 0);
     }
 
     #[test]
@@ -305,46 +253,22 @@ mod tests {
         check(r#","components":[1]"#, "report-shape", 0);
         check(r#","components":[{"type":"library"}]"#, "report-shape", 0);
         check(r#","components":[{"name":"a"}]"#, "report-shape", 0);
-        check(
-            r#","components":[{"name":"a","type":"foo"}]"#,
-            "1 component",
-            1,
-        );
+        check(r#","components":[{"name":"a","type":"foo"}]"#, "1 component", 1);
         check(
             r#","serialNumber":"urn:uuid:1","metadata":{"timestamp":"2020-04-13"}"#,
             "0 components",
             3,
         );
-        check(
-            r#","dependencies":[{"ref":"a"},{"ref":""},{}]"#,
-            "0 components",
-            2,
-        );
+        check(r#","dependencies":[{"ref":"a"},{"ref":""},{}]"#, "0 components", 2);
         for (bom, code) in [
-            (
-                r#"{"bomFormat":"CDX","specVersion":"1.6"}"#,
-                "cyclonedx-format",
-            ),
-            (
-                r#"{"bomFormat":"CycloneDX","specVersion":"1.1"}"#,
-                "cyclonedx-version",
-            ),
-            (
-                r#"{"bomFormat":"CycloneDX","specVersion":1.6}"#,
-                "report-shape",
-            ),
+            (r#"{"bomFormat":"CDX","specVersion":"1.6"}"#, "cyclonedx-format"),
+            (r#"{"bomFormat":"CycloneDX","specVersion":"1.1"}"#, "cyclonedx-version"),
+            (r#"{"bomFormat":"CycloneDX","specVersion":1.6}"#, "report-shape"),
             (r#"{"bomFormat":"CycloneDX"}"#, "report-shape"),
             (r#"{"bomFormat":null,"specVersion":"1.6"}"#, "report-shape"),
-            (
-                "\u{feff}{\"bomFormat\":\"CycloneDX\"}",
-                "json-byte-order-mark",
-            ),
+            ("\u{feff}{\"bomFormat\":\"CycloneDX\"}", "json-byte-order-mark"),
         ] {
-            assert_eq!(
-                read(bom.as_bytes(), EventKind::Sbom).unwrap_err().code(),
-                code,
-                "{bom}"
-            );
+            assert_eq!(read(bom.as_bytes(), EventKind::Sbom).unwrap_err().code(), code, "{bom}");
         }
     }
 

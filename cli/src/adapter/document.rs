@@ -29,12 +29,7 @@ pub fn read(bytes: &[u8], kind: EventKind) -> Result<Reading, AdapterError> {
         Some(rest) => (rest, true),
         None => (bytes, false),
     };
-    if text
-        .iter()
-        .filter(|byte| matches!(**byte, b',' | b'[' | b'{'))
-        .count()
-        > ELEMENTS_MAX
-    {
+    if text.iter().filter(|byte| matches!(**byte, b',' | b'[' | b'{')).count() > ELEMENTS_MAX {
         return Err(AdapterError::TooManyElements);
     }
     let root = json::parse(text)?;
@@ -71,10 +66,7 @@ pub fn read(bytes: &[u8], kind: EventKind) -> Result<Reading, AdapterError> {
 
 fn format_of(root: &Value<'_>) -> Format {
     let has = |name: &str| root.get(name).is_some();
-    let schema = root
-        .get("$schema")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let schema = root.get("$schema").and_then(Value::as_str).unwrap_or_default();
     if has("bomFormat") || (has("specVersion") && schema.contains("cyclonedx")) {
         Format::CycloneDx
     } else if has("version") && (has("runs") || schema.contains("sarif")) {
@@ -101,10 +93,7 @@ pub fn list<'v, 'a>(
 
 /// The text of a member, unless it is absent or empty.
 pub fn text<'v>(parent: &'v Value<'_>, name: &str) -> Option<&'v str> {
-    parent
-        .get(name)
-        .and_then(Value::as_str)
-        .filter(|text| !text.is_empty())
+    parent.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
 /// Says what stands where something else is expected.
@@ -116,11 +105,7 @@ pub fn shape(at: String, expected: &'static str, found: &Value<'_>) -> AdapterEr
             found.kind().to_owned()
         }
     };
-    AdapterError::Shape {
-        at,
-        expected,
-        found,
-    }
+    AdapterError::Shape { at, expected, found }
 }
 
 #[cfg(test)]

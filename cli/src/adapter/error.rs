@@ -29,19 +29,11 @@ pub enum AdapterError {
     #[error("the JSON is in no format that is read as {kind}", kind = .kind.name())]
     UnknownJson { kind: EventKind },
     #[error("this is {found}, which is no {asked}", asked = .asked.name())]
-    WrongKind {
-        found: &'static str,
-        asked: EventKind,
-        fits: EventKind,
-    },
+    WrongKind { found: &'static str, asked: EventKind, fits: EventKind },
     #[error("the report holds no {what}")]
     NothingInside { what: &'static str },
     #[error("{at} is {found}, where {expected} is expected")]
-    Shape {
-        at: String,
-        expected: &'static str,
-        found: String,
-    },
+    Shape { at: String, expected: &'static str, found: String },
     #[error("a <{inner}> stands inside a <testcase>")]
     NestedCase { inner: &'static str },
     #[error("SARIF version {found:?} is not read")]
@@ -63,10 +55,7 @@ pub enum AdapterError {
     #[error("the Trivy report has no result about packages: no vulnerability was looked for")]
     TrivyNoPackages,
     #[error("the member {member:?} that {kind} needs is missing", kind = .kind.name())]
-    FieldMissing {
-        kind: EventKind,
-        member: &'static str,
-    },
+    FieldMissing { kind: EventKind, member: &'static str },
     #[error("the member {member:?} is written by attestry itself")]
     FieldReserved { member: &'static str },
     #[error("{name:?} is no name for a metric")]

@@ -33,9 +33,7 @@ pub fn read(text: &[u8], root: &Value<'_>, kind: EventKind) -> Result<Reading, A
     if members.is_empty() {
         return Err(AdapterError::NothingInside { what: "field" });
     }
-    let text = str::from_utf8(text.trim_ascii())
-        .unwrap_or_default()
-        .to_owned();
+    let text = str::from_utf8(text.trim_ascii()).unwrap_or_default().to_owned();
     let plural = if members.len() == 1 { "" } else { "s" };
     Ok(Reading {
         format: "json",
@@ -103,10 +101,7 @@ mod tests {
 
     fn check(text: &str, kind: EventKind, expected: &str) {
         let found = match adapter::read(text.as_bytes(), kind) {
-            Ok(Reading {
-                body: Body::Fields(fields),
-                ..
-            }) => fields,
+            Ok(Reading { body: Body::Fields(fields), .. }) => fields,
             Ok(other) => format!("{other:?}"),
             Err(error) => error.code().to_owned(),
         };
@@ -118,41 +113,17 @@ mod tests {
         let review = r#"{ "authors":["a\u00e4"], "reviewers":[], "outcome":"approved" }"#;
         check(&format!("\n{review}\n"), EventKind::Review, review);
         check(r#"{"n":1.0e400}"#, EventKind::Other, r#"{"n":1.0e400}"#);
-        check(
-            r#"{"bomFormat":"x"}"#,
-            EventKind::Other,
-            r#"{"bomFormat":"x"}"#,
-        );
+        check(r#"{"bomFormat":"x"}"#, EventKind::Other, r#"{"bomFormat":"x"}"#);
     }
 
     #[test]
     fn foreign_and_incomplete_files_are_told_apart() {
-        check(
-            r#"{"matches":[]}"#,
-            EventKind::Vulnerabilities,
-            "format-unknown",
-        );
-        check(
-            r#"{"spdxVersion":"SPDX-2.3"}"#,
-            EventKind::Sbom,
-            "format-unknown",
-        );
+        check(r#"{"matches":[]}"#, EventKind::Vulnerabilities, "format-unknown");
+        check(r#"{"spdxVersion":"SPDX-2.3"}"#, EventKind::Sbom, "format-unknown");
         check("{}", EventKind::Review, "format-unknown");
         check("{}", EventKind::Other, "report-empty");
-        check(
-            r#"{"outcome":"approved"}"#,
-            EventKind::Review,
-            "field-missing",
-        );
-        check(
-            r#"{"text":"x","nonce":"y"}"#,
-            EventKind::Note,
-            "field-reserved",
-        );
-        check(
-            r#"{"result":"PASSED","attestry_report":{}}"#,
-            EventKind::Test,
-            "field-reserved",
-        );
+        check(r#"{"outcome":"approved"}"#, EventKind::Review, "field-missing");
+        check(r#"{"text":"x","nonce":"y"}"#, EventKind::Note, "field-reserved");
+        check(r#"{"result":"PASSED","attestry_report":{}}"#, EventKind::Test, "field-reserved");
     }
 }

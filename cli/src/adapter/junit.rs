@@ -92,10 +92,7 @@ impl Walk {
             name: tally::clean(&element.attribute("name").unwrap_or_default()),
             tests: declared("tests"),
             failed: declared("failures") + declared("errors"),
-            skipped: ["skipped", "disabled", "ignored", "skips"]
-                .map(declared)
-                .iter()
-                .sum(),
+            skipped: ["skipped", "disabled", "ignored", "skips"].map(declared).iter().sum(),
             shown: 0,
             shown_failed: 0,
         });
@@ -107,10 +104,7 @@ impl Walk {
             return Err(AdapterError::NestedCase { inner: "testcase" });
         }
         let suite = self.suites.iter().rev().map(|suite| suite.name.as_str());
-        self.case = Some(Case::new(
-            element,
-            suite.into_iter().find(|name| !name.is_empty()),
-        ));
+        self.case = Some(Case::new(element, suite.into_iter().find(|name| !name.is_empty())));
         Ok(Open::Case)
     }
 
@@ -150,16 +144,14 @@ impl Walk {
         if suite.shown == 0 && suite.shown_failed == 0 && suite.tests > 0 {
             suite.shown = suite.tests;
             suite.shown_failed += suite.failed;
-            self.tally
-                .declared(&suite.name, suite.tests, suite.failed, suite.skipped);
+            self.tally.declared(&suite.name, suite.tests, suite.failed, suite.skipped);
         }
         if suite.failed > 0 && suite.shown_failed == 0 {
             suite.shown_failed = suite.failed;
             self.tally.failures_not_shown(&suite.name, suite.failed);
         }
         if suite.tests > suite.shown {
-            self.tally
-                .cases_not_shown(&suite.name, suite.tests, suite.shown);
+            self.tally.cases_not_shown(&suite.name, suite.tests, suite.shown);
         }
         if let Some(outer) = self.suites.last_mut() {
             outer.shown += suite.shown;
@@ -172,9 +164,7 @@ impl Walk {
 fn declared(element: &Element<'_>, name: &str) -> u64 {
     /// No run has more tests, and sums of such numbers stay exact.
     const DECLARED_MAX: u64 = 1_000_000_000;
-    let number = element
-        .attribute(name)
-        .and_then(|text| text.trim().parse::<u64>().ok());
+    let number = element.attribute(name).and_then(|text| text.trim().parse::<u64>().ok());
     number.map_or(0, |number| number.min(DECLARED_MAX))
 }
 
@@ -199,46 +189,19 @@ mod tests {
 
     #[test]
     fn cases_decide() {
-        check(
-            "<testcase name='a'/>",
-            "Passed: 1 passed, 0 failed, 0 skipped",
-        );
-        check(
-            "<testcase><failure/></testcase>",
-            "Failed: 0 passed, 1 failed, 0 skipped",
-        );
-        check(
-            "<testcase><error/></testcase>",
-            "Failed: 0 passed, 1 failed, 0 skipped",
-        );
+        check("<testcase name='a'/>", "Passed: 1 passed, 0 failed, 0 skipped");
+        check("<testcase><failure/></testcase>", "Failed: 0 passed, 1 failed, 0 skipped");
+        check("<testcase><error/></testcase>", "Failed: 0 passed, 1 failed, 0 skipped");
         check(
             "<testcase/><testcase><skipped/></testcase>",
             "Passed: 1 passed, 0 failed, 1 skipped",
         );
-        check(
-            "<testcase><skipped/></testcase>",
-            "Warned: 0 passed, 0 failed, 1 skipped",
-        );
-        check(
-            "<testcase status='disabled'/>",
-            "Warned: 0 passed, 0 failed, 1 skipped",
-        );
-        check(
-            "<testcase status='failed'/>",
-            "Failed: 0 passed, 1 failed, 0 skipped",
-        );
-        check(
-            "<testcase result='failed'/>",
-            "Failed: 0 passed, 1 failed, 0 skipped",
-        );
-        check(
-            "<testcase><skipped/><failure/></testcase>",
-            "Failed: 0 passed, 1 failed, 0 skipped",
-        );
-        check(
-            "<testcase><x><failure/></x></testcase>",
-            "Failed: 0 passed, 1 failed, 0 skipped",
-        );
+        check("<testcase><skipped/></testcase>", "Warned: 0 passed, 0 failed, 1 skipped");
+        check("<testcase status='disabled'/>", "Warned: 0 passed, 0 failed, 1 skipped");
+        check("<testcase status='failed'/>", "Failed: 0 passed, 1 failed, 0 skipped");
+        check("<testcase result='failed'/>", "Failed: 0 passed, 1 failed, 0 skipped");
+        check("<testcase><skipped/><failure/></testcase>", "Failed: 0 passed, 1 failed, 0 skipped");
+        check("<testcase><x><failure/></x></testcase>", "Failed: 0 passed, 1 failed, 0 skipped");
         check("", "report-empty");
         check("<system-out><testcase/></system-out>", "report-empty");
         check("<testcase><testcase/></testcase>", "junit-nested-case");
@@ -271,18 +234,9 @@ mod tests {
             "<testsuite failures='2'><testcase/></testsuite>",
             "Failed: 1 passed, 0 failed, 0 skipped, 1 suite failed outside its tests",
         );
-        check(
-            "<testsuite tests='3' skipped='1'/>",
-            "Passed: 2 passed, 0 failed, 1 skipped",
-        );
-        check(
-            "<testsuite tests='3' errors='1'/>",
-            "Failed: 2 passed, 1 failed, 0 skipped",
-        );
-        check(
-            "<testsuite tests='3' errors='9'/>",
-            "Failed: 0 passed, 9 failed, 0 skipped",
-        );
+        check("<testsuite tests='3' skipped='1'/>", "Passed: 2 passed, 0 failed, 1 skipped");
+        check("<testsuite tests='3' errors='1'/>", "Failed: 2 passed, 1 failed, 0 skipped");
+        check("<testsuite tests='3' errors='9'/>", "Failed: 0 passed, 9 failed, 0 skipped");
         check("<testsuite tests='-3'/>", "report-empty");
         check(
             "<error/>",

@@ -22,18 +22,11 @@ pub fn read(root: &Value<'_>) -> Result<Reading, AdapterError> {
     let metrics: Result<Vec<Metric>, AdapterError> = match root.get("metrics") {
         Some(Value::Array(metrics)) => {
             only_members("", root, &["metrics", "measuredAt"])?;
-            metrics
-                .iter()
-                .enumerate()
-                .map(|(index, metric)| listed(index, metric))
-                .collect()
+            metrics.iter().enumerate().map(|(index, metric)| listed(index, metric)).collect()
         }
         _ => {
             let members = root.as_object().unwrap_or_default().iter();
-            members
-                .filter(|(name, _)| name != "measuredAt")
-                .map(|(n, v)| flat(n, v))
-                .collect()
+            members.filter(|(name, _)| name != "measuredAt").map(|(n, v)| flat(n, v)).collect()
         }
     };
     let metrics = metrics?;
@@ -41,13 +34,8 @@ pub fn read(root: &Value<'_>) -> Result<Reading, AdapterError> {
         return Err(AdapterError::NothingInside { what: "metric" });
     }
     let mut names = HashSet::new();
-    if let Some(twice) = metrics
-        .iter()
-        .find(|metric| !names.insert(metric.name.as_str()))
-    {
-        return Err(AdapterError::MetricTwice {
-            name: shown(&twice.name),
-        });
+    if let Some(twice) = metrics.iter().find(|metric| !names.insert(metric.name.as_str())) {
+        return Err(AdapterError::MetricTwice { name: shown(&twice.name) });
     }
     let measured_at = measured_at(root)?;
     let plural = if metrics.len() == 1 { "" } else { "s" };
@@ -61,10 +49,7 @@ pub fn read(root: &Value<'_>) -> Result<Reading, AdapterError> {
         finished_at: measured_at,
         warnings: Vec::new(),
         summary: format!("{} metric{plural}", metrics.len()),
-        body: Body::Measurement {
-            metrics,
-            measured_at,
-        },
+        body: Body::Measurement { metrics, measured_at },
     })
 }
 
@@ -74,11 +59,7 @@ fn measured_at(root: &Value<'_>) -> Result<Option<Time>, AdapterError> {
     };
     match value.as_str().and_then(Time::parse_rfc3339) {
         Some(time) => Ok(Some(time)),
-        None => Err(shape(
-            "measuredAt".to_owned(),
-            "a time with its zone",
-            value,
-        )),
+        None => Err(shape("measuredAt".to_owned(), "a time with its zone", value)),
     }
 }
 
@@ -88,19 +69,13 @@ fn listed(index: usize, metric: &Value<'_>) -> Result<Metric, AdapterError> {
     if metric.as_object().is_none() {
         return Err(shape(at(""), "an object", metric));
     }
-    only_members(
-        &at("."),
-        metric,
-        &["name", "value", "unit", "baseline", "samples"],
-    )?;
+    only_members(&at("."), metric, &["name", "value", "unit", "baseline", "samples"])?;
     let name = match metric.get("name") {
         Some(Value::String(name)) => checked_name(name)?,
         other => return Err(shape(at(".name"), "a text", other.unwrap_or(&Value::Null))),
     };
     let value = metric.get("value").unwrap_or(&Value::Null);
-    let baseline = metric
-        .get("baseline")
-        .map(|value| number(&name, value, at(".baseline")));
+    let baseline = metric.get("baseline").map(|value| number(&name, value, at(".baseline")));
     let unit = match metric.get("unit") {
         None => None,
         Some(Value::String(unit)) => Some(unit.to_string()),
@@ -108,20 +83,12 @@ fn listed(index: usize, metric: &Value<'_>) -> Result<Metric, AdapterError> {
     };
     let samples = match metric.get("samples") {
         None => None,
-        Some(found) => Some(
-            found
-                .as_u64()
-                .ok_or_else(|| shape(at(".samples"), "a whole number", found))?,
-        ),
+        Some(found) => {
+            Some(found.as_u64().ok_or_else(|| shape(at(".samples"), "a whole number", found))?)
+        }
     };
     let value = number(&name, value, at(".value"))?;
-    Ok(Metric {
-        value,
-        baseline: baseline.transpose()?,
-        unit,
-        samples,
-        name,
-    })
+    Ok(Metric { value, baseline: baseline.transpose()?, unit, samples, name })
 }
 
 fn flat(name: &str, value: &Value<'_>) -> Result<Metric, AdapterError> {
@@ -130,13 +97,7 @@ fn flat(name: &str, value: &Value<'_>) -> Result<Metric, AdapterError> {
         Value::Number(_) => number(&name, value, name.clone())?,
         other => return Err(shape(shown(&name), "a number", other)),
     };
-    Ok(Metric {
-        name,
-        value,
-        unit: None,
-        baseline: None,
-        samples: None,
-    })
+    Ok(Metric { name, value, unit: None, baseline: None, samples: None })
 }
 
 fn checked_name(name: &str) -> Result<String, AdapterError> {
@@ -154,10 +115,7 @@ fn number(name: &str, value: &Value<'_>, at: String) -> Result<DecimalText, Adap
         Value::String(text) => text.as_ref(),
         other => return Err(shape(at, "a number", other)),
     };
-    let malformed = |_| AdapterError::MetricNumber {
-        name: shown(name),
-        found: shown(text),
-    };
+    let malformed = |_| AdapterError::MetricNumber { name: shown(name), found: shown(text) };
     text.parse().map_err(malformed)
 }
 
@@ -165,11 +123,7 @@ fn only_members(at: &str, object: &Value<'_>, known: &[&str]) -> Result<(), Adap
     let mut members = object.as_object().unwrap_or_default().iter();
     match members.find(|(name, _)| !known.contains(&name.as_ref())) {
         None => Ok(()),
-        Some((name, value)) => Err(shape(
-            format!("{at}{}", shown(name)),
-            "no such member",
-            value,
-        )),
+        Some((name, value)) => Err(shape(format!("{at}{}", shown(name)), "no such member", value)),
     }
 }
 
@@ -182,14 +136,7 @@ mod tests {
 
     fn check(text: &str, expected: &str) {
         let found = match adapter::read(text.as_bytes(), EventKind::Measurement) {
-            Ok(Reading {
-                body:
-                    Body::Measurement {
-                        metrics,
-                        measured_at,
-                    },
-                ..
-            }) => {
+            Ok(Reading { body: Body::Measurement { metrics, measured_at }, .. }) => {
                 let metrics: Vec<String> = metrics
                     .iter()
                     .map(|metric| {
@@ -229,15 +176,9 @@ mod tests {
             (r#"{"metrics":[]}"#, "report-empty"),
             (r#"{"measuredAt":"2026-01-01T00:00:00Z"}"#, "report-empty"),
             (r#"{"a":1e3}"#, "metric-number"),
-            (
-                r#"{"a":11111111111111111111111111111111111111111}"#,
-                "metric-number",
-            ),
+            (r#"{"a":11111111111111111111111111111111111111111}"#, "metric-number"),
             (r#"{"metrics":[{"name":"a","value":"x"}]}"#, "metric-number"),
-            (
-                r#"{"metrics":[{"name":"a","value":1},{"name":"a","value":2}]}"#,
-                "metric-twice",
-            ),
+            (r#"{"metrics":[{"name":"a","value":1},{"name":"a","value":2}]}"#, "metric-twice"),
             (r#"{"a":1,"a":1}"#, "json-malformed"),
             (r#"{"":1}"#, "metric-name"),
             (r#"{" a":1}"#, "metric-name"),
@@ -247,24 +188,12 @@ mod tests {
             (r#"{"a":null}"#, "report-shape"),
             (r#"{"a":01}"#, "json-malformed"),
             (r#"{"a":NaN}"#, "json-malformed"),
-            (
-                r#"{"a":1,"measuredAt":"2026-01-01T00:00:00"}"#,
-                "report-shape",
-            ),
+            (r#"{"a":1,"measuredAt":"2026-01-01T00:00:00"}"#, "report-shape"),
             (r#"{"metrics":[{"value":1}]}"#, "report-shape"),
             (r#"{"metrics":[{"name":"a"}]}"#, "report-shape"),
-            (
-                r#"{"metrics":[{"name":"a","value":1,"Unit":"ms"}]}"#,
-                "report-shape",
-            ),
-            (
-                r#"{"metrics":[{"name":"a","value":1,"samples":1.5}]}"#,
-                "report-shape",
-            ),
-            (
-                r#"{"metrics":[{"name":"a","value":1,"baseline":null}]}"#,
-                "report-shape",
-            ),
+            (r#"{"metrics":[{"name":"a","value":1,"Unit":"ms"}]}"#, "report-shape"),
+            (r#"{"metrics":[{"name":"a","value":1,"samples":1.5}]}"#, "report-shape"),
+            (r#"{"metrics":[{"name":"a","value":1,"baseline":null}]}"#, "report-shape"),
             (r#"{"metrics":[7]}"#, "report-shape"),
             (r#"{"metrics":[],"a":1}"#, "report-shape"),
         ] {

@@ -62,26 +62,17 @@ pub fn read(log: &Value<'_>, warnings: Warnings) -> Result<Reading, AdapterError
     match log.get("version") {
         Some(Value::String(version)) if version == VERSION => {}
         Some(Value::String(version)) => {
-            return Err(AdapterError::SarifVersion {
-                found: shown(version),
-            });
+            return Err(AdapterError::SarifVersion { found: shown(version) });
         }
         other => {
-            return Err(shape(
-                "version".into(),
-                "the text 2.1.0",
-                other.unwrap_or(&Value::Null),
-            ));
+            return Err(shape("version".into(), "the text 2.1.0", other.unwrap_or(&Value::Null)));
         }
     }
     let runs = list(log, "runs", "")?;
     if runs.is_empty() {
         return Err(AdapterError::NothingInside { what: "run" });
     }
-    let mut tally = Tally {
-        warnings,
-        ..Tally::default()
-    };
+    let mut tally = Tally { warnings, ..Tally::default() };
     for (position, run) in runs.iter().enumerate() {
         tally.run(position, run)?;
     }
@@ -109,9 +100,7 @@ impl Tally {
         for (name, _) in run.as_object().unwrap_or_default() {
             if !RUN_MEMBERS.contains(&name.as_ref()) {
                 let name = shown(name);
-                self.warnings.push(format!(
-                    "run {position} has a member {name:?}, not of SARIF"
-                ));
+                self.warnings.push(format!("run {position} has a member {name:?}, not of SARIF"));
             }
         }
         let results = match run.get("results") {
@@ -123,10 +112,7 @@ impl Tally {
             }
             Some(other) => return Err(shape(format!("{at}results"), "a list", other)),
         };
-        if run
-            .find(&["externalPropertyFileReferences", "results"])
-            .is_some()
-        {
+        if run.find(&["externalPropertyFileReferences", "results"]).is_some() {
             return Err(AdapterError::SarifNoResults { run: position });
         }
         let rules = Rules::of(run);
@@ -146,15 +132,10 @@ impl Tally {
             match invocation.get("executionSuccessful") {
                 Some(Value::Bool(true)) => {}
                 Some(Value::Bool(false)) => return Err(AdapterError::SarifRunFailed { run }),
-                _ => self
-                    .warnings
-                    .push(format!("run {run} does not say whether it succeeded")),
+                _ => self.warnings.push(format!("run {run} does not say whether it succeeded")),
             }
             let notes = list(invocation, "toolExecutionNotifications", "invocations[].")?;
-            let errors = notes
-                .iter()
-                .filter(|note| text(note, "level") == Some("error"))
-                .count();
+            let errors = notes.iter().filter(|note| text(note, "level") == Some("error")).count();
             self.warnings.push_count(
                 errors as u64,
                 "error while the tool ran: see toolExecutionNotifications",
@@ -194,8 +175,7 @@ impl Tally {
             Some(Value::String(word)) => {
                 let level = rule::parse_level(word).unwrap_or_else(|| {
                     let word = shown(word);
-                    self.warnings
-                        .push(format!("the level {word:?} is counted as error"));
+                    self.warnings.push(format!("the level {word:?} is counted as error"));
                     Level::Error
                 });
                 self.contradicting += u64::from(!fails && level != Level::None);
@@ -230,10 +210,7 @@ impl Tally {
         Reading {
             format: "sarif-2.1.0",
             format_name: "SARIF 2.1.0",
-            body: Body::Analysis {
-                levels: self.levels,
-                suppressed: self.suppressed,
-            },
+            body: Body::Analysis { levels: self.levels, suppressed: self.suppressed },
             named: Vec::new(),
             named_where: None,
             tool: tool(runs),
@@ -245,12 +222,7 @@ impl Tally {
     }
 
     fn summary(&self) -> String {
-        let Levels {
-            error,
-            warning,
-            note,
-            none,
-        } = self.levels;
+        let Levels { error, warning, note, none } = self.levels;
         let parts = [("error", error), ("warning", warning), ("note", note)];
         let mut parts: Vec<String> = parts
             .iter()
@@ -263,12 +235,7 @@ impl Tally {
     }
 
     fn counts(&self, runs: usize) -> BTreeMap<String, u64> {
-        let Levels {
-            error,
-            warning,
-            note,
-            none,
-        } = self.levels;
+        let Levels { error, warning, note, none } = self.levels;
         [
             ("runs", runs as u64),
             ("results", self.results),
@@ -288,24 +255,17 @@ impl Tally {
 /// True where a suppression was accepted (3.27.23): one without status is, and one that is
 /// rejected or under review suppresses nothing.
 fn is_suppressed(result: &Value<'_>) -> bool {
-    let suppressions = result
-        .get("suppressions")
-        .and_then(Value::as_array)
-        .unwrap_or_default();
-    suppressions
-        .iter()
-        .any(|suppression| match suppression.get("status") {
-            None => suppression.as_object().is_some(),
-            Some(status) => status.as_str() == Some("accepted"),
-        })
+    let suppressions = result.get("suppressions").and_then(Value::as_array).unwrap_or_default();
+    suppressions.iter().any(|suppression| match suppression.get("status") {
+        None => suppression.as_object().is_some(),
+        Some(status) => status.as_str() == Some("accepted"),
+    })
 }
 
 /// The tool of the first run, and the names of all where there are several.
 fn tool(runs: &[Value<'_>]) -> Option<Tool> {
     let driver = |run: &Value<'_>, name: &str| {
-        run.find(&["tool", "driver"])
-            .and_then(|driver| text(driver, name))
-            .map(shown)
+        run.find(&["tool", "driver"]).and_then(|driver| text(driver, name)).map(shown)
     };
     let mut names: Vec<String> = runs.iter().filter_map(|run| driver(run, "name")).collect();
     names.dedup();
@@ -318,10 +278,7 @@ fn tool(runs: &[Value<'_>]) -> Option<Tool> {
     names.truncate(8);
     match names.is_empty() {
         true => None,
-        false => Some(Tool {
-            name: names.join(", "),
-            version,
-        }),
+        false => Some(Tool { name: names.join(", "), version }),
     }
 }
 
@@ -329,9 +286,7 @@ fn tool(runs: &[Value<'_>]) -> Option<Tool> {
 fn finished_at(runs: &[Value<'_>]) -> Option<Time> {
     let end = |run: &Value<'_>| {
         let invocations = run.get("invocations").and_then(Value::as_array)?;
-        let ends = invocations
-            .iter()
-            .map(|invocation| text(invocation, "endTimeUtc"));
+        let ends = invocations.iter().map(|invocation| text(invocation, "endTimeUtc"));
         let ends: Option<Vec<Time>> = ends.map(|end| Time::parse_rfc3339(end?)).collect();
         ends?.into_iter().max()
     };
@@ -358,20 +313,9 @@ mod tests {
     /// Expects error, warning, note, none and suppressed for one result.
     fn check(result: &str, expected: [u64; 5]) {
         let reading = reading(&format!(r#""results":[{{{result}}}]"#)).unwrap();
-        let Body::Analysis { levels, suppressed } = reading.body else {
-            panic!("{result}")
-        };
-        let Levels {
-            error,
-            warning,
-            note,
-            none,
-        } = levels;
-        assert_eq!(
-            [error, warning, note, none, suppressed],
-            expected,
-            "{result}"
-        );
+        let Body::Analysis { levels, suppressed } = reading.body else { panic!("{result}") };
+        let Levels { error, warning, note, none } = levels;
+        assert_eq!([error, warning, note, none, suppressed], expected, "{result}");
     }
 
     #[test]
@@ -404,10 +348,7 @@ mod tests {
             (r#"[1,"accepted"]"#, 0),
         ] {
             let open = 1 - suppressed;
-            check(
-                &format!(r#""suppressions":{suppressions}"#),
-                [0, open, 0, 0, suppressed],
-            );
+            check(&format!(r#""suppressions":{suppressions}"#), [0, open, 0, 0, suppressed]);
         }
     }
 
@@ -422,10 +363,7 @@ mod tests {
             ),
             (r#""results":{}"#, "report-shape"),
             (r#""results":[1]"#, "report-shape"),
-            (
-                r#""results":[],"invocations":[{"executionSuccessful":false}]"#,
-                "sarif-run-failed",
-            ),
+            (r#""results":[],"invocations":[{"executionSuccessful":false}]"#, "sarif-run-failed"),
             (r#""results":[],"invocations":5"#, "report-shape"),
         ] {
             assert_eq!(reading(run).unwrap_err().code(), code, "{run}");
@@ -433,10 +371,7 @@ mod tests {
         for (log, code) in [
             (r#"{"version":"2.1.0","runs":[]}"#, "report-empty"),
             (r#"{"version":"2.1.0","runs":null}"#, "report-empty"),
-            (
-                r#"{"version":"2.1.0","$schema":"x/sarif-2.1.0"}"#,
-                "report-empty",
-            ),
+            (r#"{"version":"2.1.0","$schema":"x/sarif-2.1.0"}"#, "report-empty"),
             (r#"{"version":"2.1.0","runs":[null]}"#, "sarif-no-results"),
             (r#"{"version":"2.0.0","runs":[]}"#, "sarif-version"),
             (r#"{"version":2.1,"runs":[]}"#, "report-shape"),
@@ -451,9 +386,6 @@ mod tests {
     fn a_mark_before_the_log_is_warned_of() {
         let log = b"\xef\xbb\xbf{\"version\":\"2.1.0\",\"runs\":[{\"results\":[]}]}";
         let reading = read(log, EventKind::Analysis).unwrap();
-        assert_eq!(
-            reading.warnings,
-            ["the report starts with a byte order mark"]
-        );
+        assert_eq!(reading.warnings, ["the report starts with a byte order mark"]);
     }
 }

@@ -28,9 +28,7 @@ pub fn read(report: &Value<'_>, mut warnings: Warnings) -> Result<Reading, Adapt
     match report.get("SchemaVersion") {
         Some(Value::Number("2")) => {}
         Some(Value::Number(other)) => {
-            return Err(AdapterError::TrivyVersion {
-                found: shown(other),
-            });
+            return Err(AdapterError::TrivyVersion { found: shown(other) });
         }
         other => {
             let found = other.map_or("missing", Value::kind).to_owned();
@@ -53,10 +51,7 @@ pub fn read(report: &Value<'_>, mut warnings: Warnings) -> Result<Reading, Adapt
     if created.is_some() && finished_at.is_none() {
         warnings.push("CreatedAt is no time, so when the scan finished is not known");
     }
-    let version = report
-        .get("Trivy")
-        .and_then(|trivy| text(trivy, "Version"))
-        .map(shown);
+    let version = report.get("Trivy").and_then(|trivy| text(trivy, "Version")).map(shown);
     let named = named(report);
     found.count("results", results.len());
     Ok(Reading {
@@ -64,10 +59,7 @@ pub fn read(report: &Value<'_>, mut warnings: Warnings) -> Result<Reading, Adapt
         format_name: "Trivy",
         named_where: (!named.is_empty()).then_some("image digest in RepoDigests"),
         named,
-        tool: Some(Tool {
-            name: "trivy".to_owned(),
-            version: version.clone(),
-        }),
+        tool: Some(Tool { name: "trivy".to_owned(), version: version.clone() }),
         finished_at,
         summary: found.summary(),
         warnings: warnings.into_lines(),
@@ -115,10 +107,7 @@ impl Found {
         let misconfigurations = list(result, "Misconfigurations", at)?.iter().filter(failed);
         self.count("misconfigurations", misconfigurations.count());
         self.count("secrets", list(result, "Secrets", at)?.len());
-        self.count(
-            "suppressed",
-            list(result, "ExperimentalModifiedFindings", at)?.len(),
-        );
+        self.count("suppressed", list(result, "ExperimentalModifiedFindings", at)?.len());
         Ok(())
     }
 
@@ -127,9 +116,7 @@ impl Found {
             Some(Value::String(id)) if !id.is_empty() => id.to_string(),
             other => return Err(shape(at, "an id", other.unwrap_or(&Value::Null))),
         };
-        let severity = text(found, "Severity")
-            .unwrap_or("unknown")
-            .to_ascii_lowercase();
+        let severity = text(found, "Severity").unwrap_or("unknown").to_ascii_lowercase();
         self.count(severity_count(&severity), 1);
         if let Some(status) = text(found, "Status").and_then(status_count) {
             self.count(status, 1);
@@ -138,10 +125,7 @@ impl Found {
         self.count("fixable", usize::from(fixed_in.is_some()));
         self.vulnerabilities.push(Vulnerability {
             id,
-            severity: vec![Severity {
-                method: "trivy".to_owned(),
-                score: severity,
-            }],
+            severity: vec![Severity { method: "trivy".to_owned(), score: severity }],
             annotations: vec![Annotation {
                 package: text(found, "PkgName").map(str::to_owned),
                 version: text(found, "InstalledVersion").map(str::to_owned),
@@ -172,10 +156,7 @@ impl Found {
 /// list, and has one count with all others.
 fn severity_count(severity: &str) -> &'static str {
     const KNOWN: [&str; 5] = ["critical", "high", "medium", "low", "unknown"];
-    KNOWN
-        .into_iter()
-        .find(|known| *known == severity)
-        .unwrap_or("other")
+    KNOWN.into_iter().find(|known| *known == severity).unwrap_or("other")
 }
 
 /// The count of a status. The list has no place for it: policies that tell vulnerabilities by
@@ -203,13 +184,10 @@ fn named(report: &Value<'_>) -> Vec<Digest> {
     if text(report, "ArtifactType") != Some("container_image") {
         return Vec::new();
     }
-    let digests = report
-        .find(&["Metadata", "RepoDigests"])
-        .and_then(Value::as_array);
+    let digests = report.find(&["Metadata", "RepoDigests"]).and_then(Value::as_array);
     let digests = digests.unwrap_or_default().iter().filter_map(Value::as_str);
-    let mut named: Vec<Digest> = digests
-        .filter_map(|reference| reference.rsplit_once('@')?.1.parse().ok())
-        .collect();
+    let mut named: Vec<Digest> =
+        digests.filter_map(|reference| reference.rsplit_once('@')?.1.parse().ok()).collect();
     named.sort();
     named.dedup();
     named
@@ -230,42 +208,24 @@ mod tests {
     }
 
     fn check_results(results: &str, expected: &str) {
-        check(
-            &format!(r#"{{"SchemaVersion":2,"Results":{results}}}"#),
-            expected,
-        );
+        check(&format!(r#"{{"SchemaVersion":2,"Results":{results}}}"#), expected);
     }
 
     #[test]
     fn only_a_scan_of_packages_counts() {
         check_results(r#"[{"Class":"os-pkgs"}]"#, "0 vulnerabilities");
-        check_results(
-            r#"[{"Class":"config"},{"Class":"lang-pkgs"}]"#,
-            "0 vulnerabilities",
-        );
-        check_results(
-            r#"[{"Class":"config"},{"Class":"secret"}]"#,
-            "trivy-no-packages",
-        );
+        check_results(r#"[{"Class":"config"},{"Class":"lang-pkgs"}]"#, "0 vulnerabilities");
+        check_results(r#"[{"Class":"config"},{"Class":"secret"}]"#, "trivy-no-packages");
         check_results(r#"[{"Target":"x"}]"#, "trivy-no-packages");
         check_results("[]", "trivy-no-results");
         check_results("null", "trivy-no-results");
         check_results("{}", "report-shape");
         check_results("[null]", "report-shape");
-        check(
-            r#"{"SchemaVersion":2,"ArtifactName":"x"}"#,
-            "trivy-no-results",
-        );
+        check(r#"{"SchemaVersion":2,"ArtifactName":"x"}"#, "trivy-no-results");
         for version in ["1", "3", "2.0", "\"2\"", "null"] {
-            check(
-                &format!(r#"{{"SchemaVersion":{version},"Results":[]}}"#),
-                "trivy-version",
-            );
+            check(&format!(r#"{{"SchemaVersion":{version},"Results":[]}}"#), "trivy-version");
         }
-        check(
-            r#"{"ArtifactName":"x","Results":[{"Class":"os-pkgs"}]}"#,
-            "trivy-version",
-        );
+        check(r#"{"ArtifactName":"x","Results":[{"Class":"os-pkgs"}]}"#, "trivy-version");
     }
 
     #[test]
@@ -274,19 +234,10 @@ mod tests {
             format!(r#"[{{"Vulnerabilities":[{{"VulnerabilityID":"CVE-1"{members}}}]}}]"#)
         };
         check_results(&found(""), "1 vulnerability: 1 unknown");
-        check_results(
-            &found(r#","Severity":"CRITICAL""#),
-            "1 vulnerability: 1 critical",
-        );
-        check_results(
-            &found(r#","Severity":"Severe""#),
-            "1 vulnerability: 1 other",
-        );
+        check_results(&found(r#","Severity":"CRITICAL""#), "1 vulnerability: 1 critical");
+        check_results(&found(r#","Severity":"Severe""#), "1 vulnerability: 1 other");
         check_results(r#"[{"Vulnerabilities":[{}]}]"#, "report-shape");
-        check_results(
-            r#"[{"Vulnerabilities":[{"VulnerabilityID":""}]}]"#,
-            "report-shape",
-        );
+        check_results(r#"[{"Vulnerabilities":[{"VulnerabilityID":""}]}]"#, "report-shape");
         check_results(r#"[{"Vulnerabilities":[7]}]"#, "report-shape");
     }
 

@@ -38,11 +38,7 @@ pub enum XmlError {
     #[error("the XML is more than {DEPTH_MAX} elements deep at byte {at}")]
     TooDeep { at: u64 },
     #[error("the XML has more than {limit} {what} at byte {at}")]
-    TooMany {
-        what: &'static str,
-        limit: usize,
-        at: u64,
-    },
+    TooMany { what: &'static str, limit: usize, at: u64 },
 }
 
 impl XmlError {
@@ -122,29 +118,18 @@ pub struct Xml<'a> {
 
 impl<'a> Xml<'a> {
     pub fn new(bytes: &'a [u8]) -> Result<Xml<'a>, XmlError> {
-        let text = str::from_utf8(bytes).map_err(|error| XmlError::NotUtf8 {
-            at: error.valid_up_to(),
-        })?;
+        let text =
+            str::from_utf8(bytes).map_err(|error| XmlError::NotUtf8 { at: error.valid_up_to() })?;
         let control = |byte: &u8| *byte < 0x20 && !matches!(*byte, b'\t' | b'\n' | b'\r');
         if let Some(at) = bytes.iter().position(control) {
-            return Err(XmlError::ControlCharacter {
-                byte: bytes[at],
-                at,
-            });
+            return Err(XmlError::ControlCharacter { byte: bytes[at], at });
         }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut reader = quick_xml::Reader::from_str(text);
         reader.config_mut().enable_all_checks(true);
         reader.config_mut().expand_empty_elements = true;
         let ascii = text.is_ascii();
-        Ok(Xml {
-            reader,
-            ascii,
-            depth: 0,
-            elements: 0,
-            begun: false,
-            warning: None,
-        })
+        Ok(Xml { reader, ascii, depth: 0, elements: 0, begun: false, warning: None })
     }
 
     /// The document's root element.
@@ -158,10 +143,7 @@ impl<'a> Xml<'a> {
     /// The next tag; `None` once the document has ended as it should.
     pub fn next(&mut self) -> Result<Option<Node<'a>>, XmlError> {
         loop {
-            let event = self
-                .reader
-                .read_event()
-                .map_err(|error| self.syntax(error))?;
+            let event = self.reader.read_event().map_err(|error| self.syntax(error))?;
             let first = !std::mem::replace(&mut self.begun, true);
             match event {
                 Event::Start(start) => return self.open(start).map(Some),
@@ -207,11 +189,7 @@ impl<'a> Xml<'a> {
         for (position, attribute) in start.attributes().enumerate() {
             self.limit("attributes", ATTRIBUTES_MAX, position + 1)?;
             let attribute = attribute.map_err(|error| self.malformed(&error.to_string()))?;
-            self.limit(
-                "bytes in an attribute",
-                ATTRIBUTE_BYTES_MAX,
-                attribute.value.len(),
-            )?;
+            self.limit("bytes in an attribute", ATTRIBUTE_BYTES_MAX, attribute.value.len())?;
             if attribute.value.contains('<') {
                 return Err(self.malformed("`<` in an attribute"));
             }
@@ -222,11 +200,7 @@ impl<'a> Xml<'a> {
 
     fn limit(&self, what: &'static str, limit: usize, found: usize) -> Result<(), XmlError> {
         match found > limit {
-            true => Err(XmlError::TooMany {
-                what,
-                limit,
-                at: self.at(),
-            }),
+            true => Err(XmlError::TooMany { what, limit, at: self.at() }),
             false => Ok(()),
         }
     }
@@ -238,10 +212,9 @@ impl<'a> Xml<'a> {
 
     fn unescape<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, XmlError> {
         let resolved = escape::unescape(text).map_err(|error| match error {
-            escape::EscapeError::UnrecognizedEntity(_, name) => XmlError::Entity {
-                name: name.chars().take(80).collect(),
-                at: self.at(),
-            },
+            escape::EscapeError::UnrecognizedEntity(_, name) => {
+                XmlError::Entity { name: name.chars().take(80).collect(), at: self.at() }
+            }
             other => self.malformed(&other.to_string()),
         })?;
         let forbidden = |c: char| {
@@ -266,26 +239,18 @@ impl<'a> Xml<'a> {
         if !self.ascii {
             return Err(XmlError::Encoding { declared });
         }
-        self.warning = Some(format!(
-            "the XML declares the encoding {declared:?}, and is ASCII"
-        ));
+        self.warning = Some(format!("the XML declares the encoding {declared:?}, and is ASCII"));
         Ok(())
     }
 
     fn syntax(&self, error: quick_xml::Error) -> XmlError {
         let mut reason = error.to_string();
         reason.truncate(reason.floor_char_boundary(200));
-        XmlError::Malformed {
-            reason,
-            at: self.reader.error_position(),
-        }
+        XmlError::Malformed { reason, at: self.reader.error_position() }
     }
 
     fn malformed(&self, reason: &str) -> XmlError {
-        XmlError::Malformed {
-            reason: reason.to_owned(),
-            at: self.at(),
-        }
+        XmlError::Malformed { reason: reason.to_owned(), at: self.at() }
     }
 
     fn at(&self) -> u64 {
@@ -302,12 +267,7 @@ mod tests {
             Ok(names) => names.join(" "),
             Err(error) => error.code().to_owned(),
         };
-        assert_eq!(
-            found,
-            expected,
-            "{}",
-            String::from_utf8_lossy(&bytes[..bytes.len().min(120)])
-        );
+        assert_eq!(found, expected, "{}", String::from_utf8_lossy(&bytes[..bytes.len().min(120)]));
     }
 
     fn names(bytes: &[u8]) -> Result<Vec<String>, XmlError> {
@@ -323,20 +283,11 @@ mod tests {
 
     #[test]
     fn documents() {
-        check(
-            b"<?xml version='1.0'?><!-- c --><a><b/>t&amp;&#65;<![CDATA[<x>]]></a>\n",
-            "a b",
-        );
-        check(
-            b"\xef\xbb\xbf<?xml version='1.0' encoding='UTF-8'?><a/>",
-            "a",
-        );
+        check(b"<?xml version='1.0'?><!-- c --><a><b/>t&amp;&#65;<![CDATA[<x>]]></a>\n", "a b");
+        check(b"\xef\xbb\xbf<?xml version='1.0' encoding='UTF-8'?><a/>", "a");
         check(b"<j:a xmlns:j='urn:j'><j:b/></j:a>", "a b");
         check(b"<?xml version='1.0' encoding='utf-16'?><a/>", "a");
-        check(
-            "<?xml version='1.0' encoding='ISO-8859-1'?><a>é</a>".as_bytes(),
-            "xml-encoding",
-        );
+        check("<?xml version='1.0' encoding='ISO-8859-1'?><a>é</a>".as_bytes(), "xml-encoding");
         check(b"<a>\xe9</a>", "xml-encoding");
         check(b"\xff\xfe<\0a\0/\0>\0", "xml-encoding");
         check(b"<a>\0</a>", "xml-control-character");
@@ -377,10 +328,7 @@ mod tests {
     fn nothing_is_defined_and_nothing_is_fetched() {
         let bomb = b"<!DOCTYPE a [<!ENTITY x 'xx'><!ENTITY y '&x;&x;'>]><a>&y;</a>";
         check(bomb, "xml-document-type");
-        check(
-            b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>",
-            "xml-document-type",
-        );
+        check(b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>", "xml-document-type");
         check(b"<a>&x;</a>", "xml-entity");
         check(b"<a b='&x;'/>", "xml-entity");
         check(b"<a>&nbsp;</a>", "xml-entity");

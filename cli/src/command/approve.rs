@@ -91,10 +91,8 @@ fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit,
         return Err(crate::argument::empty("--reason"));
     }
     let index = parse_request(&args.request)?;
-    let lasts: Duration = args
-        .expires
-        .parse()
-        .map_err(|cause| Failure::usage(format!("--expires: {cause}")))?;
+    let lasts: Duration =
+        args.expires.parse().map_err(|cause| Failure::usage(format!("--expires: {cause}")))?;
     let key = crate::key::load(&args.key, io)?;
     let service = Service::open(&args.ledger, io)?;
     let asked = asked(&service, index)?;
@@ -106,10 +104,7 @@ fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit,
         project: asked.environment.project.clone(),
         nonce: service.nonce()?,
         environment: asked.environment.name.clone(),
-        request: EntryRef {
-            index,
-            statement: asked.request.statement,
-        },
+        request: EntryRef { index, statement: asked.request.statement },
         policy: asked.policy.statement,
         outcome,
         withdraws: None,
@@ -124,14 +119,7 @@ fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit,
     let subject = Subject::of(&asked.request.artifact, asked.called.name.as_deref());
     let draft = Draft::of(subject, approval::TYPE, body)?;
     let logged = service.submit_one(append::sign(draft, &key, None))?;
-    answer(
-        &service,
-        &asked,
-        outcome,
-        logged.index,
-        logged.statement,
-        io,
-    )
+    answer(&service, &asked, outcome, logged.index, logged.statement, io)
 }
 
 /// Who signs, by the trust document in force.
@@ -163,18 +151,12 @@ fn asked(service: &Service, index: EntryIndex) -> Result<Asked, Failure> {
             .hint("attestry status lists open requests"));
     }
     let stored = service.entry(index)?;
-    let event = stored
-        .envelope
-        .as_deref()
-        .and_then(|bytes| Event::read(bytes).ok());
+    let event = stored.envelope.as_deref().and_then(|bytes| Event::read(bytes).ok());
     let body = match event.map(|event| event.body) {
         Some(Body::PromotionRequest(body)) => body,
         _ => return Err(unknown(format!("entry {index} is no promotion request"))),
     };
-    let environment = Environment {
-        project: body.project,
-        name: body.to,
-    };
+    let environment = Environment { project: body.project, name: body.to };
     let slice = service.environment(&environment)?;
     let request = slice.and_then(|mut slice| slice.requests.remove(&index));
     let Some(request) = request.filter(|request| !request.is_expired(service.now())) else {
@@ -192,13 +174,7 @@ fn asked(service: &Service, index: EntryIndex) -> Result<Asked, Failure> {
     })?;
     let slice = service.artifact(&request.artifact)?;
     let called = Called::of(&request.artifact, slice.as_ref(), &environment.project);
-    Ok(Asked {
-        index,
-        environment,
-        request,
-        policy,
-        called,
-    })
+    Ok(Asked { index, environment, request, policy, called })
 }
 
 /// Everything that is signed, in words.
@@ -208,13 +184,7 @@ fn you_sign(asked: &Asked, body: &Approval, lasts: &Duration) -> String {
         ApprovalOutcome::Rejected => "reject",
         ApprovalOutcome::Withdrawn => "withdraw",
     };
-    let Asked {
-        index,
-        environment,
-        called,
-        policy,
-        ..
-    } = asked;
+    let Asked { index, environment, called, policy, .. } = asked;
     let title = match called.title() {
         title if title.is_empty() => ends(&called.digest),
         title => format!("{title} ({})", ends(&called.digest)),
@@ -250,18 +220,12 @@ fn answer(
         ApprovalOutcome::Rejected => "rejection",
         ApprovalOutcome::Withdrawn => "withdrawal",
     };
-    let evaluated = service
-        .evaluate_open(Which::Request(asked.index))?
-        .into_iter()
-        .next();
+    let evaluated = service.evaluate_open(Which::Request(asked.index))?.into_iter().next();
     let state = match &evaluated {
         Some(it) => append::state_of(it),
         None => "is decided".to_owned(),
     };
-    let mut text = format!(
-        "{word} logged as entry {index} · P-{} {state}\n",
-        asked.index
-    );
+    let mut text = format!("{word} logged as entry {index} · P-{} {state}\n", asked.index);
     for gate in evaluated.iter().flat_map(|it| it.evaluation.open_gates()) {
         text.push_str(&labelled(2, &gate.id, 14, &gate.reason));
     }

@@ -35,16 +35,10 @@ fn new_folder(asked: Option<&Path>, io: &Io) -> Result<PathBuf, Failure> {
     };
     let folder = match asked {
         Some(folder) => folder.to_owned(),
-        None => (1..1000)
-            .map(name)
-            .find(|name| !io.path(name).exists())
-            .unwrap_or_else(|| name(1)),
+        None => (1..1000).map(name).find(|name| !io.path(name).exists()).unwrap_or_else(|| name(1)),
     };
     let path = io.path(&folder);
-    if path
-        .read_dir()
-        .is_ok_and(|mut entries| entries.next().is_some())
-    {
+    if path.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         let message = format!("{} is not empty", folder.display());
         return Err(Failure::new(Exit::Usage, "folder-not-empty", message)
             .hint("name a new folder: attestry demo --dir D"));
@@ -61,11 +55,7 @@ struct Stage<'a, 'b> {
 
 impl Stage<'_, '_> {
     fn say(&mut self, text: &str) -> Result<(), Failure> {
-        if self.io.json {
-            Ok(())
-        } else {
-            self.io.say(text)
-        }
+        if self.io.json { Ok(()) } else { self.io.say(text) }
     }
 
     fn heading(&mut self, text: &str) -> Result<(), Failure> {
@@ -91,16 +81,11 @@ impl Stage<'_, '_> {
         let mut io = Io::new(&mut stdin, &mut out, &mut errors, folder);
         let state = self.folder.join("state").display().to_string();
         io.env.insert("ATTESTRY_STATE".to_owned(), state);
-        io.env
-            .insert("ATTESTRY_PROJECT".to_owned(), "payments".to_owned());
+        io.env.insert("ATTESTRY_PROJECT".to_owned(), "payments".to_owned());
         let code = crate::run(words(line).into_iter().map(Into::into), &mut io);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, errors) = (text(&out), text(&errors));
-        let exit = if code == 0 {
-            String::new()
-        } else {
-            format!("[exit {code}]\n")
-        };
+        let exit = if code == 0 { String::new() } else { format!("[exit {code}]\n") };
         self.say(&format!("\n$ {line}\n{}{}{exit}", errors, out))?;
         if code == expected.code() {
             return Ok(out);

@@ -42,12 +42,6 @@ pub fn run(args: &EvaluateArgs, io: &mut Io) -> Result<Exit, Failure> {
         text = format!("{}\n{text}", gates::render(&one.evaluation.gates));
     }
     io.answer(&text, &json!({ "requests": append::json_of(&evaluated) }))?;
-    let denied = evaluated
-        .iter()
-        .any(|it| it.evaluation.outcome() == Some(Outcome::Denied));
-    Ok(if denied && request.is_some() {
-        Exit::No
-    } else {
-        Exit::Done
-    })
+    let denied = evaluated.iter().any(|it| it.evaluation.outcome() == Some(Outcome::Denied));
+    Ok(if denied && request.is_some() { Exit::No } else { Exit::Done })
 }

@@ -40,37 +40,21 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
     // An open request about this artifact has approvals that count.
     let open = service.environment(&environment)?;
     let request = open.as_ref().and_then(|slice| {
-        slice
-            .requests
-            .iter()
-            .rev()
-            .find(|(_, it)| it.artifact == artifact)
-            .map(|(at, _)| *at)
+        slice.requests.iter().rev().find(|(_, it)| it.artifact == artifact).map(|(at, _)| *at)
     });
-    let ask = Ask {
-        environment: &environment,
-        artifact: &artifact,
-        request,
-    };
+    let ask = Ask { environment: &environment, artifact: &artifact, request };
     let evaluation = service.evaluate(&ask)?;
     let control = service.control()?;
     let policy = control.policies.get(&environment.project);
     let head = format!("{} -> {}", called.line(), environment.name);
     let rule = policy.map_or(String::new(), |policy| {
-        format!(
-            "policy {} (sha256:{}…)",
-            policy.revision,
-            &policy.digest.short()[..4]
-        )
+        format!("policy {} (sha256:{}…)", policy.revision, &policy.digest.short()[..4])
     });
-    let gap = crate::output::WIDTH
-        .saturating_sub(columns(&head) + columns(&rule))
-        .max(2);
+    let gap = crate::output::WIDTH.saturating_sub(columns(&head) + columns(&rule)).max(2);
     let list = gates::render(&evaluation.gates);
     let conclusion = gates::conclusion(&evaluation.gates);
-    let asked = request.map_or(String::new(), |request| {
-        format!(" (with the approvals of P-{request})")
-    });
+    let asked =
+        request.map_or(String::new(), |request| format!(" (with the approvals of P-{request})"));
     let text = format!("{head}{:gap$}{rule}\n\n{list}{conclusion}{asked}\n", "");
     let json = json!({
         "artifact": called.to_json(), "environment": environment,

@@ -117,11 +117,7 @@ pub struct RootArgs {
 pub fn run(command: &IdentityCommand, io: &mut Io) -> Result<Exit, Failure> {
     match &command.action {
         IdentityAction::Add(args) => {
-            let card = args
-                .card
-                .as_deref()
-                .map(|file| change::read_card(file, io))
-                .transpose()?;
+            let card = args.card.as_deref().map(|file| change::read_card(file, io)).transpose()?;
             let keys = change::read_public(&args.public, io)?;
             let attachments = card.iter().cloned().collect();
             let alter =
@@ -156,29 +152,18 @@ fn apply(
     io: &mut Io,
 ) -> Result<Exit, Failure> {
     let mut specs = roots.keys.clone();
-    specs.extend(
-        io.var("ATTESTRY_KEY")
-            .filter(|_| roots.keys.is_empty())
-            .map(str::to_owned),
-    );
+    specs.extend(io.var("ATTESTRY_KEY").filter(|_| roots.keys.is_empty()).map(str::to_owned));
     if specs.is_empty() {
         return Err(Failure::usage("no root key to sign with").hint(
             "--key attestry-root.pem: the file that `attestry init` made, back from its safe place",
         ));
     }
-    let keys = specs
-        .iter()
-        .map(|spec| key::read(spec, io))
-        .collect::<Result<Vec<_>, _>>()?;
+    let keys = specs.iter().map(|spec| key::read(spec, io)).collect::<Result<Vec<_>, _>>()?;
     let service = Service::open(ledger, io)?;
     let (in_force, mut document) = service.trust()?;
     let said = alter(&mut document)?;
     let envelope = sign_trust(&document, in_force, &keys)?;
-    let logged = service.submit_one(Submission {
-        envelope,
-        project: None,
-        attachments,
-    })?;
+    let logged = service.submit_one(Submission { envelope, project: None, attachments })?;
     let mut decided = service.evaluate_open(Which::All)?;
     decided.retain(|it| it.decision.is_some());
     let text = format!(

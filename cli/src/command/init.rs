@@ -32,24 +32,17 @@ pub fn run(args: &InitArgs, io: &mut Io) -> Result<Exit, Failure> {
     if args.origin.is_empty() {
         return Err(crate::argument::empty("--origin"));
     }
-    let origin: Origin = args
-        .origin
-        .parse()
-        .map_err(|cause| Failure::usage(format!("--origin: {cause}")))?;
-    let shown = args
-        .dir
-        .clone()
-        .or_else(|| io.var("ATTESTRY_LEDGER").map(PathBuf::from));
+    let origin: Origin =
+        args.origin.parse().map_err(|cause| Failure::usage(format!("--origin: {cause}")))?;
+    let shown = args.dir.clone().or_else(|| io.var("ATTESTRY_LEDGER").map(PathBuf::from));
     let shown = shown.unwrap_or_else(|| PathBuf::from("ledger"));
     let dir = io.path(&shown);
     check_empty(&shown, &dir)?;
     let root_out = io.path(&args.root_out);
     if root_out.starts_with(&dir) {
-        return Err(
-            Failure::usage("--root-out is inside the ledger's folder").hint(
-                "whoever has the ledger's folder must not have the root key: name a place outside",
-            ),
-        );
+        return Err(Failure::usage("--root-out is inside the ledger's folder").hint(
+            "whoever has the ledger's folder must not have the root key: name a place outside",
+        ));
     }
     let root = key::generate()?;
     key::write_private(&args.root_out, &root, io)?;

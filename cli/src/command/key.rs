@@ -12,10 +12,7 @@ use crate::key;
 
 /// Make a key to sign with
 #[derive(Debug, Args)]
-#[command(
-    before_help = "Example:\n  attestry key generate ci.pem",
-    disable_help_subcommand = true
-)]
+#[command(before_help = "Example:\n  attestry key generate ci.pem", disable_help_subcommand = true)]
 pub struct KeyCommand {
     #[command(subcommand)]
     pub action: KeyAction,

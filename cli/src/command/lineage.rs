@@ -57,10 +57,7 @@ pub fn run(args: &LineageArgs, io: &mut Io) -> Result<Exit, Failure> {
     }
     let text: Vec<String> = trees.iter().map(Node::render).collect();
     let items: Vec<_> = trees.iter().map(Node::to_json).collect();
-    io.answer(
-        &text.join("\n"),
-        &json!({ "artifact": digest, "lineage": items }),
-    )?;
+    io.answer(&text.join("\n"), &json!({ "artifact": digest, "lineage": items }))?;
     Ok(history.exit(io))
 }
 

@@ -64,11 +64,7 @@ pub fn run(args: &LogArgs, io: &mut Io) -> Result<Exit, Failure> {
     let from = args.from.as_deref().map(parse_time).transpose()?;
     let to = args.to.as_deref().map(parse_time).transpose()?;
     let history = History::open(&args.history, io)?;
-    let subject = args
-        .subject
-        .as_deref()
-        .map(|text| history.subject(text, io))
-        .transpose()?;
+    let subject = args.subject.as_deref().map(|text| history.subject(text, io)).transpose()?;
     let filter = Filter::new(kind, subject, environment, project, from, to);
     let (lines, left_out) = collect(&history, &filter, args.limit)?;
     if io.json {
@@ -80,9 +76,7 @@ pub fn run(args: &LogArgs, io: &mut Io) -> Result<Exit, Failure> {
         let lines: Vec<String> = list.lines().map(|line| cut(line, WIDTH)).collect();
         io.say(&lines.join("\n"))?;
         if left_out > 0 {
-            io.note(&format!(
-                "{left_out} older entries are not shown: --limit 0 shows all"
-            ));
+            io.note(&format!("{left_out} older entries are not shown: --limit 0 shows all"));
         }
     }
     Ok(history.exit(io))
@@ -119,22 +113,13 @@ impl Filter {
         .flatten()
         .collect();
         let thread = (!threads.is_empty()).then(|| threads.remove(0));
-        Filter {
-            kind,
-            thread,
-            others: threads,
-            from,
-            to,
-        }
+        Filter { kind, thread, others: threads, from, to }
     }
 
     fn fits(&self, line: &Line) -> bool {
         let time = line.entry.time;
         self.kind.is_none_or(|kind| kind == kind_of(line))
-            && self
-                .others
-                .iter()
-                .all(|thread| line.entry.thread(thread).is_some())
+            && self.others.iter().all(|thread| line.entry.thread(thread).is_some())
             && self.from.is_none_or(|from| from <= time)
             && self.to.is_none_or(|to| time < to)
     }

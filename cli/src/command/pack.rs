@@ -138,10 +138,7 @@ fn create(ask: &ExportAsk, out: &Path, service: &Service, io: &mut Io) -> Result
     });
     io.answer(&text, &json)?;
     if !io.json {
-        io.note(&format!(
-            "next: attestry verify {} --trust pin.txt",
-            out.display()
-        ));
+        io.note(&format!("next: attestry verify {} --trust pin.txt", out.display()));
     }
     Ok(Exit::Done)
 }

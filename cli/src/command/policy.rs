@@ -72,10 +72,7 @@ pub fn run(command: &PolicyCommand, io: &mut Io) -> Result<Exit, Failure> {
         PolicyAction::Set { file, ledger, key } => set::run(file, ledger, key, io),
         #[cfg(not(feature = "ledger"))]
         PolicyAction::Elsewhere(words) => {
-            let word = words
-                .first()
-                .map(|word| word.to_string_lossy())
-                .unwrap_or_default();
+            let word = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
             Err(super::other_build(&format!("`attestry policy {word}`")))
         }
     }
@@ -84,9 +81,7 @@ pub fn run(command: &PolicyCommand, io: &mut Io) -> Result<Exit, Failure> {
 #[cfg(feature = "ledger")]
 fn new(project: &ProjectArgs, io: &mut Io) -> Result<Exit, Failure> {
     let named = project.named(io)?;
-    let name = named
-        .as_ref()
-        .map_or("my-project", |project| project.as_str());
+    let name = named.as_ref().map_or("my-project", |project| project.as_str());
     let text = crate::policy_text::TEMPLATE.replace("{{project}}", name);
     io.answer(&text, &json!({ "policy": text }))?;
     Ok(Exit::Done)
@@ -96,11 +91,7 @@ fn new(project: &ProjectArgs, io: &mut Io) -> Result<Exit, Failure> {
 fn read(file: &str, io: &mut Io) -> Result<(PolicyDocument, Value, String), Refused> {
     let bytes = io.read_file(file, POLICY_BYTES_MAX)?;
     let text = String::from_utf8(bytes).map_err(|_| {
-        Failure::new(
-            Exit::No,
-            "policy-refused",
-            format!("{file} is not UTF-8 text"),
-        )
+        Failure::new(Exit::No, "policy-refused", format!("{file} is not UTF-8 text"))
     })?;
     match parse_policy(&text) {
         Ok((document, value)) => Ok((document, value, text)),
@@ -142,11 +133,7 @@ impl Refused {
 
 fn check(file: &str, io: &mut Io) -> Result<Exit, Failure> {
     let (document, _, _) = read(file, io).map_err(|refused| refused.tell(file, io))?;
-    let gates: usize = document
-        .environments
-        .iter()
-        .map(|rule| rule.gates.len())
-        .sum();
+    let gates: usize = document.environments.iter().map(|rule| rule.gates.len()).sum();
     let environments = document.environments.len();
     let text = format!(
         "{file} holds: project {}, {}, {}\n",

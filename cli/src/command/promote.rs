@@ -83,17 +83,11 @@ fn answer(
     environment: &Environment,
     io: &mut Io,
 ) -> Result<Exit, Failure> {
-    let evaluated = service
-        .evaluate_open(Which::Request(request))?
-        .into_iter()
-        .next();
+    let evaluated = service.evaluate_open(Which::Request(request))?.into_iter().next();
     let evaluated = evaluated.ok_or_else(|| Failure::unexpected("the request is not open"))?;
     let outcome = evaluated.evaluation.outcome();
     let state = append::state_of(&evaluated);
-    let mut text = format!(
-        "P-{request} requested: {} -> {environment}\n",
-        called.line()
-    );
+    let mut text = format!("P-{request} requested: {} -> {environment}\n", called.line());
     if outcome == Some(Outcome::Granted) {
         text.push_str(&format!("P-{request} {state}\n"));
     } else {
@@ -113,11 +107,7 @@ fn answer(
         "gates": gates::to_json(&evaluated.evaluation.gates),
     });
     io.answer(&text, &json)?;
-    Ok(if outcome == Some(Outcome::Denied) {
-        Exit::No
-    } else {
-        Exit::Done
-    })
+    Ok(if outcome == Some(Outcome::Denied) { Exit::No } else { Exit::Done })
 }
 
 /// The environment that is meant, of a project that exists.
@@ -144,16 +134,9 @@ pub fn environment(
         .hint("log one: attestry policy new > policy.yaml, then attestry policy set policy.yaml"));
     };
     if policy.document.environment(&environment.name).is_none() {
-        let names: Vec<&str> = policy
-            .document
-            .environments
-            .iter()
-            .map(|rule| rule.name.as_str())
-            .collect();
-        let message = format!(
-            "the policy of {project} has no environment {}",
-            environment.name
-        );
+        let names: Vec<&str> =
+            policy.document.environments.iter().map(|rule| rule.name.as_str()).collect();
+        let message = format!("the policy of {project} has no environment {}", environment.name);
         return Err(Failure::new(Exit::No, "unknown-environment", message)
             .hint(format!("it has: {}", names.join(", "))));
     }

@@ -30,10 +30,7 @@ pub fn run(args: &ReceiptArgs, io: &mut Io) -> Result<Exit, Failure> {
     if let Some(file) = &args.out {
         io.write_file(file, receipt.as_bytes())?;
         let text = format!("receipt {}", file.display());
-        io.answer(
-            &text,
-            &json!({ "index": args.index, "file": file.display().to_string() }),
-        )?;
+        io.answer(&text, &json!({ "index": args.index, "file": file.display().to_string() }))?;
     } else {
         let json = json!({ "index": args.index, "receipt": receipt });
         io.answer(&receipt, &json)?;

@@ -103,11 +103,7 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
         return envelope::run(args, io);
     }
     let kind = parse_kind(&args.kind)?;
-    let about = args
-        .subject
-        .as_deref()
-        .map(|text| subject::read(text, io))
-        .transpose()?;
+    let about = args.subject.as_deref().map(|text| subject::read(text, io)).transpose()?;
     let mut reports = draft::read_reports(args, kind, io)?;
     let key = crate::key::load(&args.key, io)?;
     let service = Service::open(&args.ledger, io)?;
@@ -115,10 +111,7 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
     let drafts = draft::drafts(args, &job, &mut reports, io)?;
     let summaries: Vec<String> = drafts.iter().map(|(summary, _)| summary.clone()).collect();
     let filed = (!kind.is_own()).then_some(&job.project);
-    let batch = drafts
-        .into_iter()
-        .map(|(_, draft)| append::sign(draft, &key, filed))
-        .collect();
+    let batch = drafts.into_iter().map(|(_, draft)| append::sign(draft, &key, filed)).collect();
     let answers = job.service.submit(batch)?;
     let mut logged = Vec::with_capacity(answers.len());
     let mut refused = Vec::new();
@@ -184,11 +177,8 @@ impl Job {
         io: &Io,
     ) -> Result<Job, Failure> {
         let named = args.project.named(io)?;
-        let hinted = args
-            .deployment
-            .to
-            .as_deref()
-            .and_then(crate::argument::project_of_environment);
+        let hinted =
+            args.deployment.to.as_deref().and_then(crate::argument::project_of_environment);
         let project = append::project(named.or(hinted), &service)?;
         let (subject, file) = match about {
             Some(Written::File(file, digest)) => (Some(digest), Some(file)),
@@ -206,21 +196,10 @@ impl Job {
             }
         };
         let called = match &subject {
-            Some(digest) => Some(Called::of(
-                digest,
-                service.artifact(digest)?.as_ref(),
-                &project,
-            )),
+            Some(digest) => Some(Called::of(digest, service.artifact(digest)?.as_ref(), &project)),
             None => None,
         };
-        Ok(Job {
-            kind,
-            service,
-            project,
-            subject,
-            file,
-            called,
-        })
+        Ok(Job { kind, service, project, subject, file, called })
     }
 
     /// `test   payments 1.4.2  sha256:9f2c41d0   412 passed…`.
@@ -233,18 +212,12 @@ impl Job {
                 let name =
                     name.or((self.kind == EventKind::Build).then(|| self.project.to_string()));
                 let version = called.version.clone().or(version);
-                let named = Called {
-                    name,
-                    version,
-                    digest: called.digest.clone(),
-                };
+                let named = Called { name, version, digest: called.digest.clone() };
                 format!("{}  {}", named.title(), named.digest.short())
             }
             None => self.service.origin().to_string(),
         };
-        format!("{word:<6} {}   {summary}", title.trim_start())
-            .trim_end()
-            .to_owned()
+        format!("{word:<6} {}   {summary}", title.trim_start()).trim_end().to_owned()
     }
 }
 
@@ -263,20 +236,10 @@ fn tell(
     let mut notices: Vec<Finding> = Vec::new();
     let several = logged.len() > 1;
     for (it, summary) in &logged {
-        let receipt = append::write_receipt(
-            args.receipt.as_deref(),
-            job.file.as_deref(),
-            it,
-            several,
-            io,
-        )?;
+        let receipt =
+            append::write_receipt(args.receipt.as_deref(), job.file.as_deref(), it, several, io)?;
         text.push_str(&job.headline(&args.kind, args, summary));
-        text.push_str(&append::logged_lines(
-            it,
-            job.service.origin(),
-            &signer,
-            receipt.as_deref(),
-        ));
+        text.push_str(&append::logged_lines(it, job.service.origin(), &signer, receipt.as_deref()));
         items.push(json!({
             "index": it.index, "kind": it.kind.name(), "statement": it.statement,
             "repeated": it.repeated, "receipt": receipt, "summary": summary,
@@ -309,9 +272,7 @@ fn warn(notices: &[Finding], refused: &[(Failure, String)], io: &mut Io) -> Exit
         for notice in notices {
             let (code, meaning) = (notice.code.name(), notice.code.meaning());
             let detail = &notice.detail;
-            io.note(&format!(
-                "error: logged, but {meaning} [{code}]\n  {detail}"
-            ));
+            io.note(&format!("error: logged, but {meaning} [{code}]\n  {detail}"));
             io.note("hint: ask with `attestry promote`, or roll it back and record that");
         }
         for (failure, summary) in refused {

@@ -38,15 +38,9 @@ pub fn run(args: &ShowArgs, io: &mut Io) -> Result<Exit, Failure> {
     let mut json = to_json(&line);
     if let Value::Object(members) = &mut json {
         members.insert("entry".to_owned(), json!(String::from_utf8_lossy(&entry)));
-        members.insert(
-            "payload".to_owned(),
-            statement.clone().unwrap_or(Value::Null),
-        );
+        members.insert("payload".to_owned(), statement.clone().unwrap_or(Value::Null));
     }
-    io.answer(
-        &render(&line, &entry, statement.as_ref(), history.size()?),
-        &json,
-    )?;
+    io.answer(&render(&line, &entry, statement.as_ref(), history.size()?), &json)?;
     Ok(history.exit(io))
 }
 
@@ -57,11 +51,7 @@ fn statement(line: &Line) -> Option<Value> {
 }
 
 fn render(line: &Line, entry: &[u8], statement: Option<&Value>, size: EntryIndex) -> String {
-    let mut text = format!(
-        "{} · entry {} of {size}\n\n",
-        kind_of(line).name(),
-        line.entry.index
-    );
+    let mut text = format!("{} · entry {} of {size}\n\n", kind_of(line).name(), line.entry.index);
     for row in String::from_utf8_lossy(entry).lines() {
         text.push_str(&format!("  {row}\n"));
     }
@@ -73,10 +63,7 @@ fn render(line: &Line, entry: &[u8], statement: Option<&Value>, size: EntryIndex
         (true, None) => "not shown here".to_owned(),
     };
     text.push_str(&labelled(0, "signed by", 9, &signers));
-    let proof = format!(
-        "attestry receipt {} proves that it is in the log",
-        line.entry.index
-    );
+    let proof = format!("attestry receipt {} proves that it is in the log", line.entry.index);
     text.push_str(&labelled(0, "proof", 9, &proof));
     match statement {
         Some(statement) => {
@@ -85,9 +72,7 @@ fn render(line: &Line, entry: &[u8], statement: Option<&Value>, size: EntryIndex
         }
         None if line.entry.part > 1 => {
             let first = line.entry.index + 1 - EntryIndex::from(line.entry.part);
-            text.push_str(&format!(
-                "\nThe statement stands at its first part, entry {first}.\n"
-            ));
+            text.push_str(&format!("\nThe statement stands at its first part, entry {first}.\n"));
         }
         None => text.push_str("\nThe envelope was withheld from this pack.\n"),
     }

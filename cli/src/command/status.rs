@@ -44,9 +44,7 @@ pub fn run(args: &StatusArgs, io: &mut Io) -> Result<Exit, Failure> {
     let mut items = Vec::new();
     for project in &projects {
         let Some(policy) = control.policies.get(project) else {
-            text.push_str(&format!(
-                "{project}\n  no policy yet: attestry policy set FILE\n\n"
-            ));
+            text.push_str(&format!("{project}\n  no policy yet: attestry policy set FILE\n\n"));
             items.push(json!({ "project": project, "environments": [] }));
             continue;
         };
@@ -77,13 +75,11 @@ fn cells(
     project: &Project,
     policy: &PolicyDocument,
 ) -> Result<Vec<Cell>, Failure> {
-    let environments = policy.environments.iter().map(|rule| Environment {
-        project: project.clone(),
-        name: rule.name.clone(),
-    });
-    environments
-        .map(|environment| cell(history, &environment))
-        .collect()
+    let environments = policy
+        .environments
+        .iter()
+        .map(|rule| Environment { project: project.clone(), name: rule.name.clone() });
+    environments.map(|environment| cell(history, &environment)).collect()
 }
 
 fn cell(history: &History, environment: &Environment) -> Result<Cell, Failure> {
@@ -96,18 +92,12 @@ fn cell(history: &History, environment: &Environment) -> Result<Cell, Failure> {
             .as_ref()
             .and_then(|known| known.projects.get(&environment.project))
             .and_then(|known| known.places.get(&environment.name));
-        let granted = place
-            .and_then(|it| it.deployed.as_ref())
-            .is_some_and(|it| it.granted);
+        let granted = place.and_then(|it| it.deployed.as_ref()).is_some_and(|it| it.granted);
         running = Some((called, deployed, granted));
     }
     let mut requests = Vec::new();
     for (index, request) in &slice.requests {
-        let ask = Ask {
-            environment,
-            artifact: &request.artifact,
-            request: Some(*index),
-        };
+        let ask = Ask { environment, artifact: &request.artifact, request: Some(*index) };
         let evaluation = history.evaluate(&ask)?;
         let state = match evaluation.as_ref().map(|it| (it.outcome(), &it.gates)) {
             None => "cannot be told".to_owned(),
@@ -140,25 +130,13 @@ fn cell(history: &History, environment: &Environment) -> Result<Cell, Failure> {
         None if history.leaves_out(environment) => ("?".to_owned(), String::new()),
         None => ("-".to_owned(), String::new()),
     };
-    Ok(Cell {
-        name: environment.name.to_string(),
-        running: shown,
-        since,
-        state,
-        json,
-    })
+    Ok(Cell { name: environment.name.to_string(), running: shown, since, state, json })
 }
 
 /// `1.4.2 9f2c41d0`; the name where no version is known.
 fn short(called: &Called) -> String {
-    let word = called
-        .version
-        .as_deref()
-        .or(called.name.as_deref())
-        .unwrap_or_default();
-    format!("{word} {}", &called.digest.hex()[..8])
-        .trim_start()
-        .to_owned()
+    let word = called.version.as_deref().or(called.name.as_deref()).unwrap_or_default();
+    format!("{word} {}", &called.digest.hex()[..8]).trim_start().to_owned()
 }
 
 /// Environments side by side where they fit, else below one another.
@@ -174,21 +152,13 @@ fn render(project: &Project, cells: &[Cell]) -> String {
         line("", &|cell| &cell.since),
         line("", &|cell| &cell.state),
     ]);
-    if wide
-        .lines()
-        .all(|line| crate::output::columns(line) <= crate::output::WIDTH)
-    {
+    if wide.lines().all(|line| crate::output::columns(line) <= crate::output::WIDTH) {
         return format!("{wide}\n");
     }
     let rows: Vec<Vec<String>> = cells
         .iter()
         .map(|it| {
-            vec![
-                format!("  {}", it.name),
-                it.running.clone(),
-                it.since.clone(),
-                cut(&it.state, 40),
-            ]
+            vec![format!("  {}", it.name), it.running.clone(), it.since.clone(), cut(&it.state, 40)]
         })
         .collect();
     format!("{project}\n{}\n", table(&rows))

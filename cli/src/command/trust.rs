@@ -16,10 +16,7 @@ use crate::output::labelled;
 
 /// Show who may say what
 #[derive(Debug, Args)]
-#[command(
-    before_help = "Example:\n  attestry trust show",
-    disable_help_subcommand = true
-)]
+#[command(before_help = "Example:\n  attestry trust show", disable_help_subcommand = true)]
 pub struct TrustCommand {
     #[command(subcommand)]
     pub action: TrustAction,
@@ -49,10 +46,8 @@ pub fn run(command: &TrustCommand, io: &mut Io) -> Result<Exit, Failure> {
 
 fn render(trust: &TrustInForce) -> String {
     let document = &trust.document;
-    let mut text = format!(
-        "trust of {}, in force since entry {}\n\n",
-        document.origin, trust.entry
-    );
+    let mut text =
+        format!("trust of {}, in force since entry {}\n\n", document.origin, trust.entry);
     text.push_str(&labelled(2, "log key", 9, &document.log_key));
     let roots = format!(
         "{} of {} keys sign trust documents",
@@ -60,22 +55,13 @@ fn render(trust: &TrustInForce) -> String {
         document.roots.keys.len()
     );
     text.push_str(&labelled(2, "roots", 9, &roots));
-    for key in document
-        .roots
-        .keys
-        .iter()
-        .filter_map(|key| decode_key(key).ok())
-    {
+    for key in document.roots.keys.iter().filter_map(|key| decode_key(key).ok()) {
         text.push_str(&labelled(2, "", 9, &format!("key {}", key.key_id())));
     }
     text.push('\n');
     text.push_str(&identities(document));
     for notice in &document.compromises {
-        let _ = writeln!(
-            text,
-            "  compromised  key {} from entry {} on",
-            notice.key, notice.from
-        );
+        let _ = writeln!(text, "  compromised  key {} from entry {} on", notice.key, notice.from);
     }
     text
 }
@@ -85,11 +71,7 @@ pub fn identities(document: &TrustDocument) -> String {
     let mut text = String::new();
     for identity in &document.identities {
         let _ = writeln!(text, "  {}", identity.name);
-        for grant in document
-            .grants
-            .iter()
-            .filter(|grant| grant.identity == identity.name)
-        {
+        for grant in document.grants.iter().filter(|grant| grant.identity == identity.name) {
             text.push_str(&labelled(4, "may", 7, &grant_text(grant)));
         }
         for key in identity.keys.iter().filter_map(|key| decode_key(key).ok()) {
@@ -117,11 +99,7 @@ fn grant_text(grant: &Grant) -> String {
         false => _ = write!(text, " for {}", grant.projects.join(", ")),
     }
     if !grant.environments.is_empty() {
-        let names: Vec<&str> = grant
-            .environments
-            .iter()
-            .map(|name| name.as_str())
-            .collect();
+        let names: Vec<&str> = grant.environments.iter().map(|name| name.as_str()).collect();
         let _ = write!(text, " in {}", names.join(", "));
     }
     text

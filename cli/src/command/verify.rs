@@ -44,11 +44,8 @@ pub fn run(args: &VerifyArgs, io: &mut Io) -> Result<Exit, Failure> {
         Some(text) => read_pin(text, io)?,
         None => return Err(no_pin()),
     };
-    let kept = args
-        .checkpoint
-        .as_deref()
-        .map(|file| read_checkpoint(file, &pin, io))
-        .transpose()?;
+    let kept =
+        args.checkpoint.as_deref().map(|file| read_checkpoint(file, &pin, io)).transpose()?;
     match args.file.as_deref() {
         Some("") => Err(crate::argument::empty("PACK|RECEIPT")),
         Some(file) if is_receipt(file, io)? => receipt::run(file, &pin, kept.as_ref(), io),
@@ -75,12 +72,8 @@ fn read_checkpoint(file: &str, pin: &Pin, io: &mut Io) -> Result<VerifiedCheckpo
     }
     let bytes = io.read_file(file, NOTE_BYTES_MAX as u64)?;
     verify_checkpoint(&bytes, pin.log()).map_err(|cause| {
-        Failure::new(
-            Exit::Integrity,
-            "checkpoint-invalid",
-            format!("{file}: {cause}"),
-        )
-        .hint("a checkpoint is a signed note of this log: origin, size, root hash, signature")
+        Failure::new(Exit::Integrity, "checkpoint-invalid", format!("{file}: {cause}"))
+            .hint("a checkpoint is a signed note of this log: origin, size, root hash, signature")
     })
 }
 

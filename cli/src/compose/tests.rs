@@ -5,12 +5,7 @@ fn frame<'a>(origin: &'a Origin, project: &'a Project) -> Frame<'a> {
     let hex = "ab".repeat(32);
     let digest = Digest::new(DigestAlgorithm::Sha256, &hex).unwrap();
     let nonce = Nonce::from_bytes([7; 16]);
-    Frame {
-        origin,
-        project,
-        subject: Subject::of(&digest, None),
-        nonce,
-    }
+    Frame { origin, project, subject: Subject::of(&digest, None), nonce }
 }
 
 fn composed(kind: EventKind, bytes: &[u8]) -> (String, usize) {
@@ -25,10 +20,7 @@ fn composed(kind: EventKind, bytes: &[u8]) -> (String, usize) {
     let draft = super::report(frame(&origin, &project), report).unwrap();
     let envelope = sign::sign_payload(&draft.payload, &[]);
     let _ = verifier::event::Event::read(&envelope);
-    (
-        String::from_utf8(draft.payload).unwrap(),
-        draft.attachments.len(),
-    )
+    (String::from_utf8(draft.payload).unwrap(), draft.attachments.len())
 }
 
 #[test]
@@ -43,14 +35,8 @@ fn a_bill_of_materials_is_the_predicate_unchanged() {
 fn own_fields_are_framed_and_not_rewritten() {
     let text = r#"{ "authors": ["alice"], "outcome" : "approved" }"#;
     let (payload, attachments) = composed(EventKind::Review, text.as_bytes());
-    assert!(
-        payload.contains(r#""authors": ["alice"], "outcome" : "approved""#),
-        "{payload}"
-    );
-    assert!(
-        payload.contains(r#""ledger":"log.example","project":"payments""#),
-        "{payload}"
-    );
+    assert!(payload.contains(r#""authors": ["alice"], "outcome" : "approved""#), "{payload}");
+    assert!(payload.contains(r#""ledger":"log.example","project":"payments""#), "{payload}");
     assert_eq!(attachments, 0);
 }
 
@@ -67,13 +53,7 @@ fn a_source_names_its_whole_commit() {
     let commit = "4be1f0a".repeat(6);
     let good = format!("git+https://github.com/acme/payments@{}", &commit[..40]);
     assert_eq!(parse_source(&good).unwrap().commit.hex(), &commit[..40]);
-    for bad in [
-        "",
-        "git+https://x",
-        "git+https://x@main",
-        "git+https://x@4be1f0a",
-        "@",
-    ] {
+    for bad in ["", "git+https://x", "git+https://x@main", "git+https://x@4be1f0a", "@"] {
         assert!(parse_source(bad).is_err(), "{bad}");
     }
 }

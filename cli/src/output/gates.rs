@@ -69,11 +69,8 @@ fn entries(list: &[EntryIndex]) -> String {
 /// The sentence below the gates.
 pub fn conclusion(gates: &[GateVerdict]) -> String {
     let of = |verdict: Verdict| gates.iter().filter(|gate| gate.verdict == verdict).count();
-    let (fail, unknown, wait) = (
-        of(Verdict::Fail),
-        of(Verdict::Indeterminate),
-        of(Verdict::Waiting),
-    );
+    let (fail, unknown, wait) =
+        (of(Verdict::Fail), of(Verdict::Indeterminate), of(Verdict::Waiting));
     let part = |number: usize, one: &str, many: &str| match number {
         0 => None,
         1 => Some(format!("1 gate {one}")),
@@ -95,11 +92,8 @@ pub fn conclusion(gates: &[GateVerdict]) -> String {
 
 /// The names of the gates that do not admit: `soak, approvals`.
 pub fn open_names(gates: &[GateVerdict]) -> String {
-    let names: Vec<&str> = gates
-        .iter()
-        .filter(|gate| !gate.verdict.admits())
-        .map(|gate| gate.id.as_str())
-        .collect();
+    let names: Vec<&str> =
+        gates.iter().filter(|gate| !gate.verdict.admits()).map(|gate| gate.id.as_str()).collect();
     names.join(", ")
 }
 
@@ -143,10 +137,7 @@ mod tests {
         ];
         let text = render(&gates);
         assert!(text.lines().all(|line| columns(line) <= WIDTH), "{text}");
-        assert!(
-            text.starts_with("  pass     provenance  built by us"),
-            "{text}"
-        );
+        assert!(text.starts_with("  pass     provenance  built by us"), "{text}");
         assert!(text.contains("entries 1190-1191"), "{text}");
         assert!(text.contains("-> security, or another"), "{text}");
         assert_eq!(conclusion(&gates), "not admitted: 1 gate waits");

@@ -33,9 +33,7 @@ impl Called {
 
     /// `payments 1.4.2 sha256:9f2c41d0`.
     pub fn line(&self) -> String {
-        format!("{} {}", self.title(), self.digest.short())
-            .trim_start()
-            .to_owned()
+        format!("{} {}", self.title(), self.digest.short()).trim_start().to_owned()
     }
 
     pub fn to_json(&self) -> serde_json::Value {
@@ -46,10 +44,5 @@ impl Called {
 /// A digest that shows both of its ends: `sha256:9f2c41d0…e7a1`.
 pub fn ends(digest: &Digest) -> String {
     let hex = digest.hex();
-    format!(
-        "{}:{}…{}",
-        digest.algorithm().name(),
-        &hex[..8],
-        &hex[hex.len() - 4..]
-    )
+    format!("{}:{}…{}", digest.algorithm().name(), &hex[..8], &hex[hex.len() - 4..])
 }

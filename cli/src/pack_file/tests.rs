@@ -2,16 +2,10 @@ use std::io::Cursor;
 
 use super::*;
 
-const SMALL: Limits = Limits {
-    file_bytes_max: 100,
-    total_bytes_max: 250,
-    files_max: 8,
-};
+const SMALL: Limits = Limits { file_bytes_max: 100, total_bytes_max: 250, files_max: 8 };
 
 fn files(list: &[(&str, &[u8])]) -> Files {
-    list.iter()
-        .map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()))
-        .collect()
+    list.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect()
 }
 
 fn zip_of(list: &[(&str, &[u8])]) -> Vec<u8> {
@@ -33,10 +27,7 @@ fn check(bytes: Vec<u8>, expected: &str) {
         }
         Err(PackFileError::Failure(failure)) => failure.render(),
     };
-    assert!(
-        found.contains(expected),
-        "expected {expected:?}, found {found:?}"
-    );
+    assert!(found.contains(expected), "expected {expected:?}, found {found:?}");
 }
 
 /// Renames a member in place, in both headers.
@@ -53,29 +44,19 @@ fn renamed(bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
 
 #[test]
 fn what_is_written_is_read_back_and_written_the_same_again() {
-    let pack = files(&[
-        ("data/entries/0.txt", b"zero"),
-        ("README.txt", b""),
-        ("data/a", b"a"),
-    ]);
+    let pack = files(&[("data/entries/0.txt", b"zero"), ("README.txt", b""), ("data/a", b"a")]);
     let mut first = Cursor::new(Vec::new());
     write(&pack, &mut first).unwrap();
     let mut second = Cursor::new(Vec::new());
     write(&pack, &mut second).unwrap();
     assert_eq!(first.get_ref(), second.get_ref());
-    assert_eq!(
-        read_zip(Cursor::new(first.into_inner()), &SMALL).unwrap(),
-        pack
-    );
+    assert_eq!(read_zip(Cursor::new(first.into_inner()), &SMALL).unwrap(), pack);
 }
 
 #[test]
 fn names_stay_inside_the_folder() {
     check(zip_of(&[("attestry-pack/a/b.txt", b"x")]), "a/b.txt");
-    check(
-        zip_of(&[("attestry-pack/", b""), ("attestry-pack/a", b"x")]),
-        "a",
-    );
+    check(zip_of(&[("attestry-pack/", b""), ("attestry-pack/a", b"x")]), "a");
     for name in [
         "attestry-pack/../etc/passwd",
         "../attestry-pack/a",
@@ -89,20 +70,14 @@ fn names_stay_inside_the_folder() {
         "other/a",
         "a",
     ] {
-        check(
-            zip_of(&[(name, b"x")]),
-            "does not stand below attestry-pack/",
-        );
+        check(zip_of(&[(name, b"x")]), "does not stand below attestry-pack/");
     }
 }
 
 #[test]
 fn a_name_stands_once() {
     let two = zip_of(&[("attestry-pack/aa", b"1"), ("attestry-pack/bb", b"2")]);
-    check(
-        renamed(two, "attestry-pack/bb", "attestry-pack/aa"),
-        "stands twice",
-    );
+    check(renamed(two, "attestry-pack/bb", "attestry-pack/aa"), "stands twice");
 }
 
 #[test]
@@ -116,10 +91,7 @@ fn both_headers_say_the_same_name() {
 
 #[test]
 fn a_cut_off_archive_says_so() {
-    let whole = zip_of(&[
-        ("attestry-pack/a", b"0123456789"),
-        ("attestry-pack/b", b"x"),
-    ]);
+    let whole = zip_of(&[("attestry-pack/a", b"0123456789"), ("attestry-pack/b", b"x")]);
     for length in [0, 1, 20, whole.len() / 2, whole.len() - 1] {
         check(whole[..length].to_vec(), "not a whole zip file");
     }
@@ -128,10 +100,7 @@ fn a_cut_off_archive_says_so() {
 #[test]
 fn nothing_stands_before_or_behind() {
     let whole = zip_of(&[("attestry-pack/a", b"x")]);
-    check(
-        [b"#!/bin/sh\n".as_slice(), &whole].concat(),
-        "stands before",
-    );
+    check([b"#!/bin/sh\n".as_slice(), &whole].concat(), "stands before");
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     writer.set_comment("hidden").unwrap();
     check(writer.finish().unwrap().into_inner(), "comment behind");
@@ -139,17 +108,10 @@ fn nothing_stands_before_or_behind() {
 
 #[test]
 fn bombs_do_not_go_off() {
-    check(
-        zip_of(&[("attestry-pack/a", &[0; 101])]),
-        "has 101 bytes, at most 100",
-    );
-    let many: Vec<(String, Vec<u8>)> = (0..3)
-        .map(|n| (format!("attestry-pack/{n}"), vec![0; 90]))
-        .collect();
-    let many: Vec<(&str, &[u8])> = many
-        .iter()
-        .map(|(n, b)| (n.as_str(), b.as_slice()))
-        .collect();
+    check(zip_of(&[("attestry-pack/a", &[0; 101])]), "has 101 bytes, at most 100");
+    let many: Vec<(String, Vec<u8>)> =
+        (0..3).map(|n| (format!("attestry-pack/{n}"), vec![0; 90])).collect();
+    let many: Vec<(&str, &[u8])> = many.iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
     check(zip_of(&many), "more than 250 bytes");
     let names: Vec<String> = (0..9).map(|n| format!("attestry-pack/{n}")).collect();
     let names: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), b"".as_slice())).collect();
@@ -169,9 +131,7 @@ fn bombs_do_not_go_off() {
 fn only_plain_stored_files() {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    writer
-        .add_symlink("attestry-pack/link", "/etc/passwd", options)
-        .unwrap();
+    writer.add_symlink("attestry-pack/link", "/etc/passwd", options).unwrap();
     check(writer.finish().unwrap().into_inner(), "no plain file");
 }
 
@@ -188,9 +148,6 @@ fn an_unpacked_folder_is_read_too() {
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink("/etc/passwd", root.join("data/link")).unwrap();
-        assert!(matches!(
-            read(&root, &SMALL),
-            Err(PackFileError::Malformed(_))
-        ));
+        assert!(matches!(read(&root, &SMALL), Err(PackFileError::Malformed(_))));
     }
 }

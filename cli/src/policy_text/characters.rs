@@ -10,27 +10,18 @@ pub const TEXT_BYTES_MAX: usize = 1 << 20;
 /// Refuses what has no place in a text that people review, before any parsing.
 pub fn check_characters(text: &str) -> Result<(), Problem> {
     if text.len() > TEXT_BYTES_MAX {
-        let message = format!(
-            "{} bytes; a policy has at most {TEXT_BYTES_MAX}",
-            text.len()
-        );
+        let message = format!("{} bytes; a policy has at most {TEXT_BYTES_MAX}", text.len());
         return Err(problem(Spot::TOP, "", message));
     }
     let mut directives_end = false;
     for (index, line) in text.split('\n').enumerate() {
         let line = line.strip_suffix('\r').unwrap_or(line);
         if let Some(column) = line.chars().position(|c| is_hidden(c) && c != '\t') {
-            let at = Spot {
-                line: index + 1,
-                column: column + 1,
-            };
+            let at = Spot { line: index + 1, column: column + 1 };
             return Err(problem(at, "", hidden_message(line, column, index == 0)));
         }
         if line.starts_with('%') && !directives_end {
-            let at = Spot {
-                line: index + 1,
-                column: 1,
-            };
+            let at = Spot { line: index + 1, column: 1 };
             return Err(problem(at, "", "a YAML directive; leave it out"));
         }
         directives_end |= !line.trim().is_empty() && !line.trim_start().starts_with('#');
@@ -45,9 +36,7 @@ fn hidden_message(line: &str, column: usize, first_line: bool) -> String {
         }
         Some('\r') => "a bare carriage return; end lines with a line feed".to_owned(),
         found => {
-            let found = found
-                .map(|c| c.escape_unicode().to_string())
-                .unwrap_or_default();
+            let found = found.map(|c| c.escape_unicode().to_string()).unwrap_or_default();
             format!("the invisible character {found}; leave it out")
         }
     }
@@ -77,11 +66,7 @@ mod tests {
         ] {
             let found = check_characters(text).err();
             let place = found.as_ref().map(|p| (p.line, p.column));
-            assert_eq!(
-                place,
-                expected.map(|(line, column, _)| (line, column)),
-                "{text:?}"
-            );
+            assert_eq!(place, expected.map(|(line, column, _)| (line, column)), "{text:?}");
             if let (Some(found), Some((_, _, part))) = (found, expected) {
                 assert!(found.message.contains(part), "{}", found.message);
             }

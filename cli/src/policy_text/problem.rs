@@ -30,12 +30,7 @@ impl Spot {
 pub fn problem(at: Spot, path: &str, message: impl Into<String>) -> Problem {
     let Spot { line, column } = at;
     let path = (!path.is_empty()).then(|| path.to_owned());
-    Problem {
-        line,
-        column,
-        path,
-        message: message.into(),
-    }
+    Problem { line, column, path, message: message.into() }
 }
 
 /// Widest line that we print; a wider source line is shown around its caret.
@@ -109,11 +104,7 @@ fn push_source(out: &mut String, line: &str, column: usize) {
         return;
     }
     let caret = column.saturating_sub(1).min(chars.len());
-    let start = if caret < ROOM - 8 {
-        0
-    } else {
-        caret - ROOM / 2
-    };
+    let start = if caret < ROOM - 8 { 0 } else { caret - ROOM / 2 };
     let end = chars.len().min(start + ROOM);
     let source: String = chars[start..end].iter().collect();
     let _ = writeln!(out, "{:INDENT$}{}", "", source.trim_end());
@@ -134,40 +125,17 @@ mod tests {
     use super::*;
 
     fn check(line: usize, column: usize, message: &str, text: &str, expected: &str) {
-        let problem = Problem {
-            line,
-            column,
-            path: None,
-            message: message.to_owned(),
-        };
+        let problem = Problem { line, column, path: None, message: message.to_owned() };
         assert_eq!(render(&[problem], "policy.yaml", text), expected);
     }
 
     #[test]
     fn problems_show_line_and_caret() {
-        check(
-            2,
-            3,
-            "no",
-            "a:\n  b: 1\n",
-            "policy.yaml:2:3: no\n    b: 1\n    ^\n",
-        );
-        check(
-            2,
-            2,
-            "tab",
-            "a:\r\n\t- b\r\n",
-            "policy.yaml:2:2: tab\n   - b\n   ^\n",
-        );
+        check(2, 3, "no", "a:\n  b: 1\n", "policy.yaml:2:3: no\n    b: 1\n    ^\n");
+        check(2, 2, "tab", "a:\r\n\t- b\r\n", "policy.yaml:2:2: tab\n   - b\n   ^\n");
         check(1, 5, "é", "é: é", "policy.yaml:1:5: é\n  é: é\n      ^\n");
         check(1, 1, "empty", "", "policy.yaml:1:1: empty\n");
-        check(
-            9,
-            9,
-            "after the end",
-            "a",
-            "policy.yaml:9:9: after the end\n",
-        );
+        check(9, 9, "after the end", "a", "policy.yaml:9:9: after the end\n");
         check(0, 0, "odd", "a", "policy.yaml:0:0: odd\n  a\n  ^\n");
     }
 
@@ -182,25 +150,12 @@ mod tests {
         let text = format!("{}X{}", "a ".repeat(400), "b ".repeat(400));
         for column in [1, 2, 60, 70, 71, 400, 801, 1600, 1601, 5000] {
             let message = "a word ".repeat(60);
-            let problem = Problem {
-                line: 1,
-                column,
-                path: None,
-                message,
-            };
+            let problem = Problem { line: 1, column, path: None, message };
             let out = render(&[problem], "policy.yaml", &text);
-            assert!(
-                out.lines().all(|line| line.chars().count() <= WIDTH),
-                "{out}"
-            );
+            assert!(out.lines().all(|line| line.chars().count() <= WIDTH), "{out}");
             assert!(out.ends_with("^\n"));
         }
-        let problem = Problem {
-            line: 1,
-            column: 801,
-            path: None,
-            message: "x".to_owned(),
-        };
+        let problem = Problem { line: 1, column: 801, path: None, message: "x".to_owned() };
         let out = render(&[problem], "p", &text);
         let lines: Vec<Vec<char>> = out.lines().map(|line| line.chars().collect()).collect();
         let caret = lines[2].iter().position(|c| *c == '^').unwrap();
@@ -209,12 +164,7 @@ mod tests {
 
     #[test]
     fn messages_are_cut() {
-        let problem = Problem {
-            line: 1,
-            column: 1,
-            path: None,
-            message: "x".repeat(1 << 20),
-        };
+        let problem = Problem { line: 1, column: 1, path: None, message: "x".repeat(1 << 20) };
         assert!(render(&[problem], "p", "").len() < 500);
     }
 }

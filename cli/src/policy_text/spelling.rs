@@ -11,21 +11,13 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     }
     let bare = bare(word);
     let edits_max = 1 + length / 4;
-    let scored = known
-        .iter()
-        .map(|other| (distance(&bare, &self::bare(other)), *other));
-    scored
-        .filter(|(edits, _)| *edits <= edits_max)
-        .min()
-        .map(|(_, other)| other)
+    let scored = known.iter().map(|other| (distance(&bare, &self::bare(other)), *other));
+    scored.filter(|(edits, _)| *edits <= edits_max).min().map(|(_, other)| other)
 }
 
 /// Drops what differs between naming styles: `maxAge`, `max-age` and `max_age` are one word.
 fn bare(word: &str) -> Vec<char> {
-    word.to_lowercase()
-        .chars()
-        .filter(|c| !matches!(c, '_' | '-' | ' '))
-        .collect()
+    word.to_lowercase().chars().filter(|c| !matches!(c, '_' | '-' | ' ')).collect()
 }
 
 /// Counts the edits between two words (Levenshtein, one row at a time).
@@ -49,9 +41,7 @@ mod tests {
 
     #[test]
     fn near_words_are_suggested() {
-        let known = [
-            "kind", "suites", "result", "max", "max_age", "soak", "in", "for",
-        ];
+        let known = ["kind", "suites", "result", "max", "max_age", "soak", "in", "for"];
         for (word, expected) in [
             ("max_ages", Some("max_age")),
             ("maxAge", Some("max_age")),

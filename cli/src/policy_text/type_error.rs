@@ -40,13 +40,8 @@ fn culprit(value: &Value, error: &serde_json::Error) -> Option<String> {
     let object = value.as_object()?;
     let text = error.to_string();
     match unknown_word(&text) {
-        Some(word) => object
-            .contains_key(word.found)
-            .then(|| word.found.to_owned()),
-        None => object
-            .iter()
-            .find(|(_, count)| !count.is_u64())
-            .map(|(key, _)| key.clone()),
+        Some(word) => object.contains_key(word.found).then(|| word.found.to_owned()),
+        None => object.iter().find(|(_, count)| !count.is_u64()).map(|(key, _)| key.clone()),
     }
 }
 
@@ -57,9 +52,7 @@ pub fn remove(value: &mut Value, path: &Path) -> bool {
     while let Some(segment) = segments.next() {
         let next = match (segment, segments.peek()) {
             (Segment::Map { key }, None) => {
-                return at
-                    .as_object_mut()
-                    .is_some_and(|object| object.shift_remove(key).is_some());
+                return at.as_object_mut().is_some_and(|object| object.shift_remove(key).is_some());
             }
             (Segment::Map { key }, Some(_)) => at.get_mut(key.as_str()),
             (Segment::Seq { index }, _) => at.get_mut(*index),

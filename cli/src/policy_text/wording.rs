@@ -17,11 +17,7 @@ pub fn unknown_word(text: &str) -> Option<UnknownWord<'_>> {
     };
     let (found, known) = rest.rsplit_once("`, expected ")?;
     let known = known.split('`').skip(1).step_by(2).collect();
-    Some(UnknownWord {
-        is_field,
-        found,
-        known,
-    })
+    Some(UnknownWord { is_field, found, known })
 }
 
 impl UnknownWord<'_> {
@@ -32,25 +28,17 @@ impl UnknownWord<'_> {
             Some(word) => format!("did you mean `{word}`?"),
             None => "leave it out or write a known one".to_owned(),
         };
-        format!(
-            "unknown {what} `{found}`; {suggestion} (known: {})",
-            self.known.join(", ")
-        )
+        format!("unknown {what} `{found}`; {suggestion} (known: {})", self.known.join(", "))
     }
 }
 
 /// Words an error of the type reader at a path.
 pub fn plain_message(text: &str, path: &str) -> String {
-    if let Some(missing) = text
-        .strip_prefix("missing field `")
-        .and_then(|t| t.strip_suffix('`'))
-    {
+    if let Some(missing) = text.strip_prefix("missing field `").and_then(|t| t.strip_suffix('`')) {
         let example = example(&format!("{path}.{missing}"));
         return format!("`{missing}` is missing; {example}");
     }
-    let wrong = ["invalid type: ", "invalid value: "]
-        .iter()
-        .find_map(|p| text.strip_prefix(p));
+    let wrong = ["invalid type: ", "invalid value: "].iter().find_map(|p| text.strip_prefix(p));
     if let Some((found, expected)) = wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) {
         let (found, expected) = (plain_type(found), plain_type(expected));
         return format!("expected {expected}, found {found}; {}", example(path));
@@ -76,9 +64,7 @@ fn plain_type(name: &str) -> &str {
 pub fn example(path: &str) -> String {
     let field = path.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '[' | ']'));
     let fits = |name: &str| {
-        field
-            .strip_suffix(name)
-            .is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        field.strip_suffix(name).is_some_and(|above| above.is_empty() || above.ends_with('.'))
     };
     match EXAMPLES.iter().find(|(name, _)| fits(name)) {
         Some((name, example)) => {

@@ -58,10 +58,7 @@ impl Yaml {
     }
 }
 
-const START: Place = Place {
-    key: Spot::TOP,
-    value: Spot::TOP,
-};
+const START: Place = Place { key: Spot::TOP, value: Spot::TOP };
 
 /// Reads a file, or lists what is wrong with it as YAML.
 pub fn read(text: &str) -> Result<Yaml, Vec<Problem>> {
@@ -72,10 +69,7 @@ pub fn read(text: &str) -> Result<Yaml, Vec<Problem>> {
     }
     let empty = "the file holds no policy; `attestry policy new` writes one to start from";
     match reader.root {
-        Some(value) if reader.problems.is_empty() => Ok(Yaml {
-            value,
-            places: reader.places,
-        }),
+        Some(value) if reader.problems.is_empty() => Ok(Yaml { value, places: reader.places }),
         None if reader.problems.is_empty() => Err(vec![problem(Spot::TOP, "", empty)]),
         Some(_) | None => Err(reader.problems),
     }
@@ -83,18 +77,11 @@ pub fn read(text: &str) -> Result<Yaml, Vec<Problem>> {
 
 /// Joins a key to the path of its mapping.
 pub fn key_path(above: &str, key: &str) -> String {
-    if above.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{above}.{key}")
-    }
+    if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") }
 }
 
 fn spot(mark: Marker) -> Spot {
-    Spot {
-        line: mark.line(),
-        column: mark.col() + 1,
-    }
+    Spot { line: mark.line(), column: mark.col() + 1 }
 }
 
 /// A list or mapping that is still open.
@@ -105,10 +92,7 @@ struct Open {
 
 enum Content {
     List(Vec<Value>),
-    Mapping {
-        object: Map<String, Value>,
-        key: Option<(String, Spot)>,
-    },
+    Mapping { object: Map<String, Value>, key: Option<(String, Spot)> },
 }
 
 /// Builds JSON from events on its own stack, so that no nesting can exhaust the program's.
@@ -148,11 +132,7 @@ impl Reader {
                 other => self.take(other, at)?,
             }
             if self.problems.len() >= PROBLEMS_MAX {
-                return Err(stop(
-                    at,
-                    "",
-                    "too many problems; the rest of the file was not read",
-                ));
+                return Err(stop(at, "", "too many problems; the rest of the file was not read"));
             }
         }
         Ok(())
@@ -179,13 +159,7 @@ impl Reader {
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse_marks(anchor, tag.is_some(), at);
-                self.enter(
-                    Content::Mapping {
-                        object: Map::new(),
-                        key: None,
-                    },
-                    at,
-                )
+                self.enter(Content::Mapping { object: Map::new(), key: None }, at)
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 self.leave();
@@ -216,10 +190,7 @@ impl Reader {
     }
 
     fn key(&mut self, text: &str, style: ScalarStyle, at: Spot) -> Result<(), Stop> {
-        let Some(Open {
-            path,
-            content: Content::Mapping { object, key },
-        }) = self.open.last_mut()
+        let Some(Open { path, content: Content::Mapping { object, key } }) = self.open.last_mut()
         else {
             return Ok(());
         };
@@ -231,13 +202,9 @@ impl Reader {
             let message = "a merge key; write the fields out";
             self.problems.push(problem(at, path, message));
         } else if object.contains_key(text) {
-            let first = self
-                .places
-                .get(&key_path(path, text))
-                .map_or(at, |place| place.key);
+            let first = self.places.get(&key_path(path, text)).map_or(at, |place| place.key);
             let message = format!("`{text}` stands here twice, first on line {}", first.line);
-            self.problems
-                .push(problem(at, &key_path(path, text), message));
+            self.problems.push(problem(at, &key_path(path, text), message));
         }
         *key = Some((text.to_owned(), at));
         Ok(())
@@ -251,11 +218,7 @@ impl Reader {
 
     fn enter(&mut self, content: Content, at: Spot) -> Result<(), Stop> {
         if self.expects_key() {
-            return Err(stop(
-                at,
-                "",
-                "a list or mapping as a key; write a plain word",
-            ));
+            return Err(stop(at, "", "a list or mapping as a key; write a plain word"));
         }
         let path = self.next_path(at)?;
         if self.open.len() >= DEPTH_MAX {
@@ -278,29 +241,19 @@ impl Reader {
     fn next_path(&mut self, at: Spot) -> Result<String, Stop> {
         let (path, key) = match self.open.last() {
             None => (String::new(), at),
-            Some(Open {
-                path,
-                content: Content::List(items),
-            }) => (format!("{path}[{}]", items.len()), at),
-            Some(Open {
-                path,
-                content: Content::Mapping { key, .. },
-            }) => {
+            Some(Open { path, content: Content::List(items) }) => {
+                (format!("{path}[{}]", items.len()), at)
+            }
+            Some(Open { path, content: Content::Mapping { key, .. } }) => {
                 let (word, key_at) = key.as_ref().map_or(("", at), |(word, at)| (word, *at));
                 (key_path(path, word), key_at)
             }
         };
         self.nodes += 1;
         if self.nodes > NODES_MAX {
-            return Err(stop(
-                at,
-                &path,
-                format!("more than {NODES_MAX} values in one policy"),
-            ));
+            return Err(stop(at, &path, format!("more than {NODES_MAX} values in one policy")));
         }
-        self.places
-            .entry(path.clone())
-            .or_insert(Place { key, value: at });
+        self.places.entry(path.clone()).or_insert(Place { key, value: at });
         Ok(path)
     }
 
@@ -361,9 +314,7 @@ mod tests {
     use super::*;
 
     fn json(text: &str) -> String {
-        read(text)
-            .map(|yaml| yaml.value.to_string())
-            .unwrap_or_else(|p| format!("{p:?}"))
+        read(text).map(|yaml| yaml.value.to_string()).unwrap_or_else(|p| format!("{p:?}"))
     }
 
     /// `expected` lists line, column and a part of the message.
@@ -371,11 +322,7 @@ mod tests {
         let found = read(text).unwrap_err();
         assert_eq!(found.len(), expected.len(), "{text:.200}\n{found:#?}");
         for (problem, (line, column, part)) in found.iter().zip(expected) {
-            assert_eq!(
-                (problem.line, problem.column),
-                (*line, *column),
-                "{problem:?}"
-            );
+            assert_eq!((problem.line, problem.column), (*line, *column), "{problem:?}");
             assert!(problem.message.contains(part), "{}", problem.message);
         }
     }
@@ -433,10 +380,7 @@ mod tests {
     #[test]
     fn documents_are_json() {
         for (text, expected) in [
-            (
-                "a: [1, {b: c}]\nd:\n- e\n- f: g\n",
-                r#"{"a":[1,{"b":"c"}],"d":["e",{"f":"g"}]}"#,
-            ),
+            ("a: [1, {b: c}]\nd:\n- e\n- f: g\n", r#"{"a":[1,{"b":"c"}],"d":["e",{"f":"g"}]}"#),
             ("---\na: 1\n...\n", r#"{"a":1}"#),
             ("a: 1\r\nb:\r\n  c: 2\r\n", r#"{"a":1,"b":{"c":2}}"#),
             ("# only\n\na: '#x' # y\n", r##"{"a":"#x"}"##),
@@ -456,10 +400,7 @@ mod tests {
             ("a: *x\n", &[(1, 4, "unknown anchor")]),
             ("&x a: 1\n", &[(1, 1, "anchor")]),
             ("a: !!str 1\n", &[(1, 4, "tag")]),
-            (
-                "a: ! 1\nb: !c [1]\nd: !e {f: 1}\n",
-                &[(1, 4, "tag"), (2, 4, "tag"), (3, 4, "tag")],
-            ),
+            ("a: ! 1\nb: !c [1]\nd: !e {f: 1}\n", &[(1, 4, "tag"), (2, 4, "tag"), (3, 4, "tag")]),
             ("!!str a: 1\n", &[(1, 1, "tag")]),
             ("a: 1\nb: 2\na: 3\n", &[(3, 1, "first on line 1")]),
             ("a: {b: 1, \"b\": 2}", &[(1, 11, "`b` stands here twice")]),
@@ -472,20 +413,11 @@ mod tests {
             ("'': 1\n", &[(1, 1, "key of 0 bytes")]),
             (
                 "a:\nb: null\nc: [1, null]\nd:\n-\n",
-                &[
-                    (1, 2, "no value"),
-                    (2, 4, "no value"),
-                    (3, 8, "no value"),
-                    (5, 2, "no value"),
-                ],
+                &[(1, 2, "no value"), (2, 4, "no value"), (3, 8, "no value"), (5, 2, "no value")],
             ),
             (
                 "a: 9007199254740992\nb: -9007199254740992\nc: 99999999999999999999\n",
-                &[
-                    (1, 4, "not exact"),
-                    (2, 4, "not exact"),
-                    (3, 4, "not exact"),
-                ],
+                &[(1, 4, "not exact"), (2, 4, "not exact"), (3, 4, "not exact")],
             ),
         ] {
             refuse(text, expected);
@@ -521,10 +453,7 @@ mod tests {
         refuse(&"? ".repeat(1 << 19), &[(1, 3, "as a key")]);
         let list = |count: usize| format!("[{}]", "1,".repeat(count));
         assert!(read(&list(NODES_MAX - 1)).is_ok());
-        refuse(
-            &list(NODES_MAX),
-            &[(1, 2 * NODES_MAX, "more than 20000 values")],
-        );
+        refuse(&list(NODES_MAX), &[(1, 2 * NODES_MAX, "more than 20000 values")]);
         let key = |length: usize| format!("{}: 1\n", "k".repeat(length));
         assert!(read(&key(KEY_BYTES_MAX)).is_ok());
         refuse(&key(KEY_BYTES_MAX + 1), &[(1, 1, "key of 101 bytes")]);
@@ -540,11 +469,7 @@ mod tests {
         }
         let found = read(&text).unwrap_err();
         assert_eq!(found.len(), PROBLEMS_MAX + 1);
-        assert!(
-            found
-                .iter()
-                .any(|problem| problem.message.contains("alias"))
-        );
+        assert!(found.iter().any(|problem| problem.message.contains("alias")));
     }
 
     #[test]
@@ -561,11 +486,7 @@ mod tests {
             ("", 1, 1, 1, true),
         ] {
             let (place, found) = yaml.place(path);
-            assert_eq!(
-                (place.key.line, place.key.column, found),
-                (line, key, exact),
-                "{path}"
-            );
+            assert_eq!((place.key.line, place.key.column, found), (line, key, exact), "{path}");
             assert_eq!(place.value.column, value, "{path}");
         }
     }

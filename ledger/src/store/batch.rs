@@ -97,11 +97,7 @@ impl Batch {
     fn check_references(&self) -> Result<(), StoreError> {
         let size = self.head.size;
         let check = |what: &'static str, index: EntryIndex| {
-            if index < size {
-                Ok(())
-            } else {
-                Err(StoreError::Beyond { what, index, size })
-            }
+            if index < size { Ok(()) } else { Err(StoreError::Beyond { what, index, size }) }
         };
         for Thread { head, .. } in &self.threads {
             check("thread", head.index.max(head.position))?;

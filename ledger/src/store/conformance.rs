@@ -59,11 +59,7 @@ fn head_at(size: u64) -> LogHead {
 
 /// A batch of plain entries `from..to`.
 fn batch(from: u64, to: u64) -> Batch {
-    Batch {
-        entries: (from..to).map(entry).collect(),
-        head: head_at(to),
-        ..Batch::default()
-    }
+    Batch { entries: (from..to).map(entry).collect(), head: head_at(to), ..Batch::default() }
 }
 
 async fn put<S: Store>(store: &S, batch: &Batch) {
@@ -75,11 +71,7 @@ async fn put<S: Store>(store: &S, batch: &Batch) {
 fn thread(kind: &str, id: &str, index: u64) -> Thread {
     Thread {
         thread: ThreadId::parse(kind, id).unwrap(),
-        head: Head {
-            position: index / 2,
-            index,
-            leaf: hash(index),
-        },
+        head: Head { position: index / 2, index, leaf: hash(index) },
         slice: (kind != "project").then(|| format!("{{\"id\":\"{id}\"}}").into_bytes()),
     }
 }

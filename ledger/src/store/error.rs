@@ -30,11 +30,7 @@ pub enum StoreError {
     #[error("{path} is not a ledger database (application id {found:#010x})")]
     Foreign { path: PathBuf, found: u32 },
     #[error("{path} has schema version {found}, this program knows up to {known}")]
-    Newer {
-        path: PathBuf,
-        found: u32,
-        known: u32,
-    },
+    Newer { path: PathBuf, found: u32, known: u32 },
     #[error("the database refuses write-ahead logging, its journal mode is {found}")]
     Journal { found: String },
     #[error("cannot use the file at {path}")]
@@ -46,18 +42,11 @@ pub enum StoreError {
 
     /// Entries must follow the log without a gap, and the head must count them.
     #[error("the log needs entry {expected} next, the batch has {found}")]
-    Gap {
-        expected: EntryIndex,
-        found: EntryIndex,
-    },
+    Gap { expected: EntryIndex, found: EntryIndex },
     #[error("the new head counts {found} entries, the batch makes it {expected}")]
     WrongSize { expected: TreeSize, found: TreeSize },
     #[error("{what} names entry {index}, the log has {size}")]
-    Beyond {
-        what: &'static str,
-        index: EntryIndex,
-        size: TreeSize,
-    },
+    Beyond { what: &'static str, index: EntryIndex, size: TreeSize },
     #[error("checkpoint at size {size} would follow the one published at {published}")]
     Backwards { published: TreeSize, size: TreeSize },
     #[error("checkpoint at size {size} is ahead of the log, which has {log}")]
@@ -67,10 +56,7 @@ pub enum StoreError {
 
     /// A stored row is none that we could have written.
     #[error("unreadable {what} in table {table}")]
-    Corrupt {
-        table: &'static str,
-        what: &'static str,
-    },
+    Corrupt { table: &'static str, what: &'static str },
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
 }

@@ -171,11 +171,7 @@ impl Store for SqliteStore {
     }
 
     async fn erase_envelopes(&self, indexes: &[EntryIndex]) -> Result<u64, StoreError> {
-        let mut transaction = self
-            .writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed)?;
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         let erased = append::erase(&mut transaction, indexes).await?;
         transaction.commit().await.map_err(commit_failed)?;
         let mut connection = self.writer.acquire().await.map_err(failed)?;
@@ -243,21 +239,9 @@ mod tests {
     /// One entry at `index` with an envelope of so many bytes.
     fn batch(index: u64, envelope_bytes: usize) -> Batch {
         let envelope = Some(b"secret ".repeat(envelope_bytes / 7));
-        let head = LogHead {
-            size: index + 1,
-            leaf: Hash([7; 32]),
-            ..LogHead::default()
-        };
-        let entries = vec![StoredEntry {
-            index,
-            entry: vec![1; 100],
-            envelope,
-        }];
-        Batch {
-            entries,
-            head,
-            ..Batch::default()
-        }
+        let head = LogHead { size: index + 1, leaf: Hash([7; 32]), ..LogHead::default() };
+        let entries = vec![StoredEntry { index, entry: vec![1; 100], envelope }];
+        Batch { entries, head, ..Batch::default() }
     }
 
     async fn append(store: &SqliteStore, batch: &Batch) -> Result<(), StoreError> {
@@ -276,9 +260,7 @@ mod tests {
         let made = AtomicU32::new(0);
         conformance::run(async || {
             let number = made.fetch_add(1, Ordering::Relaxed);
-            SqliteStore::create(folder.path().join(format!("{number}.db")))
-                .await
-                .unwrap()
+            SqliteStore::create(folder.path().join(format!("{number}.db"))).await.unwrap()
         })
         .await;
     }
@@ -302,13 +284,7 @@ mod tests {
             let error = append(&store, &batch(written, 50_000)).await.unwrap_err();
             assert!(matches!(error, StoreError::Full), "{error}");
             assert_eq!(store.lock().await.unwrap().head().size, written);
-            let found = store
-                .snapshot()
-                .await
-                .unwrap()
-                .read_range(0, 99, u64::MAX)
-                .await
-                .unwrap();
+            let found = store.snapshot().await.unwrap().read_range(0, 99, u64::MAX).await.unwrap();
             assert_eq!(found.len() as u64, written);
         }
         store.close().await;
@@ -324,14 +300,8 @@ mod tests {
         let store = SqliteStore::open_limited(&path, 40).await.unwrap();
         let mut append = store.lock().await.unwrap();
         append.write(&batch(0, 100)).await.unwrap();
-        assert!(matches!(
-            append.write(&batch(1, 500_000)).await,
-            Err(StoreError::Full)
-        ));
-        assert!(matches!(
-            append.write(&batch(1, 100)).await,
-            Err(StoreError::Broken)
-        ));
+        assert!(matches!(append.write(&batch(1, 500_000)).await, Err(StoreError::Full)));
+        assert!(matches!(append.write(&batch(1, 100)).await, Err(StoreError::Broken)));
         assert!(matches!(append.commit().await, Err(StoreError::Broken)));
         assert_eq!(size(&store).await, 0);
     }
@@ -393,10 +363,7 @@ mod tests {
         let store = store.unwrap();
         append(&store, &batch(0, 20_000)).await.unwrap();
         let mut old = store.snapshot().await.unwrap();
-        assert!(matches!(
-            store.erase_envelopes(&[0]).await,
-            Err(StoreError::Busy)
-        ));
+        assert!(matches!(store.erase_envelopes(&[0]).await, Err(StoreError::Busy)));
         assert!(old.entries(&[0]).await.unwrap()[0].envelope.is_some());
         let now = store.snapshot().await.unwrap().entries(&[0]).await.unwrap();
         assert_eq!(now[0].envelope, None);
@@ -418,34 +385,15 @@ mod tests {
             "UPDATE checkpoint SET size = 0",
             "DELETE FROM checkpoint",
         ] {
-            let error = sqlx::query(change)
-                .execute(&store.writer)
-                .await
-                .unwrap_err();
+            let error = sqlx::query(change).execute(&store.writer).await.unwrap_err();
             assert!(error.to_string().contains("final") || error.to_string().contains("stays"));
         }
         let odd = "INSERT INTO thread VALUES ('artifact', 'sha256:00', 0, 0, zeroblob(32), NULL)";
         sqlx::query(odd).execute(&store.writer).await.unwrap();
-        let page = store
-            .snapshot()
-            .await
-            .unwrap()
-            .threads_page(None, None, 9)
-            .await;
-        assert!(matches!(
-            page,
-            Err(StoreError::Corrupt {
-                table: "thread",
-                what: "id"
-            })
-        ));
-        sqlx::query("UPDATE head SET size = -1")
-            .execute(&store.writer)
-            .await
-            .unwrap_err();
-        let page = sqlx::query("INSERT INTO entry VALUES (1, x'')")
-            .execute(&store.readers)
-            .await;
+        let page = store.snapshot().await.unwrap().threads_page(None, None, 9).await;
+        assert!(matches!(page, Err(StoreError::Corrupt { table: "thread", what: "id" })));
+        sqlx::query("UPDATE head SET size = -1").execute(&store.writer).await.unwrap_err();
+        let page = sqlx::query("INSERT INTO entry VALUES (1, x'')").execute(&store.readers).await;
         assert!(page.unwrap_err().to_string().contains("readonly"));
     }
 }

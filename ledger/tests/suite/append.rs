@@ -28,17 +28,8 @@ async fn a_batch_answers_each_and_logs_what_may_be() {
     let world = world().await;
     let good = world.note("good", &world.writer);
     let stranger = generate_key().unwrap();
-    let batch = [
-        good.clone(),
-        world.note("bad", &stranger),
-        b"{}".to_vec(),
-        good,
-    ]
-    .map(|envelope| Submission {
-        envelope,
-        project: None,
-        attachments: Vec::new(),
-    });
+    let batch = [good.clone(), world.note("bad", &stranger), b"{}".to_vec(), good]
+        .map(|envelope| Submission { envelope, project: None, attachments: Vec::new() });
     let answers = world.ledger.submit(batch.into()).await.unwrap();
     let codes: Vec<Option<Code>> = answers
         .iter()
@@ -47,12 +38,7 @@ async fn a_batch_answers_each_and_logs_what_may_be() {
             _ => None,
         })
         .collect();
-    let expected = [
-        None,
-        Some(Code::SignatureInvalid),
-        Some(Code::EnvelopeMalformed),
-        None,
-    ];
+    let expected = [None, Some(Code::SignatureInvalid), Some(Code::EnvelopeMalformed), None];
     assert_eq!(codes, expected);
     assert!(answers[3].as_ref().unwrap().repeated);
     assert_eq!(world.ledger.size().await.unwrap(), 3);
@@ -64,10 +50,7 @@ async fn a_folder_restored_from_an_older_copy_signs_nothing() {
     let world = world().await;
     let root = world.ledger.folder().root.clone();
     let old = world.folder.path().join("old.db");
-    world
-        .submit(world.note("one", &world.writer))
-        .await
-        .unwrap();
+    world.submit(world.note("one", &world.writer)).await.unwrap();
     world.ledger.close().await;
     std::fs::copy(root.join("ledger.db"), &old).unwrap();
     let ledger = world.reopen(&root).await.unwrap();
@@ -90,11 +73,7 @@ async fn a_folder_restored_from_an_older_copy_signs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_far_behind_or_ahead_stops_the_append() {
     let world = world().await;
-    for (ms, stops) in [
-        (-4 * 60_000, false),
-        (-6 * 60_000, true),
-        (40 * 86_400_000, true),
-    ] {
+    for (ms, stops) in [(-4 * 60_000, false), (-6 * 60_000, true), (40 * 86_400_000, true)] {
         world.clock.advance(ms);
         let one = Submission {
             envelope: world.note("x", &world.writer),
@@ -102,11 +81,7 @@ async fn a_clock_far_behind_or_ahead_stops_the_append() {
             attachments: Vec::new(),
         };
         let answer = world.ledger.submit(vec![one]).await;
-        assert_eq!(
-            matches!(answer, Err(LedgerError::Clock { .. })),
-            stops,
-            "{ms}"
-        );
+        assert_eq!(matches!(answer, Err(LedgerError::Clock { .. })), stops, "{ms}");
         world.clock.advance(-ms);
     }
 }
@@ -117,25 +92,15 @@ async fn only_the_roots_change_trust() {
     let trust = world.ledger.control().await.unwrap().trust.unwrap();
     let stranger = [generate_key().unwrap()];
     let forged = sign_trust(&trust.document, Some(trust.statement), &stranger).unwrap();
-    let Err(LedgerError::Refused(finding)) = world.submit(forged).await else {
-        panic!()
-    };
+    let Err(LedgerError::Refused(finding)) = world.submit(forged).await else { panic!() };
     assert_eq!(finding.code, Code::SignatureInvalid);
     let writer = [SigningKey::from_pkcs8_pem(&world.writer.to_pkcs8_pem().unwrap()).unwrap()];
     let forged = sign_trust(&trust.document, Some(trust.statement), &writer).unwrap();
-    let Err(LedgerError::Refused(finding)) = world.submit(forged).await else {
-        panic!()
-    };
+    let Err(LedgerError::Refused(finding)) = world.submit(forged).await else { panic!() };
     assert_eq!(finding.code, Code::ThresholdMissed);
     let stale = sign_trust(&trust.document, None, &[world.root]).unwrap();
-    let one = Submission {
-        envelope: stale,
-        project: None,
-        attachments: Vec::new(),
-    };
+    let one = Submission { envelope: stale, project: None, attachments: Vec::new() };
     let answer = world.ledger.submit(vec![one]).await.unwrap().remove(0);
-    let Err(LedgerError::Refused(finding)) = answer else {
-        panic!()
-    };
+    let Err(LedgerError::Refused(finding)) = answer else { panic!() };
     assert_eq!(finding.code, Code::NotReplacing);
 }

@@ -31,10 +31,7 @@ async fn set_policy(world: &World) -> Hash {
         replaces: None,
         source: None,
     };
-    world
-        .log(&digest, policy::TYPE, body, &world.writer)
-        .await
-        .statement
+    world.log(&digest, policy::TYPE, body, &world.writer).await.statement
 }
 
 async fn deploy(world: &World, artifact: &Digest) {
@@ -65,25 +62,16 @@ async fn release(world: &World, policy: Hash, artifact: &Digest) {
         plans: None,
         seen: world.ledger.seen().await.unwrap(),
     };
-    let asked = world
-        .log(artifact, promotion_request::TYPE, body, &world.writer)
-        .await;
+    let asked = world.log(artifact, promotion_request::TYPE, body, &world.writer).await;
     world.clock.advance(1000);
-    let waiting = world
-        .ledger
-        .evaluate_open(Which::Request(asked.index))
-        .await
-        .unwrap();
+    let waiting = world.ledger.evaluate_open(Which::Request(asked.index)).await.unwrap();
     assert_eq!((waiting.len(), waiting[0].decision), (1, None));
     let body = Approval {
         ledger: world.ledger.origin().clone(),
         project: PROJECT.parse().unwrap(),
         nonce: world.ledger.nonce().unwrap(),
         environment: "prod".parse().unwrap(),
-        request: EntryRef {
-            index: asked.index,
-            statement: asked.statement,
-        },
+        request: EntryRef { index: asked.index, statement: asked.statement },
         policy,
         outcome: ApprovalOutcome::Granted,
         withdraws: None,
@@ -94,9 +82,7 @@ async fn release(world: &World, policy: Hash, artifact: &Digest) {
         signing_mode: SigningMode::Key,
         seen: world.ledger.seen().await.unwrap(),
     };
-    world
-        .log(artifact, approval::TYPE, body, &world.approver)
-        .await;
+    world.log(artifact, approval::TYPE, body, &world.approver).await;
     world.clock.advance(1000);
     let decided = world.ledger.evaluate_open(Which::All).await.unwrap();
     assert!(decided[0].decision.is_some());
@@ -125,9 +111,7 @@ async fn nobody_can_claim_to_have_seen_another_log() {
         let subject = vec![Subject::of(&artifact, None)];
         let statement = Statement::new(subject, promotion_request::TYPE, body);
         let envelope = sign_statement(&statement, &[&world.writer]).unwrap();
-        let Err(LedgerError::Refused(finding)) = world.submit(envelope).await else {
-            panic!()
-        };
+        let Err(LedgerError::Refused(finding)) = world.submit(envelope).await else { panic!() };
         assert_eq!(finding.code, Code::NotExtending);
     }
 }
@@ -153,18 +137,12 @@ async fn a_pack_of_two_releases_holds() {
     let policy = set_policy(&world).await;
     for number in [1, 2] {
         release(&world, policy, &Digest::sha256(&Hash([number; 32]))).await;
-        world
-            .submit(world.note("between", &world.writer))
-            .await
-            .unwrap();
+        world.submit(world.note("between", &world.writer)).await.unwrap();
     }
     let files = exported(&world).await;
     let report = pack::verify(files, Some(world.ledger.pin()));
     assert_eq!(report.findings, vec![]);
-    assert_eq!(
-        (report.rows.len(), report.counts.decisions_replayed),
-        (2, 2)
-    );
+    assert_eq!((report.rows.len(), report.counts.decisions_replayed), (2, 2));
     assert_eq!(report.rows[0].approvers, ["approver"]);
     let whole = world.verify().await;
     assert_eq!((whole.findings, whole.counts.decisions), (vec![], 2));
@@ -177,11 +155,7 @@ async fn a_deployment_without_grant_is_an_exception_of_the_pack() {
     release(&world, policy, &Digest::sha256(&Hash([1; 32]))).await;
     deploy(&world, &Digest::sha256(&Hash([9; 32]))).await;
     let report = pack::verify(exported(&world).await, Some(world.ledger.pin()));
-    let codes: Vec<(Code, Class)> = report
-        .findings
-        .iter()
-        .map(|it| (it.code, it.class))
-        .collect();
+    let codes: Vec<(Code, Class)> = report.findings.iter().map(|it| (it.code, it.class)).collect();
     assert_eq!(codes, [(Code::DeployedWithoutGrant, Class::Rule)]);
     assert_eq!(report.rows[1].exception, "deployed-without-grant");
 }
@@ -197,15 +171,9 @@ async fn any_changed_file_is_noticed_and_so_is_a_missing_one() {
         let bytes = changed.get_mut(path).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
-        assert!(
-            pack::verify(changed, Some(world.ledger.pin())).is_broken(),
-            "{path} changed"
-        );
+        assert!(pack::verify(changed, Some(world.ledger.pin())).is_broken(), "{path} changed");
         let mut without = files.clone();
         without.remove(path);
-        assert!(
-            pack::verify(without, Some(world.ledger.pin())).is_broken(),
-            "{path} missing"
-        );
+        assert!(pack::verify(without, Some(world.ledger.pin())).is_broken(), "{path} missing");
     }
 }

@@ -42,63 +42,28 @@ pub async fn world() -> World {
     let [root, writer, ci, approver] = std::array::from_fn(|_| generate_key().unwrap());
     let roots = [copy(&root)];
     let path = folder.path().join("l");
-    let ledger = Ledger::init(&path, &origin, &roots, &state(&folder), clock.clone())
-        .await
-        .unwrap();
+    let ledger =
+        Ledger::init(&path, &origin, &roots, &state(&folder), clock.clone()).await.unwrap();
     let trust = ledger.control().await.unwrap().trust.unwrap();
     let mut document = trust.document;
-    let kinds = [
-        "build",
-        "test",
-        "vulnerabilities",
-        "review",
-        "deployment",
-        "other",
-    ];
+    let kinds = ["build", "test", "vulnerabilities", "review", "deployment", "other"];
     for (name, key, roles) in [
-        (
-            "writer",
-            &writer,
-            vec![role::RELEASE_MANAGER, role::POLICY_ADMIN],
-        ),
+        ("writer", &writer, vec![role::RELEASE_MANAGER, role::POLICY_ADMIN]),
         ("ci", &ci, vec![role::EMITTER]),
         ("approver", &approver, vec!["release-approver"]),
     ] {
         let name: schemas::id::IdentityName = name.parse().unwrap();
         let (keys, aliases) = (vec![encode_key(key.public())], Vec::new());
-        document.identities.push(Identity {
-            name: name.clone(),
-            keys,
-            aliases,
-            card: None,
-        });
+        document.identities.push(Identity { name: name.clone(), keys, aliases, card: None });
         for role in roles {
             let emits = role == role::EMITTER;
-            let kinds = if emits {
-                kinds.map(str::to_owned).to_vec()
-            } else {
-                Vec::new()
-            };
+            let kinds = if emits { kinds.map(str::to_owned).to_vec() } else { Vec::new() };
             let (identity, role, projects) = (name.clone(), role.to_owned(), vec![PROJECT.into()]);
-            document.grants.push(Grant {
-                identity,
-                role,
-                kinds,
-                projects,
-                environments: vec![],
-            });
+            document.grants.push(Grant { identity, role, kinds, projects, environments: vec![] });
         }
     }
     let envelope = sign_trust(&document, Some(trust.statement), &roots).unwrap();
-    let world = World {
-        folder,
-        clock,
-        ledger,
-        root,
-        writer,
-        ci,
-        approver,
-    };
+    let world = World { folder, clock, ledger, root, writer, ci, approver };
     world.submit(envelope).await.unwrap();
     world
 }
@@ -118,11 +83,7 @@ impl World {
         envelope: Vec<u8>,
         project: Option<Project>,
     ) -> Result<Logged, LedgerError> {
-        let one = Submission {
-            envelope,
-            project,
-            attachments: Vec::new(),
-        };
+        let one = Submission { envelope, project, attachments: Vec::new() };
         self.ledger.submit(vec![one]).await.unwrap().remove(0)
     }
 
@@ -136,9 +97,7 @@ impl World {
     ) -> Logged {
         let statement = Statement::new(vec![Subject::of(about, Some("app"))], kind, body);
         let envelope = sign_statement(&statement, &[key]).unwrap();
-        self.file(envelope, Some(PROJECT.parse().unwrap()))
-            .await
-            .unwrap()
+        self.file(envelope, Some(PROJECT.parse().unwrap())).await.unwrap()
     }
 
     pub fn note(&self, text: &str, key: &SigningKey) -> Vec<u8> {

@@ -102,10 +102,7 @@ impl From<BuildV02> for Build {
                 external_parameters: BTreeMap::new(),
                 resolved_dependencies: old.materials,
             },
-            run_details: RunDetails {
-                builder: old.builder,
-                metadata,
-            },
+            run_details: RunDetails { builder: old.builder, metadata },
         }
     }
 }

@@ -39,10 +39,7 @@ pub struct Attester {
 impl Reference {
     pub fn is_sbom(&self) -> bool {
         self.references.iter().any(|reference| {
-            reference
-                .media_type
-                .as_deref()
-                .is_some_and(|media| MEDIA_TYPES.contains(&media))
+            reference.media_type.as_deref().is_some_and(|media| MEDIA_TYPES.contains(&media))
         })
     }
 }

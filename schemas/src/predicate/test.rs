@@ -22,11 +22,7 @@ pub struct Test {
     pub warned_tests: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_tests: Vec<String>,
-    #[serde(
-        default,
-        rename = "attestry_report",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, rename = "attestry_report", skip_serializing_if = "Option::is_none")]
     pub report: Option<ReportNote>,
 }
 

@@ -13,11 +13,7 @@ pub struct Vulnerabilities {
     pub scanner: Scanner,
     #[serde(default)]
     pub metadata: ScanMetadata,
-    #[serde(
-        default,
-        rename = "attestry_report",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, rename = "attestry_report", skip_serializing_if = "Option::is_none")]
     pub report: Option<ReportNote>,
 }
 

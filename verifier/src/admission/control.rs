@@ -20,10 +20,7 @@ pub fn judge_genesis(event: &Event, signed_by: &[KeyId], at: &Moment) -> Result<
     let refuse =
         |code, detail: String| Err(Refusal::Rule(Finding::new(code, Some(at.index), detail)));
     let Body::Trust(body, digest) = &event.body else {
-        return refuse(
-            Code::TrustRefused,
-            "entry 0 is no trust document".to_owned(),
-        );
+        return refuse(Code::TrustRefused, "entry 0 is no trust document".to_owned());
     };
     let trust = match Trust::of(body.trust.clone()) {
         Ok(trust) => trust,
@@ -36,10 +33,7 @@ pub fn judge_genesis(event: &Event, signed_by: &[KeyId], at: &Moment) -> Result<
         );
     }
     if !has_one_subject(event, digest) {
-        return refuse(
-            Code::SubjectInvalid,
-            "the subject is not the document".into(),
-        );
+        return refuse(Code::SubjectInvalid, "the subject is not the document".into());
     }
     if signed_by.len() != event.signed.signatures.len() || event.signed.spelling != Spelling::Own {
         return refuse(Code::SignatureExtra, "a signature does not verify".into());
@@ -47,10 +41,7 @@ pub fn judge_genesis(event: &Event, signed_by: &[KeyId], at: &Moment) -> Result<
     let roots = trust.sound_roots(at.index);
     let signed = threshold::count_keys(signed_by, &roots);
     if signed < trust.document.roots.threshold as usize || signed != signed_by.len() {
-        let detail = format!(
-            "{signed} of {} root keys signed",
-            trust.document.roots.threshold
-        );
+        let detail = format!("{signed} of {} root keys signed", trust.document.roots.threshold);
         return refuse(Code::ThresholdMissed, detail);
     }
     Ok(Accepted::by(None, Vec::new()))
@@ -72,25 +63,12 @@ impl Case<'_> {
     /// A later trust document: signed by a threshold of the roots in force, and of its own roots
     /// where they are others.
     pub fn trust_document(&self, body: &TrustBody, digest: &Hash) -> Result<Accepted, Refusal> {
-        let in_force = self
-            .state
-            .control()
-            .trust
-            .as_ref()
-            .map(|trust| trust.statement);
+        let in_force = self.state.control().trust.as_ref().map(|trust| trust.statement);
         if body.replaces != in_force {
-            return refuse(
-                self,
-                Code::NotReplacing,
-                "it does not replace the document in force",
-            );
+            return refuse(self, Code::NotReplacing, "it does not replace the document in force");
         }
         if !has_one_subject(self.event, digest) {
-            return refuse(
-                self,
-                Code::SubjectInvalid,
-                "the subject is not the document",
-            );
+            return refuse(self, Code::SubjectInvalid, "the subject is not the document");
         }
         let next = Trust::of(body.trust.clone())
             .and_then(|next| next.check_follows(self.trust).map(|()| next));
@@ -121,25 +99,13 @@ impl Case<'_> {
         })?;
         let in_force = self.state.policy(project).map(|policy| policy.statement);
         if body.replaces != in_force {
-            return refuse(
-                self,
-                Code::NotReplacing,
-                "it does not replace the policy in force",
-            );
+            return refuse(self, Code::NotReplacing, "it does not replace the policy in force");
         }
         if !has_one_subject(self.event, digest) {
-            return refuse(
-                self,
-                Code::SubjectInvalid,
-                "the subject is not the document",
-            );
+            return refuse(self, Code::SubjectInvalid, "the subject is not the document");
         }
         if body.policy.project != *project {
-            return refuse(
-                self,
-                Code::ProjectMismatch,
-                "the document is of another project",
-            );
+            return refuse(self, Code::ProjectMismatch, "the document is of another project");
         }
         match check_document(&body.policy).first() {
             Some(complaint) => {
@@ -166,16 +132,11 @@ impl Case<'_> {
 
     pub fn export(&self, body: &Export) -> Result<Accepted, Refusal> {
         let signers = self.signers("log exports", |name| {
-            self.trust
-                .has_role(name, role::SERVICE, &body.project, None)
+            self.trust.has_role(name, role::SERVICE, &body.project, None)
         })?;
         let one = self.event.subjects.len() == 1 && self.event.digests().count() == 1;
         if !one || body.to <= body.from || body.size > self.at.index {
-            return refuse(
-                self,
-                Code::PredicateInvalid,
-                "an export names one pack and its period",
-            );
+            return refuse(self, Code::PredicateInvalid, "an export names one pack and its period");
         }
         Ok(Accepted::by(Some(body.project.clone()), signers))
     }

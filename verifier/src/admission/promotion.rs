@@ -17,33 +17,20 @@ use crate::policy::{self, Ask, Evaluation};
 use crate::projection::slice::{APPROVALS_MAX, REQUESTS_MAX, Request};
 
 fn environment_of(project: &Project, name: &EnvironmentName) -> Environment {
-    Environment {
-        project: project.clone(),
-        name: name.clone(),
-    }
+    Environment { project: project.clone(), name: name.clone() }
 }
 
 impl Case<'_> {
     /// The one artifact of a promotion: one subject with a sha256.
     fn artifact(&self) -> Result<Digest, Refusal> {
         let [subject] = self.event.subjects.as_slice() else {
-            return refuse(
-                self,
-                Code::SubjectInvalid,
-                "a promotion is about one artifact",
-            );
+            return refuse(self, Code::SubjectInvalid, "a promotion is about one artifact");
         };
-        let promotable = subject
-            .digests
-            .iter()
-            .find(|digest| digest.algorithm() == DigestAlgorithm::Sha256);
+        let promotable =
+            subject.digests.iter().find(|digest| digest.algorithm() == DigestAlgorithm::Sha256);
         match promotable {
             Some(digest) => Ok(digest.clone()),
-            None => refuse(
-                self,
-                Code::SubjectInvalid,
-                "a promotable subject needs a sha256",
-            ),
+            None => refuse(self, Code::SubjectInvalid, "a promotable subject needs a sha256"),
         }
     }
 
@@ -60,27 +47,17 @@ impl Case<'_> {
     pub fn request(&self, body: &PromotionRequest) -> Result<Accepted, Refusal> {
         let what = format!("request promotions to {}/{}", body.project, body.to);
         let signers = self.signers(&what, |name| {
-            self.trust
-                .has_role(name, role::RELEASE_MANAGER, &body.project, Some(&body.to))
+            self.trust.has_role(name, role::RELEASE_MANAGER, &body.project, Some(&body.to))
         })?;
         self.artifact()?;
         self.seen(&body.seen)?;
         let known = self.state.policy(&body.project);
-        if known
-            .and_then(|policy| policy.document.environment(&body.to))
-            .is_none()
-        {
-            let detail = format!(
-                "the policy of {} has no environment {}",
-                body.project, body.to
-            );
+        if known.and_then(|policy| policy.document.environment(&body.to)).is_none() {
+            let detail = format!("the policy of {} has no environment {}", body.project, body.to);
             return refuse(self, Code::UnknownEnvironment, detail);
         }
         let environment = environment_of(&body.project, &body.to);
-        let open = self
-            .state
-            .environment(&environment)?
-            .map_or(0, |slice| slice.requests.len());
+        let open = self.state.environment(&environment)?.map_or(0, |slice| slice.requests.len());
         if open >= REQUESTS_MAX || body.reason.is_empty() || body.reason.len() > 4096 {
             let detail = "a request has a reason of 1 to 4,096 bytes, and 256 may be open";
             return refuse(self, Code::PredicateInvalid, detail);
@@ -112,19 +89,10 @@ impl Case<'_> {
         let what = format!("approve as {} for {project}/{name}", body.role);
         let signers = self.signers(&what, |identity| {
             role::is_approval(&body.role)
-                && self
-                    .trust
-                    .has_role(identity, &body.role, project, Some(name))
+                && self.trust.has_role(identity, &body.role, project, Some(name))
         })?;
-        if let Some(admin) = signers
-            .iter()
-            .find(|signer| self.trust.is_admin(&signer.identity))
-        {
-            return refuse(
-                self,
-                Code::AdminApproves,
-                format!("{} is an admin", admin.identity),
-            );
+        if let Some(admin) = signers.iter().find(|signer| self.trust.is_admin(&signer.identity)) {
+            return refuse(self, Code::AdminApproves, format!("{} is an admin", admin.identity));
         }
         let request = self.open_request(&environment_of(project, name), &body.request)?;
         self.seen(&body.seen)?;
@@ -138,9 +106,7 @@ impl Case<'_> {
         }
         let withdraws = request.approvals.iter().any(|approval| {
             Some(approval.statement) == body.withdraws
-                && signers
-                    .iter()
-                    .any(|signer| signer.identity == approval.signer.identity)
+                && signers.iter().any(|signer| signer.identity == approval.signer.identity)
         });
         let sound = match body.outcome {
             ApprovalOutcome::Withdrawn => withdraws,
@@ -161,15 +127,10 @@ impl Case<'_> {
         let said = &body.extension;
         let environment = environment_of(&said.project, &said.environment);
         let signers = self.signers("log decisions", |name| {
-            self.trust
-                .has_role(name, role::SERVICE, &said.project, Some(&said.environment))
+            self.trust.has_role(name, role::SERVICE, &said.project, Some(&said.environment))
         })?;
         if said.rules != crate::RULES {
-            return refuse(
-                self,
-                Code::RulesUnknown,
-                format!("decided by rules {}", said.rules),
-            );
+            return refuse(self, Code::RulesUnknown, format!("decided by rules {}", said.rules));
         }
         let request = self.open_request(&environment, &said.request)?;
         if said.at < self.at.time_before || said.at > self.at.time {
@@ -208,11 +169,7 @@ impl Case<'_> {
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        if same {
-            Ok(())
-        } else {
-            refuse(self, Code::DecisionStale, format!("{thread} has moved"))
-        }
+        if same { Ok(()) } else { refuse(self, Code::DecisionStale, format!("{thread} has moved")) }
     }
 
     /// Compares what was decided with what comes out now, gate by gate.
@@ -224,10 +181,8 @@ impl Case<'_> {
     ) -> Result<(), Refusal> {
         let said = &body.extension;
         let disagree = |what: String| refuse(self, Code::DecisionDisagrees, what);
-        let policy = self
-            .state
-            .policy(&said.project)
-            .map(|policy| (policy.entry, policy.statement));
+        let policy =
+            self.state.policy(&said.project).map(|policy| (policy.entry, policy.statement));
         if policy != Some((said.policy.index, said.policy.statement)) {
             return disagree("it names another policy than the one in force".to_owned());
         }
@@ -258,11 +213,8 @@ impl Case<'_> {
         if Some(said.outcome) != again.outcome() {
             return disagree(format!("it says {:?}, the gates do not", said.outcome));
         }
-        let reads: Vec<String> = said
-            .reads
-            .iter()
-            .map(|it| format!("{} {}", it.kind, it.id))
-            .collect();
+        let reads: Vec<String> =
+            said.reads.iter().map(|it| format!("{} {}", it.kind, it.id)).collect();
         let expected: Vec<String> = again.reads.iter().map(ToString::to_string).collect();
         if reads != expected {
             return disagree("it does not name the threads that were read".to_owned());
@@ -277,8 +229,7 @@ impl Case<'_> {
         let (project, name) = (&body.project, &body.environment);
         let what = format!("record deployments to {project}/{name}");
         let signers = self.signers(&what, |identity| {
-            self.trust
-                .may_emit(identity, EventKind::Deployment, project, Some(name))
+            self.trust.may_emit(identity, EventKind::Deployment, project, Some(name))
         })?;
         let artifact = self.artifact()?;
         let slice = self.state.artifact(&artifact)?;
@@ -290,9 +241,7 @@ impl Case<'_> {
         if !granted && body.result != DeploymentResult::Failed {
             let detail = format!("{artifact} in {project}/{name}");
             let index = Some(self.at.index);
-            accepted
-                .notices
-                .push(Finding::new(Code::DeployedWithoutGrant, index, detail));
+            accepted.notices.push(Finding::new(Code::DeployedWithoutGrant, index, detail));
         }
         Ok(accepted)
     }
@@ -301,11 +250,7 @@ impl Case<'_> {
 /// The standard members of the summary must say what our extension says.
 fn summary_agrees(body: &Decision, said: &DecisionExtension, environment: &Environment) -> bool {
     let granted = said.outcome == Outcome::Granted;
-    let result = if granted {
-        VerificationResult::Passed
-    } else {
-        VerificationResult::Failed
-    };
+    let result = if granted { VerificationResult::Passed } else { VerificationResult::Failed };
     let level = if granted { ADMITTED } else { FAILED };
     body.verification_result == result
         && body.verified_levels == [level]

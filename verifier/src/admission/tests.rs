@@ -61,11 +61,7 @@ fn signatures_are_of_known_keys() {
     let unit = |w: &mut World, by: &[&str]| {
         let body = body::test("unit", TestResult::Passed);
         let subject = vec![Subject::of(&app(), None)];
-        w.log(
-            &Statement::new(subject, test::TYPE, body),
-            by,
-            Some(PROJECT),
-        )
+        w.log(&Statement::new(subject, test::TYPE, body), by, Some(PROJECT))
     };
     refused(SignatureInvalid, |w| unit(w, &["nobody"]));
     refused(SignatureInvalid, |w| unit(w, &["log"]));
@@ -96,10 +92,7 @@ fn our_own_kinds_have_one_spelling() {
             w.append(bytes.as_bytes(), None, w.now)
         }
     };
-    refused(
-        Code::PredicateInvalid,
-        respelt(|text| text.replace("\",\"", "\", \"")),
-    );
+    refused(Code::PredicateInvalid, respelt(|text| text.replace("\",\"", "\", \"")));
     refused(Code::PredicateInvalid, respelt(|text| format!("{text}\n")));
     assert!(respelt(str::to_owned)(&mut world()).is_ok());
 }
@@ -111,19 +104,11 @@ fn a_statement_is_for_this_ledger_and_a_known_project() {
         body.ledger = ledger.parse().unwrap();
         body.project = project.parse().unwrap();
         let subject = vec![Subject::of(&app(), None)];
-        w.log(
-            &Statement::new(subject, measurement::TYPE, body),
-            &["ci"],
-            filed,
-        )
+        w.log(&Statement::new(subject, measurement::TYPE, body), &["ci"], filed)
     };
     let here = crate::fixture::ORIGIN;
-    refused(Code::OtherLedger, |w| {
-        measured(w, "test.acme.example", PROJECT, None)
-    });
-    refused(Code::ProjectMismatch, |w| {
-        measured(w, here, PROJECT, Some("shop"))
-    });
+    refused(Code::OtherLedger, |w| measured(w, "test.acme.example", PROJECT, None));
+    refused(Code::ProjectMismatch, |w| measured(w, here, PROJECT, Some("shop")));
     refused(Code::UnknownProject, |w| measured(w, here, "moon", None));
     refused(Code::RoleMissing, |w| measured(w, here, "shop", None));
     assert!(measured(&mut world(), here, PROJECT, Some(PROJECT)).is_ok());
@@ -146,12 +131,7 @@ fn evidence_needs_an_emitter_of_its_kind() {
         });
     }
     refused(Code::RoleMissing, |w| {
-        w.record(
-            "bot",
-            &app(),
-            schemas::predicate::build::TYPE,
-            &body::build("x", &[]),
-        )
+        w.record("bot", &app(), schemas::predicate::build::TYPE, &body::build("x", &[]))
     });
     refused(Code::RoleMissing, |w| {
         let body = w.review_body(&["alex"], ReviewOutcome::Approved);
@@ -159,9 +139,7 @@ fn evidence_needs_an_emitter_of_its_kind() {
     });
     let other = json!({"anything": [1, 2]});
     assert!(record(&mut world(), "bot", "https://example.com/v1", &other).is_ok());
-    refused(Code::RoleMissing, |w| {
-        record(w, "anna", "https://example.com/v1", &other)
-    });
+    refused(Code::RoleMissing, |w| record(w, "anna", "https://example.com/v1", &other));
 }
 
 #[test]
@@ -183,30 +161,18 @@ fn a_statement_is_logged_once_for_each_project_and_signer() {
     let unit = known.tests.get_mut("unit").unwrap();
     assert_eq!((unit.entry, unit.signers.len()), (first, 2));
     let added = unit.signers.pop().unwrap();
-    assert_eq!(
-        (added.identity.as_str(), added.repeat),
-        ("bot", Some(second))
-    );
+    assert_eq!((added.identity.as_str(), added.repeat), ("bot", Some(second)));
     assert_eq!(after, before, "a repeat changes nothing but the signers");
     refused_in(&mut world, Code::StatementRepeated, |w| log(w, &["bot"]));
-    refused_in(&mut world, Code::StatementRepeated, |w| {
-        log(w, &["ci", "bot"])
-    });
+    refused_in(&mut world, Code::StatementRepeated, |w| log(w, &["ci", "bot"]));
     // What stands in its place by now is another statement, and its signers stay.
     world.test(&app(), "unit", TestResult::Failed).unwrap();
-    assert_eq!(
-        slice(&world).projects[&project()].tests["unit"]
-            .signers
-            .len(),
-        1
-    );
+    assert_eq!(slice(&world).projects[&project()].tests["unit"].signers.len(), 1);
     // An own kind is never repeated.
     let own = world.measurement_body(&[("p99", "1")]);
     let own = Statement::new(vec![Subject::of(&app(), None)], measurement::TYPE, own);
     world.log(&own, &["ci"], None).unwrap();
-    refused_in(&mut world, Code::StatementRepeated, |w| {
-        w.log(&own, &["ci"], None)
-    });
+    refused_in(&mut world, Code::StatementRepeated, |w| w.log(&own, &["ci"], None));
 }
 
 #[test]
@@ -218,19 +184,14 @@ fn evidence_of_our_own_kinds_is_well_formed() {
         }
     };
     refused(Code::PredicateInvalid, measured(vec![]));
-    refused(
-        Code::PredicateInvalid,
-        measured(vec![("a", "1"), ("b", "2"), ("a", "3")]),
-    );
+    refused(Code::PredicateInvalid, measured(vec![("a", "1"), ("b", "2"), ("a", "3")]));
     refused(Code::PredicateInvalid, measured(vec![("", "1")]));
     refused(Code::PredicateInvalid, measured(vec![("a", "1"); 257]));
     refused(Code::PredicateInvalid, |w| {
         let body = w.measurement_body(&[(&"a".repeat(201), "1")]);
         w.record("ci", &app(), measurement::TYPE, &body)
     });
-    refused(Code::PredicateInvalid, |w| {
-        record(w, "ci", analysis::TYPE, &json!({}))
-    });
+    refused(Code::PredicateInvalid, |w| record(w, "ci", analysis::TYPE, &json!({})));
     let reviewed = |subject: Digest, authors: usize| {
         move |w: &mut World| {
             let body = w.review_body(&vec!["alex"; authors], ReviewOutcome::Approved);
@@ -244,11 +205,7 @@ fn evidence_of_our_own_kinds_is_well_formed() {
     refused(Code::SubjectInvalid, |w| {
         let body = w.measurement_body(&[("a", "1")]);
         let subject = Subject::default();
-        w.log(
-            &Statement::new(vec![subject], measurement::TYPE, body),
-            &["ci"],
-            None,
-        )
+        w.log(&Statement::new(vec![subject], measurement::TYPE, body), &["ci"], None)
     });
 }
 
@@ -258,41 +215,24 @@ fn subjects_are_bounded_and_well_formed() {
         move |w: &mut World| {
             let subjects = subjects(count);
             let body = body::test("unit", TestResult::Passed);
-            w.log(
-                &Statement::new(subjects, test::TYPE, body),
-                &["ci"],
-                Some(PROJECT),
-            )
+            w.log(&Statement::new(subjects, test::TYPE, body), &["ci"], Some(PROJECT))
         }
     };
     refused(Code::SubjectInvalid, of(0));
     refused(Code::SubjectInvalid, of(SUBJECTS_MAX + 1));
     assert!(of(SUBJECTS_MAX)(&mut world()).is_ok());
-    for (algorithm, hex) in [
-        ("sha256", "ab"),
-        ("sha256", &"AB".repeat(32)),
-        ("gitCommit", ""),
-    ] {
+    for (algorithm, hex) in [("sha256", "ab"), ("sha256", &"AB".repeat(32)), ("gitCommit", "")] {
         refused(Code::SubjectInvalid, |w| {
             let digest = [(algorithm.to_owned(), hex.to_owned())].into();
-            let subject = Subject {
-                digest,
-                ..Subject::default()
-            };
+            let subject = Subject { digest, ..Subject::default() };
             let body = body::test("unit", TestResult::Passed);
-            w.log(
-                &Statement::new(vec![subject], test::TYPE, body),
-                &["ci"],
-                Some(PROJECT),
-            )
+            w.log(&Statement::new(vec![subject], test::TYPE, body), &["ci"], Some(PROJECT))
         });
     }
 }
 
 fn subjects(count: usize) -> Vec<Subject> {
-    (0..count)
-        .map(|number| Subject::of(&artifact(&number.to_string()), None))
-        .collect()
+    (0..count).map(|number| Subject::of(&artifact(&number.to_string()), None)).collect()
 }
 
 #[test]
@@ -307,24 +247,16 @@ fn a_long_statement_takes_several_entries_and_is_folded_once() {
         .iter()
         .map(|record| crate::entry::Entry::parse(&record.entry).unwrap())
         .collect();
-    let shapes: Vec<_> = entries
-        .iter()
-        .map(|entry| (entry.part, entry.parts, entry.threads.len()))
-        .collect();
+    let shapes: Vec<_> =
+        entries.iter().map(|entry| (entry.part, entry.parts, entry.threads.len())).collect();
     assert_eq!(shapes, [(1, 3, 240), (2, 3, 240), (3, 3, 121)]);
     let projects = |entry: &crate::entry::Entry| {
         let project = schemas::thread::ThreadId::Project(project());
         entry.thread(&project).is_some()
     };
-    assert_eq!(
-        entries.iter().map(projects).collect::<Vec<_>>(),
-        [true, false, false]
-    );
+    assert_eq!(entries.iter().map(projects).collect::<Vec<_>>(), [true, false, false]);
     for number in 0..600 {
-        let slice = world
-            .sequence
-            .state
-            .artifact(&artifact(&number.to_string()));
+        let slice = world.sequence.state.artifact(&artifact(&number.to_string()));
         let slice = slice.unwrap().unwrap();
         assert_eq!(slice.projects[&project()].tests["unit"].entry, last);
     }
@@ -339,19 +271,13 @@ fn a_long_statement_takes_several_entries_and_is_folded_once() {
 fn a_slice_is_bounded() {
     let mut world = world();
     for number in 0..SUITES_MAX {
-        world
-            .test(&app(), &number.to_string(), TestResult::Passed)
-            .unwrap();
+        world.test(&app(), &number.to_string(), TestResult::Passed).unwrap();
     }
     let one_more = |w: &mut World| w.test(&app(), "one more", TestResult::Passed);
     assert!(
         matches!(one_more(&mut world), Err(Refusal::Rule(it)) if it.code == Code::SubjectInvalid)
     );
-    assert!(
-        world
-            .test(&artifact("other"), "one more", TestResult::Passed)
-            .is_ok()
-    );
+    assert!(world.test(&artifact("other"), "one more", TestResult::Passed).is_ok());
 }
 
 #[test]
@@ -359,13 +285,7 @@ fn a_note_needs_any_role_and_some_text() {
     let said = |by: &'static str, text: String| {
         move |w: &mut World| {
             let (ledger, nonce) = (w.origin().clone(), w.nonce());
-            let body = note::Note {
-                ledger,
-                project: project(),
-                nonce,
-                text,
-                about: None,
-            };
+            let body = note::Note { ledger, project: project(), nonce, text, about: None };
             let subject = vec![w.itself()];
             w.log(&Statement::new(subject, note::TYPE, body), &[by], None)
         }

@@ -66,11 +66,7 @@ fn even_neighbour(value: f64, digits: &[u8]) -> Option<Vec<u8>> {
     }
     let (exact, exponent) = split(&format!("{value:.DOUBLE_DIGITS_MAX$e}"));
     let (tail, same) = (&exact[between.len()..], exact.starts_with(&between));
-    let text = format!(
-        "{}e{}",
-        str::from_utf8(&lower).ok()?,
-        exponent + 1 - lower.len() as i32
-    );
+    let text = format!("{}e{}", str::from_utf8(&lower).ok()?, exponent + 1 - lower.len() as i32);
     let reads_back = text.parse() == Ok(value);
     (same && tail.iter().all(|digit| *digit == b'0') && reads_back).then_some(lower)
 }
@@ -155,10 +151,7 @@ mod tests {
             let wild = f64::from_bits(seeded.next());
             let tame = (seeded.next() % 2_000_000) as f64 / 1000.0 - 1000.0;
             let halfway = (seeded.next() >> 11) as f64 / 4.0;
-            for value in [wild, tame, halfway]
-                .into_iter()
-                .filter(|value| value.is_finite())
-            {
+            for value in [wild, tame, halfway].into_iter().filter(|value| value.is_finite()) {
                 let theirs = serde_json_canonicalizer::to_string(&value).unwrap();
                 assert_eq!(written(&format!("{value:e}")), theirs);
                 assert_eq!(theirs.parse::<f64>().unwrap(), value);

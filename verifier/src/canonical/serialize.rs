@@ -17,9 +17,7 @@ type Result<T = ()> = std::result::Result<T, CanonicalError>;
 
 impl ser::Error for CanonicalError {
     fn custom<T: Display>(message: T) -> CanonicalError {
-        CanonicalError::Custom {
-            message: message.to_string(),
-        }
+        CanonicalError::Custom { message: message.to_string() }
     }
 }
 
@@ -38,9 +36,7 @@ impl Canonical<'_> {
     }
 
     fn float(value: impl Display) -> Result {
-        Err(CanonicalError::Float {
-            value: value.to_string(),
-        })
+        Err(CanonicalError::Float { value: value.to_string() })
     }
 }
 
@@ -147,20 +143,14 @@ impl<'o> Serializer for Canonical<'o> {
         value: &T,
     ) -> Result {
         write_variant(variant, self.out);
-        value.serialize(Canonical {
-            out: &mut *self.out,
-        })?;
+        value.serialize(Canonical { out: &mut *self.out })?;
         self.out.push(b'}');
         Ok(())
     }
 
     fn serialize_seq(self, _len: Option<usize>) -> Result<List<'o>> {
         self.out.push(b'[');
-        Ok(List {
-            out: self.out,
-            first: true,
-            end: b"]",
-        })
+        Ok(List { out: self.out, first: true, end: b"]" })
     }
 
     fn serialize_tuple(self, len: usize) -> Result<List<'o>> {
@@ -180,11 +170,7 @@ impl<'o> Serializer for Canonical<'o> {
     ) -> Result<List<'o>> {
         write_variant(variant, self.out);
         self.out.push(b'[');
-        Ok(List {
-            out: self.out,
-            first: true,
-            end: b"]}",
-        })
+        Ok(List { out: self.out, first: true, end: b"]}" })
     }
 
     fn serialize_map(self, _len: Option<usize>) -> Result<Object<'o>> {

@@ -21,11 +21,7 @@ pub struct Quorum {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Definition {
     Witness(Box<Witness>),
-    Group {
-        name: KeyName,
-        threshold: Threshold,
-        members: Vec<usize>,
-    },
+    Group { name: KeyName, threshold: Threshold, members: Vec<usize> },
 }
 
 /// A witness that a policy names.
@@ -64,18 +60,12 @@ impl Quorum {
 
     /// Checks every cosignature of a known witness, and whether those that verify suffice.
     pub fn evaluate(&self, note: &SignedNote) -> Witnessed<'_> {
-        let mut witnessed = Witnessed {
-            is_met: false,
-            cosigned: Vec::new(),
-            refused: Vec::new(),
-        };
+        let mut witnessed = Witnessed { is_met: false, cosigned: Vec::new(), refused: Vec::new() };
         let mut holds: Vec<bool> = Vec::new();
         for definition in &self.definitions {
             holds.push(match definition {
                 Definition::Witness(witness) => witnessed.add(witness, note),
-                Definition::Group {
-                    threshold, members, ..
-                } => {
+                Definition::Group { threshold, members, .. } => {
                     let count = members.iter().filter(|member| holds[**member]).count();
                     count >= threshold.least(members.len())
                 }
@@ -167,14 +157,7 @@ pub(super) mod tests {
 
     fn note(seeds: &[u8]) -> SignedNote {
         let origin = "log.example".parse().unwrap();
-        let mut note = sign_checkpoint(
-            &Checkpoint {
-                origin,
-                size: 0,
-                root: EMPTY_ROOT,
-            },
-            &key(0),
-        );
+        let mut note = sign_checkpoint(&Checkpoint { origin, size: 0, root: EMPTY_ROOT }, &key(0));
         for seed in seeds {
             let time_secs = 1000 + u64::from(*seed);
             let line = sign_cosignature(&note, name(*seed), &key(*seed), time_secs);
@@ -199,11 +182,8 @@ pub(super) mod tests {
             let known = |seed: &&u8| quorum.witnesses().any(|known| known.key == witness(**seed));
             let mut times: Vec<u64> = witnessed.cosigned.iter().map(|(_, time)| *time).collect();
             times.sort_unstable();
-            let known: Vec<u64> = seeds
-                .iter()
-                .filter(known)
-                .map(|seed| 1000 + u64::from(*seed))
-                .collect();
+            let known: Vec<u64> =
+                seeds.iter().filter(known).map(|seed| 1000 + u64::from(*seed)).collect();
             assert_eq!(times, known);
         };
         for (seeds, expected) in [
@@ -233,12 +213,8 @@ pub(super) mod tests {
         line.key = witness(1).tag().clone();
         note.add_signature(line).unwrap();
         let witnessed = quorum.evaluate(&note);
-        let bad = NoteError::BadSignature {
-            key: witness(1).tag().clone(),
-        };
-        let [(refused, error)] = witnessed.refused.as_slice() else {
-            panic!("one is refused")
-        };
+        let bad = NoteError::BadSignature { key: witness(1).tag().clone() };
+        let [(refused, error)] = witnessed.refused.as_slice() else { panic!("one is refused") };
         assert_eq!((refused.name.as_str(), error), ("a", &bad.into()));
         assert_eq!((witnessed.is_met, witnessed.cosigned.len()), (true, 1));
     }

@@ -45,9 +45,7 @@ pub fn is_own_spelling(bytes: &[u8]) -> bool {
 /// what is accepted here is what [`format_envelope`] writes.
 pub fn parse_own_envelope(bytes: &[u8]) -> Result<Envelope, EnvelopeError> {
     if bytes.len() > ENVELOPE_BYTES_MAX {
-        return Err(EnvelopeError::TooLarge {
-            size_bytes: bytes.len(),
-        });
+        return Err(EnvelopeError::TooLarge { size_bytes: bytes.len() });
     }
     let mut rest = Rest { bytes, at: 0 };
     let envelope = rest.envelope();
@@ -92,10 +90,7 @@ impl Rest<'_> {
         self.skip(SIG)?;
         let sig = self.base64()?;
         self.skip(SIG_END)?;
-        Some(EnvelopeSignature {
-            keyid: Some(keyid),
-            sig,
-        })
+        Some(EnvelopeSignature { keyid: Some(keyid), sig })
     }
 
     /// Reads up to the next quote, which stays unread.
@@ -108,8 +103,6 @@ impl Rest<'_> {
     }
 
     fn skip(&mut self, text: &str) -> Option<()> {
-        self.bytes[self.at..]
-            .starts_with(text.as_bytes())
-            .then(|| self.at += text.len())
+        self.bytes[self.at..].starts_with(text.as_bytes()).then(|| self.at += text.len())
     }
 }

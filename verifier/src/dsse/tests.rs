@@ -27,11 +27,7 @@ fn the_vector_of_the_specification() {
     let encoded = pae(text("payloadType"), text("payload").as_bytes());
     assert_eq!(encoded, text("pae").as_bytes());
     assert_eq!(pae("", b""), b"DSSEv1 0  0 ");
-    assert_eq!(
-        pae("é", "é".as_bytes()),
-        "DSSEv1 2 é 2 é".as_bytes(),
-        "lengths are in bytes"
-    );
+    assert_eq!(pae("é", "é".as_bytes()), "DSSEv1 2 é 2 é".as_bytes(), "lengths are in bytes");
     let refused = parse_envelope(vector["envelope"].to_string().as_bytes());
     assert!(matches!(refused, Err(EnvelopeError::PayloadType { .. })));
 }
@@ -56,10 +52,7 @@ fn envelopes_of_other_projects() {
         ("cdx-att.json", "1 signature"),
         // Refused upstream for its signature, not for its form.
         ("invalid_payload.attestation.json", "1 signature"),
-        (
-            "attestation-invalid-payload.json",
-            "payload is not base64 of one alphabet",
-        ),
+        ("attestation-invalid-payload.json", "payload is not base64 of one alphabet"),
         ("attestation-bundle.json", BUNDLE),
         ("slsa_provenance.sigstore.json", BUNDLE),
     ] {
@@ -92,10 +85,7 @@ fn a_foreign_ed25519_envelope_verifies() {
     assert!(!verdict("dsse/invalid_payload.attestation.json"));
     for ecdsa in ["cosign.pub", "intoto_dsse.pem"] {
         let pem = corpus::read(&format!("dsse/{ecdsa}")).unwrap();
-        assert!(
-            PublicKey::from_spki_pem(str::from_utf8(&pem).unwrap()).is_err(),
-            "not yet"
-        );
+        assert!(PublicKey::from_spki_pem(str::from_utf8(&pem).unwrap()).is_err(), "not yet");
     }
 }
 
@@ -133,58 +123,35 @@ fn base64_is_of_one_alphabet() {
 #[test]
 fn members_are_what_dsse_says() {
     let ok = r#"[{"keyid":"x","sig":"AA==","cert":"…","timestamps":[1]}]"#;
-    check(
-        &envelope(PAYLOAD_TYPE, "YQ", ok).replace("YQ", "YQ\",\"more\":\"1"),
-        "\"a\"",
-    );
-    check(
-        &envelope(PAYLOAD_TYPE, "YQ", r#"[{"keyid":null,"sig":"AA=="}]"#),
-        "\"a\"",
-    );
+    check(&envelope(PAYLOAD_TYPE, "YQ", ok).replace("YQ", "YQ\",\"more\":\"1"), "\"a\"");
+    check(&envelope(PAYLOAD_TYPE, "YQ", r#"[{"keyid":null,"sig":"AA=="}]"#), "\"a\"");
     let wrong = |signatures: &str, expected: &str| {
         check(&envelope(PAYLOAD_TYPE, "YQ", signatures), expected);
     };
     wrong("[]", "0 signatures, needs 1 to 32");
-    wrong(
-        &format!("[{}0]", "0,".repeat(32)),
-        "33 signatures, needs 1 to 32",
-    );
+    wrong(&format!("[{}0]", "0,".repeat(32)), "33 signatures, needs 1 to 32");
     wrong("{}", "signatures is missing or not an array");
     wrong("[0]", "sig is missing or not a string");
     wrong(r#"[{"keyid":"x"}]"#, "sig is missing or not a string");
-    wrong(
-        r#"[{"sig":""},{"keyid":1,"sig":""}]"#,
-        "keyid is missing or not a string",
-    );
+    wrong(r#"[{"sig":""},{"keyid":1,"sig":""}]"#, "keyid is missing or not a string");
     wrong(r#"[{"sig":"","sig":""}]"#, "envelope is not strict JSON");
     check("[]", "payloadType is missing or not a string");
     check("{", "envelope is not strict JSON");
     let other = envelope("application/vnd.in-toto+json ", "YQ", ok);
-    check(
-        &other,
-        &format!("payload type is \"{PAYLOAD_TYPE} \", needs {PAYLOAD_TYPE:?}"),
-    );
-    check(
-        r#"{"mediaType":""}"#,
-        "a Sigstore bundle (it has mediaType), not a DSSE envelope",
-    );
+    check(&other, &format!("payload type is \"{PAYLOAD_TYPE} \", needs {PAYLOAD_TYPE:?}"));
+    check(r#"{"mediaType":""}"#, "a Sigstore bundle (it has mediaType), not a DSSE envelope");
     let large = vec![b' '; ENVELOPE_BYTES_MAX + 1];
-    let refused = EnvelopeError::TooLarge {
-        size_bytes: large.len(),
-    };
+    let refused = EnvelopeError::TooLarge { size_bytes: large.len() };
     assert_eq!(parse_envelope(&large), Err(refused.clone()));
     assert_eq!(parse_own_envelope(&large), Err(refused));
 }
 
 fn own(payload: &[u8], signers: usize) -> Vec<u8> {
     let message = pae(PAYLOAD_TYPE, payload);
-    let keys: Vec<_> = (0..signers)
-        .map(|nth| SigningKey::from_seed(&[nth as u8; 32]).unwrap())
-        .collect();
-    let signatures: Vec<_> = keys
-        .iter()
-        .map(|key| (key.public().key_id(), key.sign(&message)))
-        .collect();
+    let keys: Vec<_> =
+        (0..signers).map(|nth| SigningKey::from_seed(&[nth as u8; 32]).unwrap()).collect();
+    let signatures: Vec<_> =
+        keys.iter().map(|key| (key.public().key_id(), key.sign(&message))).collect();
     format_envelope(payload, &signatures)
 }
 
@@ -208,20 +175,12 @@ fn our_own_spelling_is_read_like_any_other() {
 
 /// What the general reader says, but for the spelling, which it does not look at.
 fn read_generally(bytes: &[u8]) -> Envelope {
-    Envelope {
-        spelling: Spelling::Own,
-        ..parse_any_envelope(bytes).unwrap()
-    }
+    Envelope { spelling: Spelling::Own, ..parse_any_envelope(bytes).unwrap() }
 }
 
 fn written_again(envelope: &Envelope) -> Vec<u8> {
     let signature = |signature: &EnvelopeSignature| {
-        let keyid = signature
-            .keyid
-            .as_deref()
-            .unwrap()
-            .parse::<KeyId>()
-            .unwrap();
+        let keyid = signature.keyid.as_deref().unwrap().parse::<KeyId>().unwrap();
         (keyid, signature.sig.clone())
     };
     let signatures: Vec<_> = envelope.signatures.iter().map(signature).collect();
@@ -255,10 +214,7 @@ fn no_altered_envelope_has_a_second_spelling() {
             accepted += 1;
         }
     }
-    assert!(
-        accepted > 1000,
-        "altered digits stay well formed: {accepted}"
-    );
+    assert!(accepted > 1000, "altered digits stay well formed: {accepted}");
 }
 
 #[test]

@@ -9,20 +9,13 @@ use super::{DEPTH_MAX, JsonError, Member, Value};
 /// Takes time linear in the input (n log n in the members of one object). The caller limits the
 /// size: a value takes up to 32 bytes of memory for each byte of a hostile document.
 pub fn parse(bytes: &[u8]) -> Result<Value<'_>, JsonError> {
-    let text = str::from_utf8(bytes).map_err(|error| JsonError::NotUtf8 {
-        at: error.valid_up_to(),
-    })?;
+    let text =
+        str::from_utf8(bytes).map_err(|error| JsonError::NotUtf8 { at: error.valid_up_to() })?;
     if text.starts_with('\u{feff}') {
         return Err(JsonError::ByteOrderMark);
     }
-    let mut parser = Parser {
-        text,
-        bytes,
-        at: 0,
-        depth: 0,
-        values: Vec::new(),
-        members: Vec::new(),
-    };
+    let mut parser =
+        Parser { text, bytes, at: 0, depth: 0, values: Vec::new(), members: Vec::new() };
     let value = parser.value()?;
     match parser.skip_space() {
         None => Ok(value),
@@ -221,11 +214,7 @@ impl<'a> Parser<'a> {
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             self.at += 1;
         }
-        if self.at == start {
-            Err(self.expected("a digit"))
-        } else {
-            Ok(())
-        }
+        if self.at == start { Err(self.expected("a digit")) } else { Ok(()) }
     }
 
     fn word(&mut self, word: &'static str, value: Value<'a>) -> Result<Value<'a>, JsonError> {
@@ -255,31 +244,19 @@ impl<'a> Parser<'a> {
     }
 
     fn expected(&self, expected: &'static str) -> JsonError {
-        JsonError::Expected {
-            expected,
-            at: self.at,
-        }
+        JsonError::Expected { expected, at: self.at }
     }
 }
 
 /// Finds a name that occurs twice; names are already unescaped.
 fn repeated_name<'m>(members: &'m [Member<'_>]) -> Option<&'m str> {
     if members.len() <= FEW_MEMBERS {
-        let repeats = |nth: usize| {
-            members[..nth]
-                .iter()
-                .any(|(name, _)| *name == members[nth].0)
-        };
-        return (1..members.len())
-            .find(|nth| repeats(*nth))
-            .map(|nth| &*members[nth].0);
+        let repeats = |nth: usize| members[..nth].iter().any(|(name, _)| *name == members[nth].0);
+        return (1..members.len()).find(|nth| repeats(*nth)).map(|nth| &*members[nth].0);
     }
     let mut names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
     names.sort_unstable();
-    names
-        .windows(2)
-        .find(|pair| pair[0] == pair[1])
-        .map(|pair| pair[0])
+    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }
 
 /// Up to here, comparing every pair is faster than sorting.

@@ -40,26 +40,14 @@ const NAME_CHARS_MAX: usize = 80;
 impl ReadError {
     /// Adds the name of the member that the error came from.
     fn in_member(mut self, name: &str) -> ReadError {
-        let name: String = name
-            .chars()
-            .take(NAME_CHARS_MAX)
-            .flat_map(char::escape_debug)
-            .collect();
-        let dot = if self.path.is_empty() || self.path.starts_with('[') {
-            ""
-        } else {
-            "."
-        };
+        let name: String = name.chars().take(NAME_CHARS_MAX).flat_map(char::escape_debug).collect();
+        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         self.path = format!("{name}{dot}{}", self.path);
         self
     }
 
     fn in_element(mut self, nth: usize) -> ReadError {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') {
-            ""
-        } else {
-            "."
-        };
+        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         self.path = format!("[{nth}]{dot}{}", self.path);
         self
     }
@@ -67,15 +55,8 @@ impl ReadError {
 
 impl de::Error for ReadError {
     fn custom<T: fmt::Display>(message: T) -> ReadError {
-        let message = message
-            .to_string()
-            .chars()
-            .take(MESSAGE_CHARS_MAX)
-            .collect();
-        ReadError {
-            path: String::new(),
-            message,
-        }
+        let message = message.to_string().chars().take(MESSAGE_CHARS_MAX).collect();
+        ReadError { path: String::new(), message }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> ReadError {
@@ -150,19 +131,10 @@ impl<'de> Deserializer<'de> for &'de Value<'_> {
         visitor: V,
     ) -> Result<V::Value, ReadError> {
         match self {
-            Value::String(name) => visitor.visit_enum(Variant {
-                name,
-                content: None,
-            }),
+            Value::String(name) => visitor.visit_enum(Variant { name, content: None }),
             Value::Object(members) => match &members[..] {
-                [(name, content)] => visitor.visit_enum(Variant {
-                    name,
-                    content: Some(content),
-                }),
-                _ => Err(de::Error::invalid_length(
-                    members.len(),
-                    &"an object with one member",
-                )),
+                [(name, content)] => visitor.visit_enum(Variant { name, content: Some(content) }),
+                _ => Err(de::Error::invalid_length(members.len(), &"an object with one member")),
             },
             _ => Err(unexpected(self, &visitor)),
         }
@@ -205,16 +177,10 @@ fn visit_number<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Result<V::V
         Err(_) => {}
     }
     let expected = format!("{}", &visitor as &dyn Expected);
-    visitor
-        .visit_newtype_struct(NumberText { text, wraps: 1 })
-        .map_err(|error| {
-            let found = Unexpected::Other(text);
-            if error.path.is_empty() {
-                de::Error::invalid_type(found, &&*expected)
-            } else {
-                error
-            }
-        })
+    visitor.visit_newtype_struct(NumberText { text, wraps: 1 }).map_err(|error| {
+        let found = Unexpected::Other(text);
+        if error.path.is_empty() { de::Error::invalid_type(found, &&*expected) } else { error }
+    })
 }
 
 struct NumberText<'de> {

@@ -44,17 +44,11 @@ fn a_good_log_has_no_findings() {
     let counts = &report.counts;
     assert_eq!((counts.decisions, counts.heads, counts.findings), (2, 1, 0));
     // One signature each, and two roots at entry 0.
-    assert_eq!(
-        (counts.events, counts.signatures),
-        (world.size(), world.size() + 1)
-    );
+    assert_eq!((counts.events, counts.signatures), (world.size(), world.size() + 1));
     assert_eq!(counts.kinds.values().sum::<u64>(), counts.events);
     assert_eq!(counts.kinds[&EventKind::Approval], 2);
     let mut state = report.state;
-    assert_eq!(
-        state.heads_root(),
-        world.sequence.state.clone().heads_root()
-    );
+    assert_eq!(state.heads_root(), world.sequence.state.clone().heads_root());
     let prod = state.environment(&environment("prod")).unwrap().unwrap();
     assert_eq!(prod.granted.as_ref().unwrap().artifact, artifact("first"));
     assert_eq!(prod.deployed.as_ref().unwrap().artifact, artifact("first"));
@@ -65,12 +59,8 @@ fn a_good_log_has_no_findings() {
 #[test]
 fn batches_of_any_size_give_the_same_report() {
     let mut world = story();
-    world
-        .amend(|it| it.identities[0].keys.push(key_text("ci-2")))
-        .unwrap();
-    world
-        .record("ci-2", &artifact("x"), "https://example.com/v1", &())
-        .unwrap();
+    world.amend(|it| it.identities[0].keys.push(key_text("ci-2"))).unwrap();
+    world.record("ci-2", &artifact("x"), "https://example.com/v1", &()).unwrap();
     let whole = found(&world.verify());
     for batch in [1, 2, 3, 7, 1000] {
         let mut source = world.source();
@@ -94,9 +84,7 @@ fn a_notice_taints_what_decisions_relied_on() {
     let notice = |name: &str, from| {
         let mut world = story();
         let key = key_id(name);
-        world
-            .amend(|it| it.compromises.push(Compromise { key, from }))
-            .unwrap();
+        world.amend(|it| it.compromises.push(Compromise { key, from })).unwrap();
         let report = world.verify();
         let codes: BTreeSet<Code> = report.findings.iter().map(|it| it.code).collect();
         let decisions: BTreeSet<_> = report.findings.iter().filter_map(|it| it.index).collect();
@@ -115,31 +103,18 @@ fn a_notice_taints_what_decisions_relied_on() {
 #[test]
 fn revoked_and_rotated_keys_speak_for_their_time_only() {
     let mut world = story();
-    world
-        .amend(|it| it.identities[0].keys = vec![key_text("ci-2")])
-        .unwrap();
+    world.amend(|it| it.identities[0].keys = vec![key_text("ci-2")]).unwrap();
     let it = artifact("second");
     assert!(world.build(&it, &commit("second")).is_err());
     let body = crate::fixture::body::build("x", &[]);
-    world
-        .record("ci-2", &it, schemas::predicate::build::TYPE, &body)
-        .unwrap();
-    world
-        .amend(|it| it.grants.retain(|grant| grant.identity.as_str() != "ci"))
-        .unwrap();
-    assert!(
-        world
-            .record("ci-2", &it, schemas::predicate::build::TYPE, &body)
-            .is_err()
-    );
+    world.record("ci-2", &it, schemas::predicate::build::TYPE, &body).unwrap();
+    world.amend(|it| it.grants.retain(|grant| grant.identity.as_str() != "ci")).unwrap();
+    assert!(world.record("ci-2", &it, schemas::predicate::build::TYPE, &body).is_err());
     world.heads().unwrap();
     assert_eq!(world.verify().findings, []);
     let known = world.sequence.state.artifact(&it).unwrap().unwrap();
     let signer = &known.projects[&project()].build.as_ref().unwrap().signers[0];
-    assert_eq!(
-        (signer.identity.as_str(), signer.key),
-        ("ci", key_id("ci-2"))
-    );
+    assert_eq!((signer.identity.as_str(), signer.key), ("ci", key_id("ci-2")));
 }
 
 #[test]
@@ -147,9 +122,7 @@ fn roots_rotate_with_old_and_new() {
     let mut world = story();
     let mut next = world.document.clone();
     next.roots.keys = ["root-4", "root-5"].map(key_text).to_vec();
-    world
-        .trust(next.clone(), &["root-1", "root-2", "root-4", "root-5"])
-        .unwrap();
+    world.trust(next.clone(), &["root-1", "root-2", "root-4", "root-5"]).unwrap();
     next.identities[0].keys = vec![key_text("ci-2")];
     world.trust(next, &["root-4", "root-5"]).unwrap();
     assert_eq!(world.verify().findings, []);
@@ -169,9 +142,7 @@ fn what_was_seen_is_a_prefix() {
         let mut body = told.request_body("prod");
         body.seen = Seen { size, root };
         let it = artifact("first");
-        let entry = told
-            .record("mia", &it, promotion_request::TYPE, &body)
-            .unwrap();
+        let entry = told.record("mia", &it, promotion_request::TYPE, &body).unwrap();
         let expected = (Code::NotExtending, Class::Integrity, Some(entry));
         let expected = if good { vec![] } else { vec![expected] };
         assert_eq!(found(&told.verify()), expected, "{size}");

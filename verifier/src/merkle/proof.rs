@@ -17,11 +17,7 @@ pub enum ProofError {
     #[error("the proof has {found} hashes, its place in the tree needs {expected}")]
     Length { expected: usize, found: usize },
     #[error("the proof leads to root {computed}, the tree of size {size} has {expected}")]
-    Root {
-        size: TreeSize,
-        computed: Hash,
-        expected: Hash,
-    },
+    Root { size: TreeSize, computed: Hash, expected: Hash },
 }
 
 /// Checks that a leaf stands at an index of the tree with that size and root.
@@ -37,14 +33,9 @@ pub fn verify_inclusion(
     if index >= size {
         return Err(ProofError::IndexOutside { index, size });
     }
-    let path = Path {
-        node: index,
-        last: size - 1,
-    };
+    let path = Path { node: index, last: size - 1 };
     check_length(proof, path.clone().count())?;
-    let computed = path
-        .zip(proof)
-        .fold(*leaf, |hash, (side, sibling)| side.join(sibling, &hash));
+    let computed = path.zip(proof).fold(*leaf, |hash, (side, sibling)| side.join(sibling, &hash));
     check_root(size, computed, root)
 }
 
@@ -67,10 +58,7 @@ pub fn verify_consistency(
     // The walk starts at the old tree's last perfect subtree. Where that is the whole old tree,
     // its root is known and not sent.
     let level = size1.trailing_zeros();
-    let path = Path {
-        node: (size1 - 1) >> level,
-        last: (size2 - 1) >> level,
-    };
+    let path = Path { node: (size1 - 1) >> level, last: (size2 - 1) >> level };
     let sent = usize::from(!size1.is_power_of_two());
     check_length(proof, path.clone().count() + sent)?;
     let (start, siblings) = proof.split_at(sent);
@@ -97,33 +85,17 @@ fn verify_trivial_consistency(
     if size1 == 0 {
         check_root(size1, EMPTY_ROOT, root1)?;
     }
-    if size1 == size2 {
-        check_root(size2, *root1, root2)
-    } else {
-        Ok(())
-    }
+    if size1 == size2 { check_root(size2, *root1, root2) } else { Ok(()) }
 }
 
 fn check_length(proof: &[Hash], expected: usize) -> Result<(), ProofError> {
     let found = proof.len();
-    if found == expected {
-        Ok(())
-    } else {
-        Err(ProofError::Length { expected, found })
-    }
+    if found == expected { Ok(()) } else { Err(ProofError::Length { expected, found }) }
 }
 
 fn check_root(size: TreeSize, computed: Hash, root: &Hash) -> Result<(), ProofError> {
     let expected = *root;
-    if computed == expected {
-        Ok(())
-    } else {
-        Err(ProofError::Root {
-            size,
-            computed,
-            expected,
-        })
-    }
+    if computed == expected { Ok(()) } else { Err(ProofError::Root { size, computed, expected }) }
 }
 
 /// Where a sibling stands, seen from the path.
@@ -159,17 +131,10 @@ impl Iterator for Path {
         if self.last == 0 {
             return None;
         }
-        let side = if self.node % 2 == 1 || self.node == self.last {
-            Side::Left
-        } else {
-            Side::Right
-        };
+        let side =
+            if self.node % 2 == 1 || self.node == self.last { Side::Left } else { Side::Right };
         // A last node without a right sibling rises unhashed until it is a right child.
-        let unpaired = if side == Side::Left {
-            self.node.trailing_zeros()
-        } else {
-            0
-        };
+        let unpaired = if side == Side::Left { self.node.trailing_zeros() } else { 0 };
         self.node = self.node >> unpaired >> 1;
         self.last = self.last >> unpaired >> 1;
         Some(side)
@@ -278,21 +243,14 @@ mod tests {
     /// `SUBPROOF(m, D[n], b)` of RFC 6962, section 2.1.2.
     fn reference_subproof(m: usize, leaves: &[Hash], known: bool) -> Vec<Hash> {
         if m == leaves.len() {
-            return if known {
-                vec![]
-            } else {
-                vec![reference_root(leaves)]
-            };
+            return if known { vec![] } else { vec![reference_root(leaves)] };
         }
         let k = reference_split(leaves.len());
         let (left, right) = leaves.split_at(k);
         let (mut proof, sibling) = if m <= k {
             (reference_subproof(m, left, known), reference_root(right))
         } else {
-            (
-                reference_subproof(m - k, right, false),
-                reference_root(left),
-            )
+            (reference_subproof(m - k, right, false), reference_root(left))
         };
         proof.push(sibling);
         proof
@@ -307,11 +265,7 @@ mod tests {
             for index in 0..size {
                 let (at, of) = (index as u64, size as u64);
                 let proof = prove_inclusion(&mut tree, at, of).unwrap();
-                assert_eq!(
-                    proof,
-                    reference_path(index, &all[..size]),
-                    "{index} in {size}"
-                );
+                assert_eq!(proof, reference_path(index, &all[..size]), "{index} in {size}");
                 assert_eq!(verify_inclusion(at, of, &all[index], &proof, &root), Ok(()));
             }
         }
@@ -367,10 +321,7 @@ mod tests {
                 for bad in damaged(&proof) {
                     assert!(verify_inclusion(index, of, leaf, &bad, &root).is_err());
                 }
-                for other in (0..of + 2)
-                    .chain([of * 2, u64::MAX])
-                    .filter(|other| *other != index)
-                {
+                for other in (0..of + 2).chain([of * 2, u64::MAX]).filter(|other| *other != index) {
                     assert!(verify_inclusion(other, of, leaf, &proof, &root).is_err());
                 }
                 assert!(verify_inclusion(index, of, &EMPTY_ROOT, &proof, &root).is_err());
@@ -405,26 +356,13 @@ mod tests {
         let root = root_of(&all);
         let proof = prove_inclusion(&mut &all[..], 32, 33).unwrap();
         for size in [0, 32, 34, 65, u64::MAX] {
-            assert!(
-                verify_inclusion(32, size, &all[32], &proof, &root).is_err(),
-                "{size}"
-            );
+            assert!(verify_inclusion(32, size, &all[32], &proof, &root).is_err(), "{size}");
         }
     }
 
     #[test]
     fn no_number_panics() {
-        let edges = [
-            0,
-            1,
-            2,
-            3,
-            1 << 32,
-            (1 << 63) - 1,
-            1 << 63,
-            u64::MAX - 1,
-            u64::MAX,
-        ];
+        let edges = [0, 1, 2, 3, 1 << 32, (1 << 63) - 1, 1 << 63, u64::MAX - 1, u64::MAX];
         let hash = Hash([9; 32]);
         for (a, b) in edges.iter().flat_map(|a| edges.map(|b| (*a, b))) {
             for length in 0..=65 {
@@ -442,15 +380,8 @@ mod tests {
                 assert_eq!(prove_inclusion(&mut none, a, b), Err(refused));
             }
         }
-        let unread: ProveError<NoSubtree> = NoSubtree {
-            level: 63,
-            index: 0,
-        }
-        .into();
-        assert_eq!(
-            prove_inclusion(&mut &[][..], u64::MAX - 1, u64::MAX),
-            Err(unread)
-        );
+        let unread: ProveError<NoSubtree> = NoSubtree { level: 63, index: 0 }.into();
+        assert_eq!(prove_inclusion(&mut &[][..], u64::MAX - 1, u64::MAX), Err(unread));
     }
 
     #[derive(Default)]
@@ -458,10 +389,7 @@ mod tests {
 
     impl oracle::HashReader for Stored {
         fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<oracle::Hash>, tlog_tiles::Error> {
-            Ok(indexes
-                .iter()
-                .map(|index| self.0[*index as usize])
-                .collect())
+            Ok(indexes.iter().map(|index| self.0[*index as usize]).collect())
         }
     }
 
@@ -481,25 +409,16 @@ mod tests {
             assert_eq!(root_of(&all[..size as usize]).0, root.0);
             for index in 0..size {
                 let theirs = oracle::prove_record(size, index, &stored).unwrap();
-                assert_eq!(
-                    prove_inclusion(&mut tree, index, size).unwrap(),
-                    ours(theirs)
-                );
+                assert_eq!(prove_inclusion(&mut tree, index, size).unwrap(), ours(theirs));
                 let theirs = oracle::prove_tree(size, index + 1, &stored).unwrap();
-                assert_eq!(
-                    prove_consistency(&mut tree, index + 1, size).unwrap(),
-                    ours(theirs)
-                );
+                assert_eq!(prove_consistency(&mut tree, index + 1, size).unwrap(), ours(theirs));
             }
         }
     }
 
     /// A hash of a vector; one of another length cannot even be written as ours.
     fn hash(value: &Value) -> Option<Hash> {
-        base64(value.as_str().unwrap_or_default())
-            .try_into()
-            .ok()
-            .map(Hash)
+        base64(value.as_str().unwrap_or_default()).try_into().ok().map(Hash)
     }
 
     fn hashes(value: &Value) -> Option<Vec<Hash>> {
@@ -516,12 +435,7 @@ mod tests {
             let (index, size) = (case["leafIdx"].as_u64()?, case["treeSize"].as_u64()?);
             verify_inclusion(index, size, &leaf, &hashes(&case["proof"])?, &root).ok()
         };
-        assert_eq!(
-            cases(&vectors)
-                .filter(|case| verdict(case).is_some())
-                .count(),
-            4
-        );
+        assert_eq!(cases(&vectors).filter(|case| verdict(case).is_some()).count(), 4);
         for case in cases(&vectors) {
             let expected = case["wantErr"] == false;
             assert_eq!(verdict(case).is_some(), expected, "{}", text(case, "id"));
@@ -538,12 +452,7 @@ mod tests {
             let (size1, size2) = (case["size1"].as_u64()?, case["size2"].as_u64()?);
             verify_consistency(size1, &root1, size2, &root2, &hashes(&case["proof"])?).ok()
         };
-        assert_eq!(
-            cases(&vectors)
-                .filter(|case| verdict(case).is_some())
-                .count(),
-            3
-        );
+        assert_eq!(cases(&vectors).filter(|case| verdict(case).is_some()).count(), 3);
         for case in cases(&vectors) {
             let expected = case["wantErr"] == false;
             assert_eq!(verdict(case).is_some(), expected, "{}", text(case, "id"));

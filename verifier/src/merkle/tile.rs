@@ -53,18 +53,9 @@ pub enum TileError<E: std::error::Error + 'static> {
     #[error("cannot read a tile")]
     Read(#[from] E),
     #[error("tile {number} at level {level} has {found} hashes instead of {expected}")]
-    Width {
-        level: u8,
-        number: u64,
-        expected: u16,
-        found: usize,
-    },
+    Width { level: u8, number: u64, expected: u16, found: usize },
     #[error("a tree of size {size} has no perfect subtree {index} at level {level}")]
-    NoSubtree {
-        size: TreeSize,
-        level: u8,
-        index: u64,
-    },
+    NoSubtree { size: TreeSize, level: u8, index: u64 },
 }
 
 fn read_tile<R: TileReader>(
@@ -76,12 +67,7 @@ fn read_tile<R: TileReader>(
     let hashes = reader.tile(level, number, width)?;
     let found = hashes.len();
     if found != usize::from(width) {
-        return Err(TileError::Width {
-            level,
-            number,
-            expected: width,
-            found,
-        });
+        return Err(TileError::Width { level, number, expected: width, found });
     }
     Ok(hashes)
 }
@@ -101,11 +87,7 @@ const TILES_KEPT_MAX: usize = 64;
 impl<R: TileReader> TileHashes<R> {
     /// Reads the tree of that size; its rightmost tiles are asked for at the width they have then.
     pub fn new(reader: R, size: TreeSize) -> TileHashes<R> {
-        TileHashes {
-            reader,
-            size,
-            kept: BTreeMap::new(),
-        }
+        TileHashes { reader, size, kept: BTreeMap::new() }
     }
 
     fn kept_tile(
@@ -129,11 +111,7 @@ impl<R: TileReader> HashReader for TileHashes<R> {
     type Error = TileError<R::Error>;
 
     fn subtree(&mut self, level: u8, index: u64) -> Result<Hash, Self::Error> {
-        let outside = TileError::NoSubtree {
-            size: self.size,
-            level,
-            index,
-        };
+        let outside = TileError::NoSubtree { size: self.size, level, index };
         let subtrees = self.size.checked_shr(level.into()).unwrap_or(0);
         if index >= subtrees {
             return Err(outside);
@@ -163,11 +141,8 @@ pub fn append_tiles<R: TileReader>(
     let mut row = leaves.to_vec();
     while !row.is_empty() {
         let changed = append_row(reader, level, stored, row)?;
-        row = changed
-            .iter()
-            .filter(|tile| is_full(tile))
-            .map(|tile| root_of(&tile.hashes))
-            .collect();
+        row =
+            changed.iter().filter(|tile| is_full(tile)).map(|tile| root_of(&tile.hashes)).collect();
         tiles.extend(changed);
         stored /= TILE_WIDTH;
         level += 1;
@@ -193,13 +168,7 @@ fn append_row<R: TileReader>(
     };
     hashes.extend(row);
     let tiles = hashes.chunks(TILE_WIDTH as usize).zip(first..);
-    Ok(tiles
-        .map(|(chunk, number)| Tile {
-            level,
-            number,
-            hashes: chunk.to_vec(),
-        })
-        .collect())
+    Ok(tiles.map(|(chunk, number)| Tile { level, number, hashes: chunk.to_vec() }).collect())
 }
 
 #[cfg(test)]
@@ -239,8 +208,7 @@ mod tests {
         fn append(&mut self, size: u64, leaves: &[Hash]) -> Vec<Tile> {
             let tiles = append_tiles(&mut &mut *self, size, leaves).unwrap();
             for tile in &tiles {
-                self.tiles
-                    .insert((tile.level, tile.number), tile.hashes.clone());
+                self.tiles.insert((tile.level, tile.number), tile.hashes.clone());
             }
             tiles
         }
@@ -250,17 +218,13 @@ mod tests {
 
     impl oracle::HashReader for Stored {
         fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<oracle::Hash>, tlog_tiles::Error> {
-            Ok(indexes
-                .iter()
-                .map(|index| self.0[*index as usize])
-                .collect())
+            Ok(indexes.iter().map(|index| self.0[*index as usize]).collect())
         }
     }
 
     /// Sizes around every edge of tiles at levels 0, 1 and 2.
-    const SIZES: [u64; 15] = [
-        1, 2, 255, 256, 257, 511, 512, 700, 1024, 4097, 65_535, 65_536, 65_537, 65_800, 66_048,
-    ];
+    const SIZES: [u64; 15] =
+        [1, 2, 255, 256, 257, 511, 512, 700, 1024, 4097, 65_535, 65_536, 65_537, 65_800, 66_048];
 
     #[test]
     fn appended_tiles_are_those_of_another_implementation() {
@@ -278,11 +242,7 @@ mod tests {
             let theirs = tlog_tiles::tile::Tile::new_tiles(8, before, after);
             assert_eq!(ours.len(), theirs.len(), "{before} to {after}");
             for (tile, theirs) in ours.iter().zip(theirs) {
-                let bytes = tile
-                    .hashes
-                    .iter()
-                    .flat_map(|hash| hash.0)
-                    .collect::<Vec<u8>>();
+                let bytes = tile.hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>();
                 assert_eq!(bytes, theirs.read_data(&stored).unwrap(), "{}", tile.path());
                 assert_eq!(tile.path(), theirs.path().replace("tile/8/", "tile/"));
             }
@@ -313,10 +273,7 @@ mod tests {
             }
             for (old, old_root) in &roots[..at] {
                 let proof = prove_consistency(&mut tiles, *old, *size).unwrap();
-                assert_eq!(
-                    verify_consistency(*old, old_root, *size, root, &proof),
-                    Ok(())
-                );
+                assert_eq!(verify_consistency(*old, old_root, *size, root, &proof), Ok(()));
             }
         }
     }
@@ -340,26 +297,15 @@ mod tests {
         store.append(0, &leaves(300));
         for (size, level, index) in [(300, 0, 300), (300, 8, 1), (300, 9, 0), (300, 255, 0)] {
             let missing = Err(TileError::NoSubtree { size, level, index });
-            assert_eq!(
-                TileHashes::new(&mut store, size).subtree(level, index),
-                missing
-            );
+            assert_eq!(TileHashes::new(&mut store, size).subtree(level, index), missing);
         }
         assert_eq!(
             TileHashes::new(&mut store, 600).subtree(0, 512),
             Err(TileError::Read(NoTile)),
             "the store ends before"
         );
-        let short = TileError::Width {
-            level: 0,
-            number: 1,
-            expected: 45,
-            found: 44,
-        };
-        assert_eq!(
-            TileHashes::new(&mut store, 301).subtree(0, 257),
-            Err(short.clone())
-        );
+        let short = TileError::Width { level: 0, number: 1, expected: 45, found: 44 };
+        assert_eq!(TileHashes::new(&mut store, 301).subtree(0, 257), Err(short.clone()));
         assert_eq!(append_tiles(&mut &mut store, 301, &leaves(1)), Err(short));
         assert_eq!(append_tiles(&mut &mut store, 300, &[]), Ok(vec![]));
         assert_eq!(
@@ -370,14 +316,7 @@ mod tests {
 
     #[test]
     fn paths_group_digits_by_three() {
-        let path = |level, number, width| {
-            Tile {
-                level,
-                number,
-                hashes: leaves(width),
-            }
-            .path()
-        };
+        let path = |level, number, width| Tile { level, number, hashes: leaves(width) }.path();
         assert_eq!(path(0, 0, 256), "tile/0/000");
         assert_eq!(path(3, 999, 1), "tile/3/999.p/1");
         assert_eq!(path(0, 1_234_067, 8), "tile/0/x001/x234/067.p/8");
@@ -399,18 +338,13 @@ mod tests {
                 entries = rest;
             }
             let tiles = append_tiles(&mut &mut Store::default(), 0, &hashes).unwrap();
-            let [tile] = tiles.as_slice() else {
-                panic!("one tile")
-            };
+            let [tile] = tiles.as_slice() else { panic!("one tile") };
             let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
             assert_eq!(bytes, file(tile.path()));
             let checkpoint = text(&log["checkpoints"], &size.to_string()).as_bytes();
             let vkey = text(&log, "vkey").parse().unwrap();
             let checkpoint = crate::checkpoint::verify_checkpoint(checkpoint, &vkey).unwrap();
-            assert_eq!(
-                (checkpoint.size(), *checkpoint.root()),
-                (size, root_of(&hashes))
-            );
+            assert_eq!((checkpoint.size(), *checkpoint.root()), (size, root_of(&hashes)));
         }
     }
 }

@@ -20,11 +20,7 @@ pub enum VkeyError {
     #[error("not a verifier key (name+id+base64): {found:?}")]
     Malformed { found: String },
     #[error("verifier key {name} states id {stated:08x}, its key gives {computed:08x}")]
-    Id {
-        name: KeyName,
-        stated: u32,
-        computed: u32,
-    },
+    Id { name: KeyName, stated: u32, computed: u32 },
     #[error("verifier key {name} has the unknown algorithm {algorithm:#04x}")]
     Algorithm { name: KeyName, algorithm: u8 },
     #[error("verifier key {name} holds no strict Ed25519 public key")]
@@ -49,9 +45,7 @@ impl FromStr for KeyName {
         if (1..=255).contains(&text.len()) && text.chars().all(fits) {
             return Ok(KeyName(text.to_owned()));
         }
-        Err(VkeyError::Name {
-            found: excerpt(text),
-        })
+        Err(VkeyError::Name { found: excerpt(text) })
     }
 }
 
@@ -113,11 +107,7 @@ impl Vkey {
 
     fn from_parts(name: KeyName, algorithm: KeyAlgorithm, key: Ed25519Key) -> Vkey {
         let id = key_id(&name, algorithm as u8, key.as_bytes());
-        Vkey {
-            tag: KeyTag { name, id },
-            algorithm,
-            key,
-        }
+        Vkey { tag: KeyTag { name, id }, algorithm, key }
     }
 
     pub fn name(&self) -> &KeyName {
@@ -148,9 +138,7 @@ impl FromStr for Vkey {
     type Err = VkeyError;
 
     fn from_str(text: &str) -> Result<Vkey, VkeyError> {
-        let malformed = || VkeyError::Malformed {
-            found: excerpt(text),
-        };
+        let malformed = || VkeyError::Malformed { found: excerpt(text) };
         let mut parts = text.splitn(3, '+');
         let mut part = || parts.next().ok_or_else(malformed);
         let (name, id, body) = (part()?.parse::<KeyName>()?, part()?, part()?);
@@ -159,11 +147,7 @@ impl FromStr for Vkey {
         let (&algorithm, key) = body.split_first().ok_or_else(malformed)?;
         let computed = key_id(&name, algorithm, key);
         if stated != computed {
-            return Err(VkeyError::Id {
-                name,
-                stated,
-                computed,
-            });
+            return Err(VkeyError::Id { name, stated, computed });
         }
         let algorithm = match algorithm {
             0x01 => KeyAlgorithm::Ed25519,
@@ -214,14 +198,8 @@ mod tests {
     const KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 
     fn unhex(text: &str) -> Vec<u8> {
-        let digits: Vec<u8> = text
-            .chars()
-            .map(|char| char.to_digit(16).unwrap() as u8)
-            .collect();
-        digits
-            .chunks(2)
-            .map(|pair| pair[0] << 4 | pair[1])
-            .collect()
+        let digits: Vec<u8> = text.chars().map(|char| char.to_digit(16).unwrap() as u8).collect();
+        digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
     }
 
     fn spelled(name: &str, algorithm: u8, key: &[u8]) -> String {
@@ -303,9 +281,7 @@ mod tests {
             let read = spelled("log", 1, &unhex(&key)).parse::<Vkey>();
             assert_eq!(
                 read,
-                Err(VkeyError::PublicKey {
-                    name: KeyName("log".to_owned())
-                }),
+                Err(VkeyError::PublicKey { name: KeyName("log".to_owned()) }),
                 "{key}"
             );
         }
@@ -323,16 +299,9 @@ mod tests {
         };
         let verdict = |case| {
             let part = |name| text(case, name);
-            if verifies(part("pub_key"), part("message"), part("signature")) {
-                'V'
-            } else {
-                'X'
-            }
+            if verifies(part("pub_key"), part("message"), part("signature")) { 'V' } else { 'X' }
         };
-        assert_eq!(
-            cases(&file).map(verdict).collect::<String>(),
-            "XXXVXXXXXXXX"
-        );
+        assert_eq!(cases(&file).map(verdict).collect::<String>(), "XXXVXXXXXXXX");
     }
 
     #[test]

@@ -51,10 +51,8 @@ impl Scope {
     fn format(&self, payload: &Files) -> String {
         let octets: usize = payload.values().map(Vec::len).sum();
         let mut text = String::new();
-        let framework = self
-            .framework
-            .as_deref()
-            .map(|name| ("Attestry-Framework", name.to_owned()));
+        let framework =
+            self.framework.as_deref().map(|name| ("Attestry-Framework", name.to_owned()));
         let lines = [
             ("Attestry-Pack", PACK_VERSION.to_owned()),
             ("Attestry-Origin", self.origin.to_string()),
@@ -72,10 +70,8 @@ impl Scope {
 
     /// Reads the one spelling that `format` writes.
     fn parse(text: &str, payload: &Files) -> Option<Scope> {
-        let value = |name: &str| {
-            text.lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-        };
+        let value =
+            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         let environment: schemas::id::Environment = value("Attestry-Environment")?.parse().ok()?;
         let scope = Scope {
             origin: value("Attestry-Origin")?.parse().ok()?,
@@ -129,27 +125,18 @@ pub struct Bag {
 /// Where `bag-info.txt` can be read, the bag is returned with whatever was found.
 pub fn open(files: Files) -> (Option<Bag>, Vec<Finding>) {
     let mut findings = Vec::new();
-    let (payload, tags): (Files, Files) = files
-        .into_iter()
-        .partition(|(path, _)| path.starts_with("data/"));
+    let (payload, tags): (Files, Files) =
+        files.into_iter().partition(|(path, _)| path.starts_with("data/"));
     let text = |name: &str| tags.get(name).and_then(|bytes| str::from_utf8(bytes).ok());
     let mut listed: Files = tags.clone();
     let tag_manifest = listed.remove(TAG_MANIFEST).unwrap_or_default();
     compare(TAG_MANIFEST, &tag_manifest, &listed, &mut findings);
-    compare(
-        MANIFEST,
-        tags.get(MANIFEST).map_or(&[][..], Vec::as_slice),
-        &payload,
-        &mut findings,
-    );
+    compare(MANIFEST, tags.get(MANIFEST).map_or(&[][..], Vec::as_slice), &payload, &mut findings);
     if text(BAGIT) != Some(BAGIT_TEXT) {
         findings.push(malformed(format!("{BAGIT} is not of BagIt 1.0")));
     }
     let expected = [BAGIT, BAG_INFO, MANIFEST, README];
-    if let Some(extra) = listed
-        .keys()
-        .find(|name| !expected.contains(&name.as_str()))
-    {
+    if let Some(extra) = listed.keys().find(|name| !expected.contains(&name.as_str())) {
         findings.push(malformed(format!("{extra} does not belong into a pack")));
     }
     let scope = text(BAG_INFO).and_then(|text| {
@@ -158,34 +145,20 @@ pub fn open(files: Files) -> (Option<Bag>, Vec<Finding>) {
         Scope::parse(text, &payload).or_else(|| lenient_scope(text))
     });
     let Some(scope) = scope else {
-        findings.push(malformed(format!(
-            "{BAG_INFO} does not say what the pack is about"
-        )));
+        findings.push(malformed(format!("{BAG_INFO} does not say what the pack is about")));
         return (None, findings);
     };
     if findings.is_empty() && text(BAG_INFO) != Some(&scope.format(&payload)) {
-        findings.push(malformed(format!(
-            "{BAG_INFO} is not spelt as the format demands"
-        )));
+        findings.push(malformed(format!("{BAG_INFO} is not spelt as the format demands")));
     }
     let readme = text(README).unwrap_or_default().to_owned();
     let id = merkle::sha256(&[&tag_manifest]);
-    (
-        Some(Bag {
-            id,
-            scope,
-            readme,
-            payload,
-        }),
-        findings,
-    )
+    (Some(Bag { id, scope, readme, payload }), findings)
 }
 
 fn lenient_scope(text: &str) -> Option<Scope> {
-    let without_oxum: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.starts_with("Payload-Oxum: "))
-        .collect();
+    let without_oxum: Vec<&str> =
+        text.lines().filter(|line| !line.starts_with("Payload-Oxum: ")).collect();
     let empty = Files::new();
     let text = format!("{}\nPayload-Oxum: 0.0\n", without_oxum.join("\n"));
     Scope::parse(&text, &empty)
@@ -226,10 +199,7 @@ fn parse(manifest: &[u8]) -> Option<BTreeMap<String, Hash>> {
     let mut listed = BTreeMap::new();
     for line in text.lines() {
         let (digest, path) = line.split_once("  ")?;
-        if listed
-            .insert(path.to_owned(), digest.parse().ok()?)
-            .is_some()
-        {
+        if listed.insert(path.to_owned(), digest.parse().ok()?).is_some() {
             return None;
         }
     }

@@ -38,10 +38,8 @@ pub fn files(material: &Material) -> Files {
     files.insert(POPULATION.to_owned(), csv.into_bytes());
     files.insert(REPORT.to_owned(), report::html(material).into_bytes());
     let control = material.state.control();
-    if let Some(bytes) = control
-        .trust
-        .as_ref()
-        .and_then(|it| canonical::canonical_of(&it.document).ok())
+    if let Some(bytes) =
+        control.trust.as_ref().and_then(|it| canonical::canonical_of(&it.document).ok())
     {
         files.insert(TRUST.to_owned(), bytes);
     }
@@ -49,16 +47,8 @@ pub fn files(material: &Material) -> Files {
     if let Some(bytes) = policy.and_then(|it| canonical::canonical_of(&it.document).ok()) {
         files.insert(POLICY.to_owned(), bytes);
     }
-    for (id, key) in material
-        .state
-        .trust()
-        .iter()
-        .flat_map(|trust| trust.public_keys())
-    {
-        files.insert(
-            format!("data/keys/{id}.pem"),
-            key.to_spki_pem().into_bytes(),
-        );
+    for (id, key) in material.state.trust().iter().flat_map(|trust| trust.public_keys()) {
+        files.insert(format!("data/keys/{id}.pem"), key.to_spki_pem().into_bytes());
     }
     files
 }
@@ -75,62 +65,34 @@ pub fn log_findings(findings: &[Finding]) -> Vec<Finding> {
                 | Code::AttachmentMismatch
         )
     };
-    findings
-        .iter()
-        .filter(|finding| !about_bag(finding.code))
-        .cloned()
-        .collect()
+    findings.iter().filter(|finding| !about_bag(finding.code)).cloned().collect()
 }
 
 /// Makes the derived files again and compares them with those of the bag.
 pub fn check(bag: &Bag, pin: &Pin, shown: &Shown, state: &State, report: &mut PackReport) {
     let findings = log_findings(&report.findings);
     let rows = &report.rows;
-    let material = Material {
-        scope: &bag.scope,
-        pin,
-        shown,
-        state,
-        rows,
-        findings: &findings,
-    };
+    let material = Material { scope: &bag.scope, pin, shown, state, rows, findings: &findings };
     let expected = files(&material);
     for (path, bytes) in &expected {
         if bag.payload.get(path) != Some(bytes) {
             let detail = format!("{path} is not what the entries of this pack give");
-            report
-                .findings
-                .push(Finding::new(Code::DerivedMismatch, None, detail));
+            report.findings.push(Finding::new(Code::DerivedMismatch, None, detail));
         }
     }
     if bag.readme != report::readme(&bag.scope, shown) {
         let detail = "README.txt is not what this pack's format gives".to_owned();
-        report
-            .findings
-            .push(Finding::new(Code::DerivedMismatch, None, detail));
+        report.findings.push(Finding::new(Code::DerivedMismatch, None, detail));
     }
     let known = |path: &str| {
         expected.contains_key(path)
-            || [
-                super::CHECKPOINT,
-                super::OPENING,
-                super::HEADS,
-                super::EXTENSIONS,
-            ]
-            .contains(&path)
-            || [
-                "data/entries/",
-                "data/proofs/",
-                "data/envelopes/",
-                "data/attachments/",
-            ]
-            .iter()
-            .any(|folder| path.starts_with(folder))
+            || [super::CHECKPOINT, super::OPENING, super::HEADS, super::EXTENSIONS].contains(&path)
+            || ["data/entries/", "data/proofs/", "data/envelopes/", "data/attachments/"]
+                .iter()
+                .any(|folder| path.starts_with(folder))
     };
     if let Some(path) = bag.payload.keys().find(|path| !known(path)) {
         let detail = format!("{path} does not belong into a pack");
-        report
-            .findings
-            .push(Finding::new(Code::PackMalformed, None, detail));
+        report.findings.push(Finding::new(Code::PackMalformed, None, detail));
     }
 }

@@ -25,18 +25,13 @@ pub fn threads(scope: &Scope, shown: &Shown) -> BTreeSet<ThreadId> {
 
 /// The threads with which gathering begins.
 pub fn first_threads(scope: &Scope) -> BTreeSet<ThreadId> {
-    BTreeSet::from([
-        ThreadId::Control,
-        ThreadId::Environment(scope.environment()),
-    ])
+    BTreeSet::from([ThreadId::Control, ThreadId::Environment(scope.environment())])
 }
 
 /// What an event of the environment in the period brings with it.
 pub fn threads_of(event: &Event) -> Vec<ThreadId> {
-    let mut threads: Vec<ThreadId> = event
-        .digests()
-        .map(|digest: &Digest| ThreadId::Artifact(digest.clone()))
-        .collect();
+    let mut threads: Vec<ThreadId> =
+        event.digests().map(|digest: &Digest| ThreadId::Artifact(digest.clone())).collect();
     if let Body::Decision(body) = &event.body {
         let reads = body.extension.reads.iter();
         threads.extend(reads.filter_map(|read| ThreadId::parse(&read.kind, &read.id)));
@@ -63,10 +58,7 @@ pub fn attachments_of(event: &Event) -> Vec<Digest> {
         Body::Policy(body, _) => return body.source.iter().cloned().collect(),
         _ => None,
     };
-    report
-        .map(|report| report.digest.clone())
-        .into_iter()
-        .collect()
+    report.map(|report| report.digest.clone()).into_iter().collect()
 }
 
 /// The entries that must be shown for some parts of a statement: all of its parts.

@@ -59,13 +59,7 @@ pub fn prove(
         let leaf = merkle::leaf_hash(it.line.as_bytes());
         verify_inclusion(it.number, heads.threads, &leaf, &path, &heads.root)
             .map_err(|_| broken("is none of those that the heads event commits to"))?;
-        proven.insert(
-            thread,
-            ProvenHead {
-                number: it.number,
-                ..head
-            },
-        );
+        proven.insert(thread, ProvenHead { number: it.number, ..head });
     }
     Ok(proven)
 }
@@ -79,10 +73,7 @@ pub fn is_absent(
     if proven.contains_key(thread) {
         return false;
     }
-    let before = proven
-        .range(..thread)
-        .next_back()
-        .map(|(_, head)| head.number);
+    let before = proven.range(..thread).next_back().map(|(_, head)| head.number);
     let after = proven.range(thread..).next().map(|(_, head)| head.number);
     match (before, after) {
         (Some(before), Some(after)) => before + 1 == after,
@@ -109,14 +100,7 @@ fn parse_line(line: &str) -> Option<(ThreadId, ProvenHead)> {
         text => Some(text.parse().ok()?),
     };
     let same = heads_line(&thread, &head, slice) == line.as_bytes();
-    same.then_some((
-        thread,
-        ProvenHead {
-            number: 0,
-            head,
-            slice,
-        },
-    ))
+    same.then_some((thread, ProvenHead { number: 0, head, slice }))
 }
 
 pub fn encode(proof: &[Hash]) -> Vec<String> {
@@ -124,8 +108,5 @@ pub fn encode(proof: &[Hash]) -> Vec<String> {
 }
 
 pub fn decode(proof: &[String]) -> Option<Vec<Hash>> {
-    proof
-        .iter()
-        .map(|text| Some(Hash(STANDARD.decode(text).ok()?.try_into().ok()?)))
-        .collect()
+    proof.iter().map(|text| Some(Hash(STANDARD.decode(text).ok()?.try_into().ok()?))).collect()
 }

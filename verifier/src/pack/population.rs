@@ -45,10 +45,7 @@ pub fn rows(scope: &Scope, replay: &Replay, findings: &[Finding]) -> Vec<Row> {
             continue;
         };
         let here = body.project == scope.project && body.environment == scope.environment;
-        let Some(artifact) = event
-            .digests()
-            .next()
-            .filter(|_| here && scope.holds(it.entry.time))
+        let Some(artifact) = event.digests().next().filter(|_| here && scope.holds(it.entry.time))
         else {
             continue;
         };
@@ -115,18 +112,14 @@ fn add_decision(row: &mut Row, replay: &Replay, decision: EntryIndex) {
     let said = &body.extension;
     row.decision = Some(decision);
     row.request = Some(said.request.index);
-    row.indexes
-        .extend([decision, said.request.index, said.policy.index]);
-    row.indexes
-        .extend(said.gates.iter().flat_map(|gate| &gate.entries));
+    row.indexes.extend([decision, said.request.index, said.policy.index]);
+    row.indexes.extend(said.gates.iter().flat_map(|gate| &gate.entries));
     let relied = replay.relied.get(&decision);
     let approvals = said.gates.iter().filter(|gate| gate.gate == "approvals");
     for entry in approvals.flat_map(|gate| &gate.entries) {
         let counted = relied.is_some_and(|relied| relied.contains(entry));
         let it = entries.get(entry).filter(|_| counted);
-        let name = it
-            .and_then(|it| it.signers.first())
-            .map(ToString::to_string);
+        let name = it.and_then(|it| it.signers.first()).map(ToString::to_string);
         if let Some(name) = name.filter(|name| !row.approvers.contains(name)) {
             row.approvers.push(name);
             row.approvals.push(*entry);

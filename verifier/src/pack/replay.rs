@@ -110,11 +110,7 @@ impl Fold<'_> {
         };
         let (entry, leaf) = (it.entry.clone(), it.leaf);
         let Some(event) = it.event.clone() else {
-            if entry
-                .threads
-                .iter()
-                .any(|line| self.whole.contains(&line.thread))
-            {
+            if entry.threads.iter().any(|line| self.whole.contains(&line.thread)) {
                 let detail = format!("envelope {} is not in the pack", entry.envelope);
                 self.find(Code::EnvelopeWithheld, index, detail);
             }
@@ -132,18 +128,11 @@ impl Fold<'_> {
         let keys = signed_by(&event, &self.ring);
         self.signatures += keys.len() as u64;
         let time_before = before(shown, &entry);
-        let at = Moment {
-            index,
-            time: entry.time,
-            time_before: time_before.unwrap_or(entry.time),
-        };
+        let at = Moment { index, time: entry.time, time_before: time_before.unwrap_or(entry.time) };
         let accepted = self.judge(&event, &keys, filed.as_ref(), &at, time_before.is_some());
         // Heads that the rules refuse prove nothing.
         if let (Body::Heads(body), Some(_)) = (&event.body, &accepted) {
-            let root = HeadsRoot {
-                threads: body.threads,
-                root: body.root,
-            };
+            let root = HeadsRoot { threads: body.threads, root: body.root };
             self.at_heads = Some(self.snapshot(index, root));
         }
         self.state.advance(&entry, leaf);
@@ -167,15 +156,9 @@ impl Fold<'_> {
         }
         if !found.iter().copied().eq(&parts[turn]) {
             let names = |threads: &mut dyn Iterator<Item = &ThreadId>| {
-                threads
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                threads.map(ToString::to_string).collect::<Vec<_>>().join(", ")
             };
-            let (has, gives) = (
-                names(&mut found.into_iter()),
-                names(&mut parts[turn].iter()),
-            );
+            let (has, gives) = (names(&mut found.into_iter()), names(&mut parts[turn].iter()));
             let detail = format!("has {has}; the statement gives {gives}");
             self.find(Code::ThreadsNotDerived, entry.index, detail);
             return false;
@@ -236,24 +219,17 @@ impl Fold<'_> {
         if self.is_ours(event, at) {
             self.out.extend(accepted.notices.iter().cloned());
         }
-        let relied = accepted
-            .relied
-            .iter()
-            .map(|(entry, key)| (at.index, *entry, *key));
+        let relied = accepted.relied.iter().map(|(entry, key)| (at.index, *entry, *key));
         self.relied.extend(relied);
         self.state.apply(event, accepted, at);
         if let Some(seen) = gather::seen_by(event) {
             self.seen.entry((seen.size, seen.root)).or_insert(at.index);
         }
-        if let (Body::Trust(..), Some(trust)) = (&event.body, self.state.trust()) {
-            self.ring.add(trust);
+        if matches!(event.body, Body::Trust(..)) {
+            self.ring = KeyRing::of(&self.state);
         }
         if let Some(it) = shown.entries.get_mut(&at.index) {
-            it.signers = accepted
-                .signers
-                .iter()
-                .map(|signer| signer.identity.clone())
-                .collect();
+            it.signers = accepted.signers.iter().map(|signer| signer.identity.clone()).collect();
         }
     }
 
@@ -261,10 +237,7 @@ impl Fold<'_> {
         let mut heads = BTreeMap::new();
         for (thread, head) in self.state.all_heads() {
             if self.whole.contains(thread) {
-                let slice = self
-                    .state
-                    .slice_json(thread)
-                    .map(|json| merkle::sha256(&[&json]));
+                let slice = self.state.slice_json(thread).map(|json| merkle::sha256(&[&json]));
                 heads.insert(thread.clone(), (*head, slice));
             }
         }
@@ -297,8 +270,5 @@ pub fn filed_under(entry: &Entry) -> Option<Project> {
 fn before(shown: &Shown, entry: &Entry) -> Option<schemas::id::Time> {
     let first = gather::all_parts(entry.index, entry.part, entry.parts).start;
     let index = first.checked_sub(1)?;
-    shown
-        .entries
-        .get(&index)
-        .map(|it: &ShownEntry| it.entry.time)
+    shown.entries.get(&index).map(|it: &ShownEntry| it.entry.time)
 }

@@ -88,17 +88,9 @@ fn signature_check(shown: &Shown) -> String {
         it.keys.len() == 1 && event.is_some_and(|event| event.kind.is_own())
     };
     let is_approval = |it: &super::shown::ShownEntry| {
-        matches!(
-            it.event.as_ref().map(|event| &event.body),
-            Some(Body::Approval(_))
-        )
+        matches!(it.event.as_ref().map(|event| &event.body), Some(Body::Approval(_)))
     };
-    let found = shown
-        .entries
-        .values()
-        .rev()
-        .filter(usable)
-        .find(|it| is_approval(it));
+    let found = shown.entries.values().rev().filter(usable).find(|it| is_approval(it));
     let Some(it) = found.or_else(|| shown.entries.values().rev().find(usable)) else {
         return String::new();
     };
@@ -157,28 +149,15 @@ pub fn html(material: &Material) -> String {
 }
 
 fn summary(material: &Material) -> String {
-    let granted = material
-        .rows
-        .iter()
-        .filter(|row| row.exception.is_empty())
-        .count();
+    let granted = material.rows.iter().filter(|row| row.exception.is_empty()).count();
     let failed = material
         .rows
         .iter()
         .filter(|row| row.result == schemas::predicate::deployment::DeploymentResult::Failed)
         .count();
-    let policy = material
-        .state
-        .control()
-        .policies
-        .get(&material.scope.project);
+    let policy = material.state.control().policies.get(&material.scope.project);
     let policy = policy.map_or("none".to_owned(), |policy| {
-        format!(
-            "revision {}, entry {} ({})",
-            policy.revision,
-            policy.entry,
-            policy.digest.short()
-        )
+        format!("revision {}, entry {} ({})", policy.revision, policy.entry, policy.digest.short())
     });
     format!(
         "<dl><dt>Deployments</dt><dd>{} ({granted} without exception, {failed} failed)</dd>\n\
@@ -199,9 +178,7 @@ fn exceptions(findings: &[Finding]) -> String {
         "<h2>Exceptions</h2>\n<table><tr><th>Code</th><th>Entry</th><th>What</th></tr>\n"
             .to_owned();
     for finding in findings {
-        let index = finding
-            .index
-            .map_or(String::new(), |index| index.to_string());
+        let index = finding.index.map_or(String::new(), |index| index.to_string());
         let _ = writeln!(
             text,
             "<tr><td class=\"bad\">{}</td><td>{index}</td><td>{}: <code>{}</code></td></tr>",
@@ -218,9 +195,7 @@ fn population(rows: &[Row]) -> String {
                     <th>Result</th><th>Decision</th><th>Approved by</th><th>Exception</th></tr>\n"
         .to_owned();
     for row in rows {
-        let decision = row
-            .decision
-            .map_or("none".to_owned(), |index| format!("entry {index}"));
+        let decision = row.decision.map_or("none".to_owned(), |index| format!("entry {index}"));
         let _ = writeln!(
             text,
             "<tr><td><a href=\"#d{0}\">{0}</a></td><td>{1}</td><td>{2} {3}<br><code>{4}</code></td>\
@@ -267,11 +242,7 @@ fn deployment(material: &Material, row: &Row) -> String {
 
 /// A decision gate by gate, with the request that it answers.
 fn decision(material: &Material, index: u64) -> String {
-    let event = material
-        .shown
-        .entries
-        .get(&index)
-        .and_then(|it| it.event.as_ref());
+    let event = material.shown.entries.get(&index).and_then(|it| it.event.as_ref());
     let Some(Body::Decision(body)) = event.map(|event| &event.body) else {
         return String::new();
     };
@@ -304,11 +275,7 @@ fn decision(material: &Material, index: u64) -> String {
 }
 
 fn request_reason(material: &Material, index: u64) -> String {
-    let event = material
-        .shown
-        .entries
-        .get(&index)
-        .and_then(|it| it.event.as_ref());
+    let event = material.shown.entries.get(&index).and_then(|it| it.event.as_ref());
     match event.map(|event| &event.body) {
         Some(Body::PromotionRequest(body)) => format!(" Asked for: {}.", escape(&body.reason)),
         _ => String::new(),
@@ -325,11 +292,7 @@ fn approvals(material: &Material, row: &Row) -> String {
             continue;
         };
         let who: Vec<String> = it.signers.iter().map(ToString::to_string).collect();
-        let key = it
-            .keys
-            .first()
-            .map(schemas::id::Hash::short)
-            .unwrap_or_default();
+        let key = it.keys.first().map(schemas::id::Hash::short).unwrap_or_default();
         let counted = match row.approvals.contains(index) {
             true => "",
             false => " <span class=\"waiting\">Does not count.</span>",
@@ -356,12 +319,7 @@ fn evidence(material: &Material, row: &Row) -> String {
     };
     let mut lines: Vec<(u64, String, String)> = Vec::new();
     if let Some(build) = &known.build {
-        let sources: Vec<&str> = build
-            .facts
-            .sources
-            .iter()
-            .map(|it| it.uri.as_str())
-            .collect();
+        let sources: Vec<&str> = build.facts.sources.iter().map(|it| it.uri.as_str()).collect();
         let what = format!("by {} from {}", build.facts.builder, sources.join(", "));
         lines.push((build.entry, "build".into(), what));
     }
@@ -369,31 +327,20 @@ fn evidence(material: &Material, row: &Row) -> String {
         lines.push((it.entry, format!("test {suite}"), counts(&it.facts.counts)));
     }
     for (suite, it) in &known.scans {
-        let counts = it
-            .facts
-            .counts
-            .iter()
-            .map(|(word, n)| (word.name().to_owned(), *n))
-            .collect();
+        let counts = it.facts.counts.iter().map(|(word, n)| (word.name().to_owned(), *n)).collect();
         lines.push((it.entry, format!("scan {suite}"), self::counts(&counts)));
     }
     for (suite, it) in &known.analyses {
         let levels = &it.facts.levels;
-        let what = format!(
-            "{} errors, {} warnings, {} notes",
-            levels.error, levels.warning, levels.note
-        );
+        let what =
+            format!("{} errors, {} warnings, {} notes", levels.error, levels.warning, levels.note);
         lines.push((it.entry, format!("analysis {suite}"), what));
     }
     for (name, it) in &known.metrics {
         lines.push((it.entry, name.clone(), it.facts.value.to_string()));
     }
     if let Some(it) = &known.sbom {
-        lines.push((
-            it.entry,
-            "bill of materials".into(),
-            it.facts.predicate_type.clone(),
-        ));
+        lines.push((it.entry, "bill of materials".into(), it.facts.predicate_type.clone()));
     }
     lines.sort();
     let mut text =
@@ -412,11 +359,9 @@ fn evidence(material: &Material, row: &Row) -> String {
 fn counts(counts: &std::collections::BTreeMap<String, u64>) -> String {
     match counts.is_empty() {
         true => "nothing found".to_owned(),
-        false => counts
-            .iter()
-            .map(|(name, n)| format!("{n} {name}"))
-            .collect::<Vec<_>>()
-            .join(", "),
+        false => {
+            counts.iter().map(|(name, n)| format!("{n} {name}")).collect::<Vec<_>>().join(", ")
+        }
     }
 }
 

@@ -48,14 +48,10 @@ pub fn envelope_path(digest: &Hash) -> String {
 
 /// Reads and proves every entry, over all cores.
 pub fn read(files: &Files, checkpoint: &VerifiedCheckpoint, note: &str) -> (Shown, Vec<Finding>) {
-    let paths: Vec<&String> = files
-        .keys()
-        .filter(|path| path.starts_with("data/entries/"))
-        .collect();
-    let results: Vec<Result<ShownEntry, Finding>> = paths
-        .into_par_iter()
-        .map(|path| read_one(path, files, checkpoint, note))
-        .collect();
+    let paths: Vec<&String> =
+        files.keys().filter(|path| path.starts_with("data/entries/")).collect();
+    let results: Vec<Result<ShownEntry, Finding>> =
+        paths.into_par_iter().map(|path| read_one(path, files, checkpoint, note)).collect();
     let mut shown = Shown::default();
     let mut findings = Vec::new();
     for result in results {
@@ -81,10 +77,7 @@ fn read_one(
     let index = entry.index;
     let broken = |code, detail: String| Finding::new(code, Some(index), detail);
     if entry_path(index) != path {
-        return Err(broken(
-            Code::IndexMismatch,
-            format!("{path} says index {index}"),
-        ));
+        return Err(broken(Code::IndexMismatch, format!("{path} says index {index}")));
     }
     let leaf = merkle::leaf_hash(bytes);
     prove(index, &leaf, files, checkpoint, note)?;
@@ -97,13 +90,7 @@ fn read_one(
             Some(event)
         }
     };
-    Ok(ShownEntry {
-        entry,
-        leaf,
-        event,
-        keys: Vec::new(),
-        signers: Vec::new(),
-    })
+    Ok(ShownEntry { entry, leaf, event, keys: Vec::new(), signers: Vec::new() })
 }
 
 fn prove(
@@ -120,29 +107,15 @@ fn prove(
             format!("{} is not in the pack", proof_path(index)),
         ));
     };
-    let receipt = parse_receipt(bytes).map_err(|cause| {
-        broken(
-            Code::ProofInvalid,
-            format!("{}: {cause}", proof_path(index)),
-        )
-    })?;
+    let receipt = parse_receipt(bytes)
+        .map_err(|cause| broken(Code::ProofInvalid, format!("{}: {cause}", proof_path(index))))?;
     if receipt.checkpoint != note || receipt.index != index {
         let detail = format!("{} is for another checkpoint or index", proof_path(index));
         return Err(broken(Code::ProofInvalid, detail));
     }
-    verify_inclusion(
-        index,
-        checkpoint.size(),
-        leaf,
-        &receipt.proof,
-        checkpoint.root(),
+    verify_inclusion(index, checkpoint.size(), leaf, &receipt.proof, checkpoint.root()).map_err(
+        |cause| broken(Code::ProofInvalid, format!("leaf {leaf} is not at {index}: {cause}")),
     )
-    .map_err(|cause| {
-        broken(
-            Code::ProofInvalid,
-            format!("leaf {leaf} is not at {index}: {cause}"),
-        )
-    })
 }
 
 impl Shown {
@@ -167,10 +140,7 @@ impl Shown {
                 if let Some(finding) = check_line(*index, line, expected) {
                     findings.push(finding);
                 }
-                let link = Link {
-                    index: *index,
-                    leaf: it.leaf,
-                };
+                let link = Link { index: *index, leaf: it.leaf };
                 ends.insert(&line.thread, (line.position, link));
             }
             before = Some(it);
@@ -186,10 +156,7 @@ fn check_neighbours(last: &ShownEntry, it: &ShownEntry, findings: &mut Vec<Findi
         findings.push(Finding::new(Code::TimeBackwards, index, detail));
     }
     if it.entry.index == last.entry.index + 1 && it.entry.prev != last.leaf {
-        let detail = format!(
-            "names {} as the entry before, which is {}",
-            it.entry.prev, last.leaf
-        );
+        let detail = format!("names {} as the entry before, which is {}", it.entry.prev, last.leaf);
         findings.push(Finding::new(Code::ChainBroken, index, detail));
     }
 }
@@ -211,10 +178,7 @@ fn check_line(
         );
     }
     if line.position < position {
-        return broken(
-            Code::PositionTwice,
-            format!("{thread}: position {} twice", line.position),
-        );
+        return broken(Code::PositionTwice, format!("{thread}: position {} twice", line.position));
     }
     if line.before != link {
         return broken(

@@ -61,19 +61,14 @@ pub fn compose_decision(
         return Err(ComposeError::NoRules);
     };
     let ledger = trust.document.origin.clone();
-    let reads = evaluation
-        .reads
-        .iter()
-        .map(|thread| read_of(state, thread))
-        .collect::<Result<_, _>>()?;
+    let reads =
+        evaluation.reads.iter().map(|thread| read_of(state, thread)).collect::<Result<_, _>>()?;
     let (result, level) = match outcome {
         Outcome::Granted => (VerificationResult::Passed, ADMITTED),
         Outcome::Denied => (VerificationResult::Failed, FAILED),
     };
     let body = Decision {
-        verifier: SummaryVerifier {
-            id: format!("attestry:{ledger}"),
-        },
+        verifier: SummaryVerifier { id: format!("attestry:{ledger}") },
         time_verified: at,
         resource_uri: format!("attestry:{ledger}/{environment}"),
         policy: ResourceDescriptor {
@@ -89,14 +84,8 @@ pub fn compose_decision(
             project: environment.project.clone(),
             nonce,
             environment: environment.name.clone(),
-            request: EntryRef {
-                index,
-                statement: request.statement,
-            },
-            policy: EntryRef {
-                index: policy.entry,
-                statement: policy.statement,
-            },
+            request: EntryRef { index, statement: request.statement },
+            policy: EntryRef { index: policy.entry, statement: policy.statement },
             rules: RULES,
             at,
             outcome,
@@ -128,9 +117,5 @@ fn read_of(state: &State, thread: &ThreadId) -> Result<ThreadRead, Missing> {
         index: head.index,
         leaf: head.leaf,
     });
-    Ok(ThreadRead {
-        kind: thread.kind().to_owned(),
-        id: thread.id(),
-        head,
-    })
+    Ok(ThreadRead { kind: thread.kind().to_owned(), id: thread.id(), head })
 }

@@ -62,24 +62,15 @@ struct Complaints(Vec<Complaint>);
 
 impl Complaints {
     fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Complaint {
-            path: path.into(),
-            message: message.into(),
-        });
+        self.0.push(Complaint { path: path.into(), message: message.into() });
     }
 }
 
 fn check_environment(document: &PolicyDocument, index: usize, complaints: &mut Complaints) {
     let environment = &document.environments[index];
     let at = format!("environments[{index}]");
-    if document.environments[..index]
-        .iter()
-        .any(|other| other.name == environment.name)
-    {
-        let message = format!(
-            "a second environment named `{}`; rename one",
-            environment.name
-        );
+    if document.environments[..index].iter().any(|other| other.name == environment.name) {
+        let message = format!("a second environment named `{}`; rename one", environment.name);
         complaints.add(format!("{at}.name"), message);
     }
     check_from(document, index, complaints);
@@ -127,41 +118,22 @@ fn not_earlier(document: &PolicyDocument, index: usize, name: &EnvironmentName) 
     }
     let own = &rest[0].name;
     if own == name {
-        return Some(format!(
-            "`{name}` is this environment itself; {}",
-            offer(earlier)
-        ));
+        return Some(format!("`{name}` is this environment itself; {}", offer(earlier)));
     }
     if rest.iter().any(|environment| environment.name == *name) {
-        return Some(format!(
-            "`{name}` stands later in the list; move it above `{own}`"
-        ));
+        return Some(format!("`{name}` stands later in the list; move it above `{own}`"));
     }
-    Some(format!(
-        "no environment is named `{name}`; {}",
-        offer(earlier)
-    ))
+    Some(format!("no environment is named `{name}`; {}", offer(earlier)))
 }
 
 fn offer(earlier: &[EnvironmentRule]) -> String {
     const SHOWN_MAX: usize = 8;
-    let names: Vec<&str> = earlier
-        .iter()
-        .take(SHOWN_MAX)
-        .map(|e| e.name.as_str())
-        .collect();
+    let names: Vec<&str> = earlier.iter().take(SHOWN_MAX).map(|e| e.name.as_str()).collect();
     if names.is_empty() {
         return "no environment stands before this one, so leave it out".to_owned();
     }
-    let more = if earlier.len() > SHOWN_MAX {
-        ", ..."
-    } else {
-        ""
-    };
-    format!(
-        "write one that stands before this one: {}{more}",
-        names.join(", ")
-    )
+    let more = if earlier.len() > SHOWN_MAX { ", ..." } else { "" };
+    format!("write one that stands before this one: {}{more}", names.join(", "))
 }
 
 fn check_labels(at: &str, rule: &GateRule, before: &[GateRule], complaints: &mut Complaints) {
@@ -185,9 +157,7 @@ fn is_gate_id(id: &str) -> bool {
     let start = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     (1..=63).contains(&id.len())
         && id.bytes().next().is_some_and(start)
-        && id
-            .bytes()
-            .all(|byte| start(byte) || matches!(byte, b'.' | b'_' | b'-'))
+        && id.bytes().all(|byte| start(byte) || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 fn why_trouble(why: &str) -> Option<String> {
@@ -199,10 +169,7 @@ fn why_trouble(why: &str) -> Option<String> {
         return Some(format!("{count} characters; write at most {WHY_CHARS_MAX}"));
     }
     let hidden = why.chars().find(|c| is_hidden(*c) && *c != '\n')?;
-    Some(format!(
-        "holds the invisible {}; leave it out",
-        hidden.escape_unicode()
-    ))
+    Some(format!("holds the invisible {}; leave it out", hidden.escape_unicode()))
 }
 
 #[cfg(test)]
@@ -233,53 +200,27 @@ mod tests {
     fn environments_stand_in_order() {
         let a = r#"{"name":"a","gates":[]}"#;
         let many = |count: usize| {
-            let list: Vec<String> = (0..count)
-                .map(|i| format!(r#"{{"name":"e{i}","gates":[]}}"#))
-                .collect();
+            let list: Vec<String> =
+                (0..count).map(|i| format!(r#"{{"name":"e{i}","gates":[]}}"#)).collect();
             format!("[{}]", list.join(","))
         };
         let b = |rest: &str| format!(r#"[{a},{{"name":"b",{rest}}},{{"name":"c","gates":[]}}]"#);
-        let soak = |name: &str| {
-            b(&format!(
-                r#""gates":[{{"soak":{{"in":"{name}","for":"1h"}}}}]"#
-            ))
-        };
+        let soak = |name: &str| b(&format!(r#""gates":[{{"soak":{{"in":"{name}","for":"1h"}}}}]"#));
         check(&format!("[{a}]"), &[]);
         check("[]", &[("environments", "1 to 64")]);
         check(&many(64), &[]);
         check(&many(65), &[("environments", "65 environments")]);
-        check(
-            &format!("[{a},{a}]"),
-            &[("environments[1].name", "second environment")],
-        );
+        check(&format!("[{a},{a}]"), &[("environments[1].name", "second environment")]);
         check(&b(r#""from":["a"],"gates":[]"#), &[]);
-        check(
-            &b(r#""from":["a","a"],"gates":[]"#),
-            &[("environments[1].from[1]", "twice")],
-        );
-        check(
-            &b(r#""from":["b"],"gates":[]"#),
-            &[("environments[1].from[0]", "itself")],
-        );
-        check(
-            &b(r#""from":["c"],"gates":[]"#),
-            &[("environments[1].from[0]", "move it above")],
-        );
-        check(
-            &b(r#""from":["x"],"gates":[]"#),
-            &[("environments[1].from[0]", "this one: a")],
-        );
+        check(&b(r#""from":["a","a"],"gates":[]"#), &[("environments[1].from[1]", "twice")]);
+        check(&b(r#""from":["b"],"gates":[]"#), &[("environments[1].from[0]", "itself")]);
+        check(&b(r#""from":["c"],"gates":[]"#), &[("environments[1].from[0]", "move it above")]);
+        check(&b(r#""from":["x"],"gates":[]"#), &[("environments[1].from[0]", "this one: a")]);
         check(&soak("a"), &[]);
-        check(
-            &soak("b"),
-            &[("environments[1].gates[0].soak.in", "itself")],
-        );
+        check(&soak("b"), &[("environments[1].gates[0].soak.in", "itself")]);
         check(&soak("c"), &[("environments[1].gates[0].soak.in", "later")]);
         let first = r#"[{"name":"a","gates":[{"soak":{"in":"x","for":"1h"}}]}]"#;
-        check(
-            first,
-            &[("environments[0].gates[0].soak.in", "leave it out")],
-        );
+        check(first, &[("environments[0].gates[0].soak.in", "leave it out")]);
     }
 
     #[test]
@@ -290,30 +231,16 @@ mod tests {
         let id = "environments[0].gates[0].id";
         check(&labelled(r#""id":"a.b_c-1""#), &[]);
         for bad in ["", "-a", "A", "a b", "é", &"a".repeat(64)] {
-            check(
-                &labelled(&format!(r#""id":"{bad}""#)),
-                &[(id, "not a gate id")],
-            );
+            check(&labelled(&format!(r#""id":"{bad}""#)), &[(id, "not a gate id")]);
         }
         let twice = gates(&format!("{{{sbom}}},{{{sbom}}}"));
-        check(
-            &twice,
-            &[("environments[0].gates[1].id", "`id: evidence-2`")],
-        );
-        let numbered: Vec<String> = (0..65)
-            .map(|i| format!(r#"{{"id":"g{i}",{sbom}}}"#))
-            .collect();
-        check(
-            &gates(&numbered.join(",")),
-            &[("environments[0].gates", "65 gates")],
-        );
+        check(&twice, &[("environments[0].gates[1].id", "`id: evidence-2`")]);
+        let numbered: Vec<String> = (0..65).map(|i| format!(r#"{{"id":"g{i}",{sbom}}}"#)).collect();
+        check(&gates(&numbered.join(",")), &[("environments[0].gates", "65 gates")]);
         let why = "environments[0].gates[0].why";
         check(&labelled(&format!(r#""why":"{}""#, "é".repeat(500))), &[]);
         check(&labelled(r#""why":"two\nlines""#), &[]);
-        check(
-            &labelled(&format!(r#""why":"{}""#, "é".repeat(501))),
-            &[(why, "at most 500")],
-        );
+        check(&labelled(&format!(r#""why":"{}""#, "é".repeat(501))), &[(why, "at most 500")]);
         check(&labelled(r#""why":" ""#), &[(why, "empty")]);
         check(&labelled(r#""why":"a\u202eb""#), &[(why, "\\u{202e}")]);
         check(&labelled(r#""why":"a\u001bb""#), &[(why, "\\u{1b}")]);
@@ -325,10 +252,6 @@ mod tests {
                        "environments":[{"name":"a","gates":[]}]}"#;
         let found = check_document(&serde_json::from_str(text).unwrap());
         assert_eq!(found.len(), 1);
-        assert!(
-            found[0]
-                .message
-                .ends_with("`apiVersion: attestry/policy/v1`")
-        );
+        assert!(found[0].message.ends_with("`apiVersion: attestry/policy/v1`"));
     }
 }

@@ -31,13 +31,7 @@ pub struct Answer {
 impl Answer {
     pub fn new(verdict: Verdict, reason: impl Into<String>) -> Answer {
         let reason = reason.into();
-        Answer {
-            verdict,
-            reason,
-            next: None,
-            entries: Vec::new(),
-            until: None,
-        }
+        Answer { verdict, reason, next: None, entries: Vec::new(), until: None }
     }
 
     pub fn pass(reason: impl Into<String>) -> Answer {
@@ -74,23 +68,9 @@ impl Answer {
     }
 
     pub fn named(self, id: &str, gate: &str) -> GateVerdict {
-        let Answer {
-            verdict,
-            reason,
-            next,
-            entries,
-            until,
-        } = self;
+        let Answer { verdict, reason, next, entries, until } = self;
         let (id, gate) = (id.to_owned(), gate.to_owned());
-        GateVerdict {
-            id,
-            gate,
-            verdict,
-            reason,
-            next,
-            entries,
-            until,
-        }
+        GateVerdict { id, gate, verdict, reason, next, entries, until }
     }
 }
 
@@ -103,33 +83,16 @@ pub fn join(answers: Vec<Answer>) -> Answer {
         Verdict::Waived => 3,
         Verdict::Pass => 4,
     };
-    let worst = answers
-        .iter()
-        .map(|answer| rank(answer.verdict))
-        .min()
-        .unwrap_or(4);
+    let worst = answers.iter().map(|answer| rank(answer.verdict)).min().unwrap_or(4);
     let entries: Vec<EntryIndex> = answers.iter().flat_map(|it| it.entries.clone()).collect();
-    let mut worst: Vec<Answer> = answers
-        .into_iter()
-        .filter(|answer| rank(answer.verdict) == worst)
-        .collect();
-    let reason = worst
-        .iter()
-        .map(|answer| answer.reason.as_str())
-        .collect::<Vec<_>>()
-        .join("; ");
+    let mut worst: Vec<Answer> =
+        answers.into_iter().filter(|answer| rank(answer.verdict) == worst).collect();
+    let reason = worst.iter().map(|answer| answer.reason.as_str()).collect::<Vec<_>>().join("; ");
     let until = worst.iter().filter_map(|answer| answer.until).max();
     match worst.first_mut() {
         Some(first) => {
             let next = first.next.take();
-            Answer {
-                verdict: first.verdict,
-                reason,
-                next,
-                entries: Vec::new(),
-                until,
-            }
-            .on(entries)
+            Answer { verdict: first.verdict, reason, next, entries: Vec::new(), until }.on(entries)
         }
         None => Answer::indeterminate("nothing to evaluate"),
     }
@@ -145,11 +108,7 @@ pub fn staleness<T>(
     let entry = [evidence.entry];
     if !context.counts(evidence.entry, &evidence.signers) {
         let reason = format!("{what} was signed by a key that is compromised");
-        return Some(
-            Answer::waiting(reason)
-                .next(format!("record {what} again"))
-                .on(entry),
-        );
+        return Some(Answer::waiting(reason).next(format!("record {what} again")).on(entry));
     }
     let max_age = max_age?;
     let age = context.at.since(evidence.since());
@@ -157,11 +116,7 @@ pub fn staleness<T>(
         return None;
     }
     let reason = format!("{what} is {} old, policy allows {max_age}", for_people(age));
-    Some(
-        Answer::waiting(reason)
-            .next(format!("record {what} again"))
-            .on(entry),
-    )
+    Some(Answer::waiting(reason).next(format!("record {what} again")).on(entry))
 }
 
 /// Gives an answer where an event of this kind after `since` could not be read: then nobody can
@@ -171,9 +126,7 @@ pub fn unreadable(
     since: EntryIndex,
     context: &Context,
 ) -> Result<Option<Answer>, Missing> {
-    let unreadable = context
-        .asked()?
-        .and_then(|known| known.unreadable.get(kind).copied());
+    let unreadable = context.asked()?.and_then(|known| known.unreadable.get(kind).copied());
     Ok(unreadable.filter(|entry| *entry > since).map(|entry| {
         Answer::indeterminate(format!("a newer {kind} event cannot be read"))
             .next(format!("record the {kind} again"))
@@ -239,19 +192,10 @@ pub fn source_environment(
     }
     let places = context.asked()?.map(|known| &known.places);
     let granted = rule.from.iter().find_map(|name| {
-        let decided = places?
-            .get(name)
-            .filter(|place| place.is_granted())?
-            .decided
-            .as_ref()?;
+        let decided = places?.get(name).filter(|place| place.is_granted())?.decided.as_ref()?;
         Some((name, decided.entry))
     });
-    let names = rule
-        .from
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(" or ");
+    let names = rule.from.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
     let answer = match granted {
         Some((name, entry)) => Answer::pass(format!("granted in {name}")).on([entry]),
         None => Answer::waiting(format!("not granted in {names}"))

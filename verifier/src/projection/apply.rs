@@ -31,10 +31,7 @@ impl State {
         }
         let Some(project) = project else { return };
         if let Some(name) = event.environment() {
-            let environment = Environment {
-                project: project.clone(),
-                name: name.clone(),
-            };
+            let environment = Environment { project: project.clone(), name: name.clone() };
             self.apply_environment(event, accepted, &environment, at);
         }
         // The ledger itself is no artifact: its digest has no thread, so no slice either.
@@ -42,10 +39,8 @@ impl State {
             let origin = &trust.document.origin;
             Digest::sha256(&crate::entry::genesis_prev(origin))
         });
-        let digests: Vec<&Digest> = event
-            .digests()
-            .filter(|digest| Some(*digest) != itself.as_ref())
-            .collect();
+        let digests: Vec<&Digest> =
+            event.digests().filter(|digest| Some(*digest) != itself.as_ref()).collect();
         for (position, digest) in digests.iter().enumerate() {
             let first = !digests[..position].contains(digest);
             if first && self.knows(&ThreadId::Artifact((*digest).clone())) {
@@ -62,19 +57,15 @@ impl State {
                     statement: event.statement,
                     document: body.trust.clone(),
                 };
-                let control = ControlSlice {
-                    trust: Some(trust),
-                    ..std::mem::take(&mut self.control)
-                };
+                let control =
+                    ControlSlice { trust: Some(trust), ..std::mem::take(&mut self.control) };
                 // The rules have accepted the document, so it decodes.
                 if self.set_control(control).is_err() {
                     return;
                 }
             }
             Body::Policy(body, digest) => {
-                let revision = self
-                    .policy(&body.project)
-                    .map_or(0, |policy| policy.revision);
+                let revision = self.policy(&body.project).map_or(0, |policy| policy.revision);
                 let policy = PolicyInForce {
                     entry: at.index,
                     statement: event.statement,
@@ -103,9 +94,7 @@ impl State {
         }
         self.touch(thread);
         let slice = self.environments.entry(environment.clone()).or_default();
-        slice
-            .requests
-            .retain(|_, request| !request.is_expired(at.time));
+        slice.requests.retain(|_, request| !request.is_expired(at.time));
         let artifact = event
             .digests()
             .find(|digest| digest.algorithm() == schemas::id::DigestAlgorithm::Sha256);
@@ -165,9 +154,7 @@ fn add_approval(
     at: &Moment,
 ) {
     if body.outcome == ApprovalOutcome::Withdrawn {
-        request
-            .approvals
-            .retain(|approval| Some(approval.statement) != body.withdraws);
+        request.approvals.retain(|approval| Some(approval.statement) != body.withdraws);
         return;
     }
     request.approvals.push(ApprovalGiven {
@@ -197,11 +184,7 @@ fn apply_decision(slice: &mut EnvironmentSlice, body: &Decision, artifact: &Dige
             });
         }
         Outcome::Denied => {
-            if slice
-                .granted
-                .as_ref()
-                .is_some_and(|granted| granted.artifact == *artifact)
-            {
+            if slice.granted.as_ref().is_some_and(|granted| granted.artifact == *artifact) {
                 slice.granted = None;
             }
         }
@@ -215,24 +198,13 @@ fn apply_deployment(
     at: &Moment,
 ) {
     let (artifact, entry) = (artifact.clone(), at.index);
-    slice.last_attempt = Some(Attempt {
-        artifact: artifact.clone(),
-        entry,
-        result: body.result,
-    });
+    slice.last_attempt = Some(Attempt { artifact: artifact.clone(), entry, result: body.result });
     if body.result != DeploymentResult::Succeeded {
         return;
     }
-    let running = Running {
-        artifact,
-        entry,
-        time: at.time,
-    };
+    let running = Running { artifact, entry, time: at.time };
     if let Some(before) = slice.deployed.replace(running)
-        && slice
-            .deployed
-            .as_ref()
-            .is_some_and(|now| now.artifact != before.artifact)
+        && slice.deployed.as_ref().is_some_and(|now| now.artifact != before.artifact)
     {
         slice.previous = Some(before);
     }

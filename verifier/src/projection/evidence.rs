@@ -19,20 +19,12 @@ const NAME_CHARS_MAX: usize = 200;
 
 /// The largest number of suites that any kind of evidence has.
 pub fn most_suites(known: &ArtifactInProject) -> usize {
-    known
-        .tests
-        .len()
-        .max(known.scans.len())
-        .max(known.analyses.len())
+    known.tests.len().max(known.scans.len()).max(known.analyses.len())
 }
 
 /// The suite of a report: empty where none was given.
 pub fn suite_of(report: Option<&ReportNote>) -> String {
-    bounded(
-        report
-            .and_then(|report| report.suite.as_deref())
-            .unwrap_or_default(),
-    )
+    bounded(report.and_then(|report| report.suite.as_deref()).unwrap_or_default())
 }
 
 fn bounded(text: &str) -> String {
@@ -46,30 +38,16 @@ pub fn build_facts(build: &Build) -> BuildFacts {
         if let (Some(uri), Some(commit)) = (&dependency.uri, dependency.commit()) {
             truncated |= sources.len() == DEPENDENCIES_MAX || uri.len() > 2048;
             if !truncated {
-                sources.push(Source {
-                    uri: uri.clone(),
-                    commit,
-                });
+                sources.push(Source { uri: uri.clone(), commit });
             }
         }
     }
     let builder: String = build.run_details.builder.id.chars().take(2048).collect();
-    BuildFacts {
-        builder,
-        sources,
-        truncated,
-    }
+    BuildFacts { builder, sources, truncated }
 }
 
 pub fn build_time(build: &Build) -> Option<Time> {
-    Time::parse_rfc3339(
-        build
-            .run_details
-            .metadata
-            .as_ref()?
-            .finished_on
-            .as_deref()?,
-    )
+    Time::parse_rfc3339(build.run_details.metadata.as_ref()?.finished_on.as_deref()?)
 }
 
 /// Counts as the report note gives them, else as the lists of names do.
@@ -80,24 +58,15 @@ pub fn test_facts(test: &Test) -> TestFacts {
             ("warned", &test.warned_tests),
             ("failed", &test.failed_tests),
         ];
-        lists
-            .into_iter()
-            .map(|(name, list)| (name.to_owned(), list.len() as u64))
-            .collect()
+        lists.into_iter().map(|(name, list)| (name.to_owned(), list.len() as u64)).collect()
     };
     let counts = match &test.report {
-        Some(report) if !report.counts.is_empty() => report
-            .counts
-            .iter()
-            .take(32)
-            .map(|(name, n)| (bounded(name), *n))
-            .collect(),
+        Some(report) if !report.counts.is_empty() => {
+            report.counts.iter().take(32).map(|(name, n)| (bounded(name), *n)).collect()
+        }
         _ => listed(),
     };
-    TestFacts {
-        result: test.result,
-        counts,
-    }
+    TestFacts { result: test.result, counts }
 }
 
 pub fn scan_facts(scan: &Vulnerabilities) -> ScanFacts {
@@ -118,30 +87,20 @@ pub fn scan_facts(scan: &Vulnerabilities) -> ScanFacts {
     }
     named.sort_by(|a, b| (a.severity, &a.id, &a.package).cmp(&(b.severity, &b.id, &b.package)));
     named.truncate(NAMED_MAX);
-    ScanFacts {
-        scanner: bounded(&scan.scanner.uri),
-        counts,
-        unknown,
-        worst: named,
-    }
+    ScanFacts { scanner: bounded(&scan.scanner.uri), counts, unknown, worst: named }
 }
 
 /// The worst of the scanner's own words; a number is a score and no word.
 fn severity_of(vulnerability: &Vulnerability) -> Result<SeverityWord, String> {
-    let is_score = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'.')
-    };
+    let is_score = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let words: Vec<&str> = vulnerability
         .severity
         .iter()
         .map(|severity| severity.score.as_str())
         .filter(|text| !is_score(text))
         .collect();
-    let known: Option<Vec<SeverityWord>> = words
-        .iter()
-        .map(|word| SeverityWord::from_scanner(word))
-        .collect();
+    let known: Option<Vec<SeverityWord>> =
+        words.iter().map(|word| SeverityWord::from_scanner(word)).collect();
     match known.and_then(|known| known.into_iter().min()) {
         Some(worst) => Ok(worst),
         None => Err(words
@@ -153,10 +112,7 @@ fn severity_of(vulnerability: &Vulnerability) -> Result<SeverityWord, String> {
 }
 
 fn name(vulnerability: &Vulnerability, severity: SeverityWord) -> NamedVulnerability {
-    let annotation = vulnerability
-        .annotations
-        .iter()
-        .find(|it| it.package.is_some());
+    let annotation = vulnerability.annotations.iter().find(|it| it.package.is_some());
     let package = annotation.and_then(|annotation| {
         let package = annotation.package.as_deref()?;
         Some(match &annotation.version {
@@ -164,11 +120,7 @@ fn name(vulnerability: &Vulnerability, severity: SeverityWord) -> NamedVulnerabi
             None => bounded(package),
         })
     });
-    NamedVulnerability {
-        severity,
-        id: bounded(&vulnerability.id),
-        package,
-    }
+    NamedVulnerability { severity, id: bounded(&vulnerability.id), package }
 }
 
 pub fn scan_time(scan: &Vulnerabilities) -> Option<Time> {

@@ -138,13 +138,10 @@ impl Model {
     }
 
     fn deployments(&self, to_: &str) -> impl Iterator<Item = (&Fact, &Digest)> {
-        self.facts
-            .iter()
-            .rev()
-            .filter_map(move |fact| match &fact.what {
-                What::Deployment { of, to } if *to == to_ => Some((fact, of)),
-                _ => None,
-            })
+        self.facts.iter().rev().filter_map(move |fact| match &fact.what {
+            What::Deployment { of, to } if *to == to_ => Some((fact, of)),
+            _ => None,
+        })
     }
 
     fn unreadable_after(&self, artifact: &Digest, name: &str, entry: EntryIndex) -> bool {
@@ -186,15 +183,11 @@ impl Model {
     /// The newest grant of an environment, unless the same artifact was denied since.
     fn granted(&self, to_: &str) -> Option<&Digest> {
         let decisions = self.facts.iter().filter_map(|fact| match &fact.what {
-            What::Decision {
-                of, to, outcome, ..
-            } if *to == to_ => Some((of, *outcome)),
+            What::Decision { of, to, outcome, .. } if *to == to_ => Some((of, *outcome)),
             _ => None,
         });
         let decisions: Vec<_> = decisions.collect();
-        let at = decisions
-            .iter()
-            .rposition(|(_, outcome)| *outcome == Outcome::Granted)?;
+        let at = decisions.iter().rposition(|(_, outcome)| *outcome == Outcome::Granted)?;
         let granted = decisions[at].0;
         let denied = decisions[at..].contains(&(granted, Outcome::Denied));
         (!denied).then_some(granted)
@@ -236,9 +229,9 @@ impl Model {
     fn provenance(&self, artifact: &Digest) -> Verdict {
         match self.doubt(artifact).map(|fact| &fact.what) {
             Err(verdict) => verdict,
-            Ok(What::Build {
-                builder, commits, ..
-            }) => verdict(*builder == BUILDER && !commits.is_empty()),
+            Ok(What::Build { builder, commits, .. }) => {
+                verdict(*builder == BUILDER && !commits.is_empty())
+            }
             Ok(_) => unreachable!("a build"),
         }
     }
@@ -249,13 +242,9 @@ impl Model {
             return Indeterminate;
         }
         match test {
-            Some(it) if !self.tainted(it) && at.since(it.time) <= 7 * DAY => verdict(matches!(
-                it.what,
-                What::Test {
-                    result: TestResult::Passed,
-                    ..
-                }
-            )),
+            Some(it) if !self.tainted(it) && at.since(it.time) <= 7 * DAY => {
+                verdict(matches!(it.what, What::Test { result: TestResult::Passed, .. }))
+            }
             _ => Waiting,
         }
     }
@@ -276,9 +265,7 @@ impl Model {
             return Indeterminate;
         }
         let each = scans.values().map(|scan| match &scan.what {
-            What::Scan {
-                words, finished, ..
-            } => {
+            What::Scan { words, finished, .. } => {
                 let old = at.since(*finished.min(&scan.time)) > DAY;
                 if old || self.tainted(scan) {
                     Waiting
@@ -299,10 +286,7 @@ impl Model {
         let newest = self
             .newest(|it| matches!(it, What::Decision { of, to: "staging", .. } if of == artifact));
         match newest.map(|it| &it.what) {
-            Some(What::Decision {
-                outcome: Outcome::Granted,
-                ..
-            }) => Pass,
+            Some(What::Decision { outcome: Outcome::Granted, .. }) => Pass,
             _ => Waiting,
         }
     }
@@ -328,14 +312,8 @@ impl Model {
         };
         let each = commits.into_iter().map(|commit| match self.review(commit) {
             Some(it) if !self.tainted(it) => match it.what {
-                What::Review {
-                    outcome: ReviewOutcome::Approved,
-                    ..
-                } => Pass,
-                What::Review {
-                    outcome: ReviewOutcome::ChangesRequested,
-                    ..
-                } => Fail,
+                What::Review { outcome: ReviewOutcome::Approved, .. } => Pass,
+                What::Review { outcome: ReviewOutcome::ChangesRequested, .. } => Fail,
                 _ => Waiting,
             },
             _ => Waiting,
@@ -353,23 +331,14 @@ impl Model {
             Ok(authors) => excluded.extend(authors),
             Err(verdict) => return verdict,
         }
-        let policy = self
-            .newest(|it| matches!(it, What::Policy))
-            .map_or(0, |it| it.entry);
+        let policy = self.newest(|it| matches!(it, What::Policy)).map_or(0, |it| it.entry);
         let ben = !matches!(
-            self.newest(|it| matches!(it, What::Grant(_)))
-                .map(|it| &it.what),
+            self.newest(|it| matches!(it, What::Grant(_))).map(|it| &it.what),
             Some(What::Grant(false))
         );
         let mut people = BTreeSet::new();
         for it in self.approvals(request) {
-            let What::Approval {
-                person,
-                role,
-                outcome,
-                ..
-            } = &it.what
-            else {
+            let What::Approval { person, role, outcome, .. } = &it.what else {
                 unreachable!("an approval")
             };
             let holds = (ben || *person != "ben") && !self.tainted(it);
@@ -390,19 +359,9 @@ impl Model {
     fn authors(&self, artifact: &Digest) -> Result<BTreeSet<&'static str>, Verdict> {
         let mut authors = BTreeSet::new();
         for commit in self.commits(artifact)? {
-            match self
-                .review(commit)
-                .filter(|it| !self.tainted(it))
-                .map(|it| &it.what)
-            {
-                Some(What::Review {
-                    author: "alexcodes",
-                    ..
-                }) => authors.insert("alex"),
-                Some(What::Review {
-                    author: "ben@acme.example",
-                    ..
-                }) => authors.insert("ben"),
+            match self.review(commit).filter(|it| !self.tainted(it)).map(|it| &it.what) {
+                Some(What::Review { author: "alexcodes", .. }) => authors.insert("alex"),
+                Some(What::Review { author: "ben@acme.example", .. }) => authors.insert("ben"),
                 Some(_) => return Err(Indeterminate),
                 None => return Err(Waiting),
             };

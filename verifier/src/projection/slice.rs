@@ -176,9 +176,7 @@ pub struct Place {
 
 impl Place {
     pub fn is_granted(&self) -> bool {
-        self.decided
-            .as_ref()
-            .is_some_and(|decided| decided.outcome == Outcome::Granted)
+        self.decided.as_ref().is_some_and(|decided| decided.outcome == Outcome::Granted)
     }
 }
 

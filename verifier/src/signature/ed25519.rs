@@ -28,9 +28,7 @@ impl Ed25519Key {
         if !is_reduced(&raw) {
             return Err(KeyError::NotCanonical);
         }
-        VerifyingKey::from_bytes(&raw)
-            .map(Ed25519Key)
-            .map_err(|_| KeyError::NotCanonical)
+        VerifyingKey::from_bytes(&raw).map(Ed25519Key).map_err(|_| KeyError::NotCanonical)
     }
 
     pub fn as_bytes(&self) -> &[u8; 32] {
@@ -43,9 +41,8 @@ impl Ed25519Key {
     /// 1 for R follows from equality, and 2 needs the byte list only: the verdict of its
     /// `verify_strict` for a tenth less time, since R is never decompressed.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
-        let bytes: &[u8; 64] = signature.try_into().map_err(|_| SignatureError::Length {
-            len: signature.len(),
-        })?;
+        let bytes: &[u8; 64] =
+            signature.try_into().map_err(|_| SignatureError::Length { len: signature.len() })?;
         let signature = Signature::from_bytes(bytes);
         if is_small_order(signature.r_bytes()) {
             return Err(SignatureError::SmallOrder);
@@ -53,9 +50,7 @@ impl Ed25519Key {
         if !is_below(signature.s_bytes(), &L) {
             return Err(SignatureError::ScalarOutOfRange);
         }
-        self.0
-            .verify(message, &signature)
-            .map_err(|_| SignatureError::Mismatch)
+        self.0.verify(message, &signature).map_err(|_| SignatureError::Mismatch)
     }
 }
 
@@ -135,15 +130,9 @@ const PEM_END: &str = "\n-----END PUBLIC KEY-----\n";
 /// Reads the one PEM spelling; a missing final newline is forgiven, because shells strip it.
 pub fn spki_from_pem(pem: &str) -> Option<Vec<u8>> {
     let body = pem.strip_prefix(PEM_BEGIN)?;
-    let body = body
-        .strip_suffix(PEM_END)
-        .or_else(|| body.strip_suffix(PEM_END.trim_end()))?;
+    let body = body.strip_suffix(PEM_END).or_else(|| body.strip_suffix(PEM_END.trim_end()))?;
     // 44 bytes of DER are 60 characters: always one line.
-    if body.len() == 60 {
-        STANDARD.decode(body).ok()
-    } else {
-        None
-    }
+    if body.len() == 60 { STANDARD.decode(body).ok() } else { None }
 }
 
 pub fn spki_to_pem(der: &[u8]) -> String {

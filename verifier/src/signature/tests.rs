@@ -7,9 +7,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 
 fn unhex(text: &str) -> Vec<u8> {
     let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
+    pairs.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
 fn key(seed: u8) -> SigningKey {
@@ -32,10 +30,7 @@ fn wycheproof() {
         let pem = group["publicKeyPem"].as_str().unwrap();
         let key = PublicKey::from_spki_pem(pem).unwrap();
         assert_eq!(key.to_spki_pem(), pem);
-        assert_eq!(
-            key.to_spki_der(),
-            unhex(group["publicKeyDer"].as_str().unwrap())
-        );
+        assert_eq!(key.to_spki_der(), unhex(group["publicKeyDer"].as_str().unwrap()));
         for test in group["tests"].as_array().unwrap() {
             let (message, signature) = (&test["msg"], &test["sig"]);
             let message = unhex(message.as_str().unwrap());
@@ -111,10 +106,7 @@ fn strictly_by_dalek(raw: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
 fn small_order_and_non_canonical_keys_are_refused() {
     for raw in SMALL_ORDER {
         assert_eq!(PublicKey::from_raw(raw).unwrap_err(), KeyError::SmallOrder);
-        assert!(
-            VerifyingKey::from_bytes(&raw).unwrap().is_weak(),
-            "the list names only such"
-        );
+        assert!(VerifyingKey::from_bytes(&raw).unwrap().is_weak(), "the list names only such");
     }
     // Every y from p to 2^255 - 1, with both signs: 19 values that a lenient reader reduces.
     let mut refused = 0;
@@ -127,16 +119,10 @@ fn small_order_and_non_canonical_keys_are_refused() {
             refused += usize::from(lenient.is_ok_and(|key| !key.is_weak()));
         }
     }
-    assert!(
-        refused > 0,
-        "some of them are points of large order that dalek alone would take"
-    );
+    assert!(refused > 0, "some of them are points of large order that dalek alone would take");
     let mut no_point = [0; 32];
     no_point[0] = 2;
-    assert_eq!(
-        PublicKey::from_raw(no_point).unwrap_err(),
-        KeyError::NotCanonical
-    );
+    assert_eq!(PublicKey::from_raw(no_point).unwrap_err(), KeyError::NotCanonical);
 }
 
 #[test]
@@ -144,23 +130,14 @@ fn scalars_and_lengths_are_strict() {
     let signer = key(1);
     let signature = signer.sign(b"m");
     assert_eq!(signer.public().verify(b"m", &signature), Ok(()));
-    assert_eq!(
-        signer.public().verify(b"n", &signature),
-        Err(SignatureError::Mismatch)
-    );
-    assert_eq!(
-        key(2).public().verify(b"m", &signature),
-        Err(SignatureError::Mismatch)
-    );
+    assert_eq!(signer.public().verify(b"n", &signature), Err(SignatureError::Mismatch));
+    assert_eq!(key(2).public().verify(b"m", &signature), Err(SignatureError::Mismatch));
     for len in [0, 63] {
         let cut = signer.public().verify(b"m", &signature[..len]);
         assert_eq!(cut, Err(SignatureError::Length { len }));
     }
     let long = [&signature[..], &[0]].concat();
-    assert_eq!(
-        signer.public().verify(b"m", &long),
-        Err(SignatureError::Length { len: 65 })
-    );
+    assert_eq!(signer.public().verify(b"m", &long), Err(SignatureError::Length { len: 65 }));
     // S + L is the same scalar; a lenient verifier takes it.
     let order = unhex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
     let mut raised = signature;
@@ -203,17 +180,11 @@ fn openssl_keys_are_read_and_written_alike() {
     let signer = SigningKey::from_pkcs8_pem(OPENSSL_PRIVATE).unwrap();
     assert_eq!(*signer.to_pkcs8_pem().unwrap(), OPENSSL_PRIVATE);
     assert_eq!(signer.public().to_spki_pem(), OPENSSL_PUBLIC);
-    assert_eq!(
-        signer.public(),
-        &PublicKey::from_spki_pem(OPENSSL_PUBLIC).unwrap()
-    );
+    assert_eq!(signer.public(), &PublicKey::from_spki_pem(OPENSSL_PUBLIC).unwrap());
     let shown = format!("{signer:?}");
     assert_eq!(shown, format!("SigningKey({})", signer.public().key_id()));
     for bad in ["", OPENSSL_PUBLIC, &OPENSSL_PRIVATE.replace("MC4C", "MC5C")] {
-        assert_eq!(
-            SigningKey::from_pkcs8_pem(bad).unwrap_err(),
-            KeyError::NotPkcs8
-        );
+        assert_eq!(SigningKey::from_pkcs8_pem(bad).unwrap_err(), KeyError::NotPkcs8);
     }
 }
 
@@ -233,22 +204,13 @@ fn a_public_key_has_one_spelling() {
         OPENSSL_PUBLIC.replacen("-----\n", "-----\nA: b\n", 1),
         OPENSSL_PRIVATE.to_owned(),
     ] {
-        assert_eq!(
-            PublicKey::from_spki_pem(&bad).unwrap_err(),
-            KeyError::NotPem,
-            "{bad}"
-        );
+        assert_eq!(PublicKey::from_spki_pem(&bad).unwrap_err(), KeyError::NotPem, "{bad}");
     }
-    let der = PublicKey::from_spki_pem(OPENSSL_PUBLIC)
-        .unwrap()
-        .to_spki_der();
+    let der = PublicKey::from_spki_pem(OPENSSL_PUBLIC).unwrap().to_spki_der();
     for nth in 0..12 {
         let mut altered = der.clone();
         altered[nth] ^= 1;
-        assert_eq!(
-            PublicKey::from_spki_der(&altered).unwrap_err(),
-            KeyError::NotSpki { len: 44 }
-        );
+        assert_eq!(PublicKey::from_spki_der(&altered).unwrap_err(), KeyError::NotSpki { len: 44 });
     }
     assert!(PublicKey::from_spki_der(&der[..43]).is_err());
     assert!(PublicKey::from_spki_der(&[&der[..], &[0]].concat()).is_err());

@@ -19,15 +19,10 @@ pub struct Clock {
 impl Clock {
     /// Looks at an opening suite.
     pub fn see(&mut self, suite: &Element<'_>, is_root: bool) {
-        let Some(stamp) = suite
-            .attribute("timestamp")
-            .filter(|stamp| !stamp.is_empty())
-        else {
+        let Some(stamp) = suite.attribute("timestamp").filter(|stamp| !stamp.is_empty()) else {
             return;
         };
-        let length_ms = suite
-            .attribute("time")
-            .and_then(|time| parse_seconds(&time));
+        let length_ms = suite.attribute("time").and_then(|time| parse_seconds(&time));
         match (Time::parse_rfc3339(&stamp), length_ms) {
             (Some(start), Some(length_ms)) => {
                 let end = Some(start.plus_ms(length_ms));
@@ -82,11 +77,7 @@ mod tests {
             "timestamp='2026-01-01T01:00:00+01:00' time='90.1234'",
             Some("2026-01-01T00:01:30.123Z"),
         );
-        check(
-            "timestamp='2025-01-01T00:00:00Z' time='5'",
-            "",
-            Some("2025-01-01T00:00:05.000Z"),
-        );
+        check("timestamp='2025-01-01T00:00:00Z' time='5'", "", Some("2025-01-01T00:00:05.000Z"));
         check("", "timestamp='2026-01-01T01:00:00' time='1'", None);
         check("", "timestamp='2026-01-01T01:00:00Z'", None);
         check("", "timestamp='2026-01-01T01:00:00Z' time='1,234.5'", None);

@@ -47,18 +47,9 @@ impl Case {
             None => name,
         };
         let stated = [attribute("status"), attribute("result")];
-        let outcome = stated
-            .iter()
-            .flatten()
-            .map(|word| stated_outcome(word))
-            .min();
+        let outcome = stated.iter().flatten().map(|word| stated_outcome(word)).min();
         let outcome = outcome.unwrap_or(Outcome::Passed);
-        Case {
-            name: shortened(name),
-            outcome,
-            flaky: false,
-            reruns: 0,
-        }
+        Case { name: shortened(name), outcome, flaky: false, reruns: 0 }
     }
 
     /// Notes an element inside of the case; the worst one decides.
@@ -152,16 +143,12 @@ impl Tally {
     pub fn failures_not_shown(&mut self, suite: &str, failed: u64) {
         self.suite_failed(suite);
         let suite = named(suite);
-        self.warnings.push(format!(
-            "suite {suite:?} declares {failed} failures and shows none"
-        ));
+        self.warnings.push(format!("suite {suite:?} declares {failed} failures and shows none"));
     }
 
     pub fn cases_not_shown(&mut self, suite: &str, declared: u64, shown: u64) {
         let suite = named(suite);
-        self.warnings.push(format!(
-            "suite {suite:?} declares {declared} tests and shows {shown}"
-        ));
+        self.warnings.push(format!("suite {suite:?} declares {declared} tests and shows {shown}"));
     }
 
     fn of(&self, outcome: Outcome) -> u64 {
@@ -189,12 +176,7 @@ impl Tally {
         Ok(Reading {
             format: "junit",
             format_name: "JUnit",
-            body: Body::Test {
-                result,
-                passed,
-                warned,
-                failed,
-            },
+            body: Body::Test { result, passed, warned, failed },
             named: Vec::new(),
             named_where: None,
             tool: None,
@@ -207,11 +189,7 @@ impl Tally {
 
     fn push_warnings(&mut self, result: TestResult) {
         let flaky = self.of(Outcome::Flaky);
-        self.warnings.push_count(
-            flaky,
-            "test passed after a retry",
-            "tests passed after a retry",
-        );
+        self.warnings.push_count(flaky, "test passed after a retry", "tests passed after a retry");
         self.warnings.push_count(
             self.repeated,
             "test case repeats an earlier name: each is counted, and the worst decides",
@@ -227,15 +205,9 @@ impl Tally {
         let mut names: Vec<(usize, &String)> = fits.map(|(name, (at, _))| (*at, name)).collect();
         names.sort_unstable();
         let total = names.len();
-        let names = names
-            .into_iter()
-            .take(NAMES_MAX)
-            .map(|(_, name)| name.clone())
-            .collect();
+        let names = names.into_iter().take(NAMES_MAX).map(|(_, name)| name.clone()).collect();
         if total > NAMES_MAX {
-            self.warnings.push(format!(
-                "{NAMES_MAX} of {total} {what} tests are listed by name"
-            ));
+            self.warnings.push(format!("{NAMES_MAX} of {total} {what} tests are listed by name"));
         }
         names
     }
@@ -285,10 +257,7 @@ fn named(suite: &str) -> &str {
 
 /// A name on one line: line ends in it would break every list that shows it.
 pub fn clean(name: &str) -> String {
-    let plain: String = name
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let plain: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     shortened(plain.trim().to_owned())
 }
 
@@ -309,12 +278,7 @@ mod tests {
         let text = format!("<testsuites><testsuite name='s'>{cases}</testsuite></testsuites>");
         let reading = read(text.as_bytes(), EventKind::Test).unwrap();
         match reading.body {
-            Body::Test {
-                passed,
-                warned,
-                failed,
-                ..
-            } => (passed, warned, failed, reading.warnings),
+            Body::Test { passed, warned, failed, .. } => (passed, warned, failed, reading.warnings),
             other => panic!("{other:?}"),
         }
     }
@@ -336,9 +300,7 @@ mod tests {
 
     #[test]
     fn long_lists_and_names_are_cut_and_counted() {
-        let cases: String = (0..1_500)
-            .map(|i| format!("<testcase name='{i}'/>"))
-            .collect();
+        let cases: String = (0..1_500).map(|i| format!("<testcase name='{i}'/>")).collect();
         let (passed, _, _, warnings) = lists(&cases);
         assert_eq!(passed.len(), NAMES_MAX);
         assert_eq!(warnings, ["1000 of 1500 passed tests are listed by name"]);

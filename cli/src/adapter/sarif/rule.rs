@@ -53,33 +53,15 @@ struct Component<'v> {
 impl<'v> Rules<'v> {
     pub fn of(run: &'v Value<'_>) -> Rules<'v> {
         let extensions = run.find(&["tool", "extensions"]).and_then(Value::as_array);
-        let invocations = run
-            .get("invocations")
-            .and_then(Value::as_array)
-            .unwrap_or_default();
+        let invocations = run.get("invocations").and_then(Value::as_array).unwrap_or_default();
         let overrides = invocations.iter().filter_map(|invocation| {
-            invocation
-                .get("ruleConfigurationOverrides")
-                .and_then(Value::as_array)
+            invocation.get("ruleConfigurationOverrides").and_then(Value::as_array)
         });
-        let driver_rules = run
-            .find(&["tool", "driver", "rules"])
-            .and_then(Value::as_array);
+        let driver_rules = run.find(&["tool", "driver", "rules"]).and_then(Value::as_array);
         Rules {
-            without_text: driver_rules
-                .unwrap_or_default()
-                .iter()
-                .map(without_text)
-                .sum(),
-            driver: run
-                .find(&["tool", "driver"])
-                .map(Component::of)
-                .unwrap_or_default(),
-            extensions: extensions
-                .unwrap_or_default()
-                .iter()
-                .map(Component::of)
-                .collect(),
+            without_text: driver_rules.unwrap_or_default().iter().map(without_text).sum(),
+            driver: run.find(&["tool", "driver"]).map(Component::of).unwrap_or_default(),
+            extensions: extensions.unwrap_or_default().iter().map(Component::of).collect(),
             overridden: overrides
                 .flatten()
                 .any(|entry| entry.find(&["configuration", "level"]).is_some()),
@@ -94,9 +76,7 @@ impl<'v> Rules<'v> {
         if self.overridden {
             warnings.push("levels that an invocation changes are not applied to a result");
         }
-        let rule = self
-            .component(result, warnings)
-            .and_then(|it| it.level(result, warnings));
+        let rule = self.component(result, warnings).and_then(|it| it.level(result, warnings));
         rule.unwrap_or(Level::Warning)
     }
 
@@ -108,17 +88,14 @@ impl<'v> Rules<'v> {
         if let Some(index) = index_of(reference, "index") {
             let found = self.extensions.get(index);
             if found.is_none() {
-                warnings.push(format!(
-                    "a result names tool extension {index}, which is not there"
-                ));
+                warnings.push(format!("a result names tool extension {index}, which is not there"));
             }
             return found;
         }
         match text(reference, "name") {
-            Some(name) if name != self.driver.name => self
-                .extensions
-                .iter()
-                .find(|extension| extension.name == name),
+            Some(name) if name != self.driver.name => {
+                self.extensions.iter().find(|extension| extension.name == name)
+            }
             Some(_) | None => Some(&self.driver),
         }
     }
@@ -126,10 +103,7 @@ impl<'v> Rules<'v> {
 
 impl<'v> Component<'v> {
     fn of(component: &'v Value<'_>) -> Component<'v> {
-        let rules = component
-            .get("rules")
-            .and_then(Value::as_array)
-            .unwrap_or_default();
+        let rules = component.get("rules").and_then(Value::as_array).unwrap_or_default();
         let level = |rule: &Value<'_>| match rule.find(&["defaultConfiguration", "level"]) {
             None | Some(Value::Null) => Level::Warning,
             Some(level) => level.as_str().and_then(parse_level).unwrap_or(Level::Error),
@@ -141,11 +115,7 @@ impl<'v> Component<'v> {
             }
         }
         let name = text(component, "name").unwrap_or_default();
-        Component {
-            name,
-            levels: rules.iter().map(level).collect(),
-            by_id,
-        }
+        Component { name, levels: rules.iter().map(level).collect(), by_id }
     }
 
     /// Finds a result's rule by position, else by id; a hierarchical id `CA1000/1` is of the rule
@@ -159,32 +129,21 @@ impl<'v> Component<'v> {
                 None => warnings.push(format!("a result names rule {index}, which is not there")),
             }
         }
-        let id = rule
-            .and_then(|rule| text(rule, "id"))
-            .or_else(|| text(result, "ruleId"))?;
+        let id = rule.and_then(|rule| text(rule, "id")).or_else(|| text(result, "ruleId"))?;
         let prefixes = std::iter::successors(Some(id), |prefix| Some(prefix.rsplit_once('/')?.0))
             .take(ID_LEVELS_MAX);
-        let found = prefixes
-            .into_iter()
-            .find_map(|prefix| self.by_id.get(prefix));
+        let found = prefixes.into_iter().find_map(|prefix| self.by_id.get(prefix));
         if found.is_none() && !self.levels.is_empty() {
-            warnings.push(format!(
-                "a result names rule {:?}, which is not there",
-                shown(id)
-            ));
+            warnings.push(format!("a result names rule {:?}, which is not there", shown(id)));
         }
-        found
-            .and_then(|position| self.levels.get(*position))
-            .copied()
+        found.and_then(|position| self.levels.get(*position)).copied()
     }
 }
 
 fn without_text(rule: &Value<'_>) -> u64 {
     let descriptions = ["shortDescription", "fullDescription", "help"];
     let descriptions = descriptions.iter().filter_map(|name| rule.get(name));
-    descriptions
-        .filter(|description| description.get("text").is_none())
-        .count() as u64
+    descriptions.filter(|description| description.get("text").is_none()).count() as u64
 }
 
 /// A position; -1 is SARIF's way to give none.
@@ -219,11 +178,7 @@ mod tests {
         let run = json::parse(RUN.as_bytes()).unwrap();
         let result = json::parse(result.as_bytes()).unwrap();
         let mut warnings = Warnings::default();
-        assert_eq!(
-            Rules::of(&run).level(&result, &mut warnings),
-            expected,
-            "{result:?}"
-        );
+        assert_eq!(Rules::of(&run).level(&result, &mut warnings), expected, "{result:?}");
         assert_eq!(warnings.into_lines().len(), warned, "{result:?}");
     }
 
@@ -239,52 +194,20 @@ mod tests {
         check(r#"{"ruleIndex":-1,"ruleId":"N"}"#, Level::Note, 0);
         check(r#"{"rule":{"index":0}}"#, Level::Note, 0);
         check(r#"{"rule":{"id":"E/x"},"ruleId":"N"}"#, Level::Error, 0);
-        check(
-            r#"{"rule":{"index":0,"toolComponent":{"index":0}}}"#,
-            Level::None,
-            0,
-        );
-        check(
-            r#"{"rule":{"id":"N","toolComponent":{"name":"x"}}}"#,
-            Level::None,
-            0,
-        );
-        check(
-            r#"{"rule":{"id":"N","toolComponent":{"name":"d"}}}"#,
-            Level::Note,
-            0,
-        );
-        check(
-            r#"{"rule":{"id":"N","toolComponent":{"name":"y"}}}"#,
-            Level::Warning,
-            0,
-        );
+        check(r#"{"rule":{"index":0,"toolComponent":{"index":0}}}"#, Level::None, 0);
+        check(r#"{"rule":{"id":"N","toolComponent":{"name":"x"}}}"#, Level::None, 0);
+        check(r#"{"rule":{"id":"N","toolComponent":{"name":"d"}}}"#, Level::Note, 0);
+        check(r#"{"rule":{"id":"N","toolComponent":{"name":"y"}}}"#, Level::Warning, 0);
     }
 
     #[test]
     fn positions_that_do_not_exist_are_harmless() {
         check(r#"{"ruleIndex":4}"#, Level::Warning, 1);
-        check(
-            r#"{"ruleIndex":18446744073709551615,"ruleId":"N"}"#,
-            Level::Note,
-            1,
-        );
-        check(
-            r#"{"ruleIndex":99999999999999999999999}"#,
-            Level::Warning,
-            0,
-        );
+        check(r#"{"ruleIndex":18446744073709551615,"ruleId":"N"}"#, Level::Note, 1);
+        check(r#"{"ruleIndex":99999999999999999999999}"#, Level::Warning, 0);
         check(r#"{"ruleIndex":1.5}"#, Level::Warning, 0);
-        check(
-            r#"{"rule":{"index":0,"toolComponent":{"index":7}}}"#,
-            Level::Warning,
-            1,
-        );
-        check(
-            &format!(r#"{{"ruleId":"N{}"}}"#, "/".repeat(1 << 20)),
-            Level::Warning,
-            1,
-        );
+        check(r#"{"rule":{"index":0,"toolComponent":{"index":7}}}"#, Level::Warning, 1);
+        check(&format!(r#"{{"ruleId":"N{}"}}"#, "/".repeat(1 << 20)), Level::Warning, 1);
         check(r#"{"rule":5,"ruleId":[]}"#, Level::Warning, 0);
     }
 }

@@ -50,15 +50,8 @@ fn only_role(
     let Signer { trust, name } = signer;
     let (project, env) = (&environment.project, Some(&environment.name));
     let has = |role: &str| role::is_approval(role) && trust.has_role(name, role, project, env);
-    let asked = gates
-        .iter()
-        .flat_map(|gate| &gate.roles)
-        .map(String::as_str);
-    let granted = trust
-        .document
-        .grants
-        .iter()
-        .map(|grant| grant.role.as_str());
+    let asked = gates.iter().flat_map(|gate| &gate.roles).map(String::as_str);
+    let granted = trust.document.grants.iter().map(|grant| grant.role.as_str());
     let pick = |roles: &mut dyn Iterator<Item = &str>| {
         let mut found: Vec<String> = roles.filter(|role| has(role)).map(str::to_owned).collect();
         found.sort();
@@ -78,30 +71,20 @@ fn only_role(
             format!("{name} has no approval role for {environment}"),
         )
         .hint("attestry identity list shows who has one")),
-        several => Err(
-            Failure::usage(format!("{name} has more than one role here")).hint(format!(
-                "choose one: --role {}",
-                several.join(" or --role ")
-            )),
-        ),
+        several => Err(Failure::usage(format!("{name} has more than one role here"))
+            .hint(format!("choose one: --role {}", several.join(" or --role ")))),
     }
 }
 
 fn meaning(gates: &[&Approvals], role: &str) -> Result<String, Failure> {
-    let fitting = gates
-        .iter()
-        .filter(|gate| gate.roles.iter().any(|it| it == role));
+    let fitting = gates.iter().filter(|gate| gate.roles.iter().any(|it| it == role));
     let mut meanings: Vec<&str> = fitting.filter_map(|gate| gate.meaning.as_deref()).collect();
     meanings.sort_unstable();
     meanings.dedup();
     match meanings.as_slice() {
         [] => Ok(MEANING.to_owned()),
         [one] => Ok((*one).to_owned()),
-        several => Err(
-            Failure::usage("the gates ask for more than one meaning").hint(format!(
-                "choose one: --meaning {}",
-                several.join(" or --meaning ")
-            )),
-        ),
+        several => Err(Failure::usage("the gates ask for more than one meaning")
+            .hint(format!("choose one: --meaning {}", several.join(" or --meaning ")))),
     }
 }

@@ -31,18 +31,12 @@ fn forged(folder: &Path) -> Result<Files, Failure> {
         Err(PackFileError::Failure(failure)) => return Err(failure),
         Err(PackFileError::Malformed(finding)) => return Err(broken(&finding.detail)),
     };
-    let entries = files
-        .iter_mut()
-        .filter(|(path, _)| path.starts_with("data/entries/"));
+    let entries = files.iter_mut().filter(|(path, _)| path.starts_with("data/entries/"));
     let deployment = entries.map(|(_, bytes)| bytes).filter(|bytes| {
         let kind = format!("\ntype {}\n", schemas::predicate::deployment::TYPE);
-        bytes
-            .windows(kind.len())
-            .any(|window| window == kind.as_bytes())
+        bytes.windows(kind.len()).any(|window| window == kind.as_bytes())
     });
-    let bytes = deployment
-        .last()
-        .ok_or_else(|| broken("the pack has no deployment"))?;
+    let bytes = deployment.last().ok_or_else(|| broken("the pack has no deployment"))?;
     let at = bytes.windows(5).position(|window| window == b"time ");
     let digit = at.and_then(|at| bytes.get_mut(at + "time 2026-11-20T17:00:0".len()));
     let digit = digit.ok_or_else(|| broken("an entry has no time"))?;

@@ -12,34 +12,13 @@ use crate::failure::Failure;
 /// The demo's inputs: real reports of this project; `cli/demo/README.md` says how each was made.
 const INPUTS: [(&str, &[u8]); 8] = [
     ("policy.yaml", include_bytes!("../../../demo/policy.yaml")),
-    (
-        "reports/unit.junit.xml",
-        include_bytes!("../../../demo/unit.junit.xml"),
-    ),
-    (
-        "reports/clippy.sarif",
-        include_bytes!("../../../demo/clippy.sarif"),
-    ),
-    (
-        "reports/sbom.cdx.json",
-        include_bytes!("../../../demo/sbom.cdx.json"),
-    ),
-    (
-        "reports/coverage.json",
-        include_bytes!("../../../demo/coverage.json"),
-    ),
-    (
-        "reports/review.json",
-        include_bytes!("../../../demo/review.json"),
-    ),
-    (
-        "reports/scan-rc1.json",
-        include_bytes!("../../../demo/scan-vulnerable.trivy.json"),
-    ),
-    (
-        "reports/scan.json",
-        include_bytes!("../../../demo/scan-clean.trivy.json"),
-    ),
+    ("reports/unit.junit.xml", include_bytes!("../../../demo/unit.junit.xml")),
+    ("reports/clippy.sarif", include_bytes!("../../../demo/clippy.sarif")),
+    ("reports/sbom.cdx.json", include_bytes!("../../../demo/sbom.cdx.json")),
+    ("reports/coverage.json", include_bytes!("../../../demo/coverage.json")),
+    ("reports/review.json", include_bytes!("../../../demo/review.json")),
+    ("reports/scan-rc1.json", include_bytes!("../../../demo/scan-vulnerable.trivy.json")),
+    ("reports/scan.json", include_bytes!("../../../demo/scan-clean.trivy.json")),
 ];
 
 const SOURCE: &str = "git+https://github.com/acme/payments";
@@ -71,11 +50,7 @@ pub fn tell(stage: &mut Stage) -> Result<(), Failure> {
 /// Writes a small archive, as a build would.
 fn archive(stage: &mut Stage, name: &str, library: &str) -> Result<String, Failure> {
     let bytes = zipped(&format!("payments 1.4.2, with {library}\n")).map_err(|cause| {
-        Failure::new(
-            Exit::Unexpected,
-            "demo-broken",
-            format!("cannot write {name}: {cause}"),
-        )
+        Failure::new(Exit::Unexpected, "demo-broken", format!("cannot write {name}: {cause}"))
     })?;
     stage.write(name, &bytes)?;
     Ok(name.to_owned())

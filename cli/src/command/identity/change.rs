@@ -47,8 +47,7 @@ fn parse_name(text: &str) -> Result<IdentityName, Failure> {
     if text.is_empty() {
         return Err(crate::argument::empty("NAME"));
     }
-    text.parse()
-        .map_err(|cause| Failure::usage(format!("{cause}")))
+    text.parse().map_err(|cause| Failure::usage(format!("{cause}")))
 }
 
 /// Adds an identity, or keys, aliases, a card and a grant to one that is there.
@@ -59,30 +58,19 @@ pub fn add(
     card: Option<&[u8]>,
 ) -> Result<String, Failure> {
     let name = parse_name(&args.name)?;
-    let at = document
-        .identities
-        .iter()
-        .position(|identity| identity.name == name);
+    let at = document.identities.iter().position(|identity| identity.name == name);
     let new = at.is_none();
     if new && keys.is_empty() {
         return Err(Failure::usage(format!("{name} is new, and has no key")).hint("--pub FILE.pub"));
     }
     let at = at.unwrap_or_else(|| {
         let (name, keys, aliases) = (name.clone(), Vec::new(), Vec::new());
-        document.identities.push(Identity {
-            name,
-            keys,
-            aliases,
-            card: None,
-        });
+        document.identities.push(Identity { name, keys, aliases, card: None });
         document.identities.len() - 1
     });
     let identity = &mut document.identities[at];
-    let fresh: Vec<KeyText> = keys
-        .iter()
-        .filter(|key| !identity.keys.contains(key))
-        .cloned()
-        .collect();
+    let fresh: Vec<KeyText> =
+        keys.iter().filter(|key| !identity.keys.contains(key)).cloned().collect();
     identity.keys.extend(fresh);
     for alias in &args.aliases {
         if !identity.aliases.contains(alias) {
@@ -100,10 +88,7 @@ pub fn add(
             .hint("--role R --project P, --pub F, --alias A or --card F"));
     }
     let word = if new { "added" } else { "changed" };
-    Ok(format!(
-        "{word} {name}{}",
-        granted.map_or(String::new(), |role| format!(" as {role}"))
-    ))
+    Ok(format!("{word} {name}{}", granted.map_or(String::new(), |role| format!(" as {role}"))))
 }
 
 fn grant(
@@ -118,11 +103,7 @@ fn grant(
         return Err(Failure::usage("--role is missing"));
     };
     check_grant(&role, args)?;
-    let environments = args
-        .environments
-        .iter()
-        .map(|text| text.parse())
-        .collect::<Result<_, _>>();
+    let environments = args.environments.iter().map(|text| text.parse()).collect::<Result<_, _>>();
     let grant = Grant {
         identity: name.clone(),
         role: role.clone(),
@@ -159,9 +140,8 @@ fn check_grant(role: &str, args: &AddArgs) -> Result<(), Failure> {
         return Err(Failure::usage("an option is empty").hint("is your variable empty?"));
     }
     if args.projects.is_empty() {
-        return Err(Failure::usage("--project is missing").hint(format!(
-            "--project P, or --project '{ALL_PROJECTS}' for every project"
-        )));
+        return Err(Failure::usage("--project is missing")
+            .hint(format!("--project P, or --project '{ALL_PROJECTS}' for every project")));
     }
     if (role == role::EMITTER) == args.kinds.is_empty() {
         let message = "an emitter lists the kinds that it records, other roles none";
@@ -175,11 +155,7 @@ fn check_grant(role: &str, args: &AddArgs) -> Result<(), Failure> {
 /// Takes a role away, or all grants and keys.
 pub fn revoke(document: &mut TrustDocument, args: &RevokeArgs) -> Result<String, Failure> {
     let name = parse_name(&args.name)?;
-    if !document
-        .identities
-        .iter()
-        .any(|identity| identity.name == name)
-    {
+    if !document.identities.iter().any(|identity| identity.name == name) {
         return Err(unknown(document, &name));
     }
     let before = document.grants.len();
@@ -194,22 +170,14 @@ pub fn revoke(document: &mut TrustDocument, args: &RevokeArgs) -> Result<String,
         return Ok(format!("{name} is no {role} any more"));
     }
     // The identity stays by name and alias, so that old commits keep their author.
-    for identity in document
-        .identities
-        .iter_mut()
-        .filter(|identity| identity.name == name)
-    {
+    for identity in document.identities.iter_mut().filter(|identity| identity.name == name) {
         identity.keys.clear();
     }
     Ok(format!("{name} may sign nothing any more"))
 }
 
 fn unknown(document: &TrustDocument, name: &IdentityName) -> Failure {
-    let names: Vec<&str> = document
-        .identities
-        .iter()
-        .map(|it| it.name.as_str())
-        .collect();
+    let names: Vec<&str> = document.identities.iter().map(|it| it.name.as_str()).collect();
     Failure::not_found(format!("there is no identity {name}"))
         .hint(format!("there are: {}", names.join(", ")))
 }
@@ -220,10 +188,7 @@ pub fn compromise(document: &mut TrustDocument, args: &CompromiseArgs) -> Result
         Ok(key) => vec![key],
         Err(_) => {
             let name = parse_name(&args.whose)?;
-            let identity = document
-                .identities
-                .iter()
-                .find(|identity| identity.name == name);
+            let identity = document.identities.iter().find(|identity| identity.name == name);
             let identity = identity.ok_or_else(|| unknown(document, &name))?;
             let decoded = identity.keys.iter().filter_map(|key| decode_key(key).ok());
             decoded.map(|key| key.key_id()).collect()
@@ -233,16 +198,9 @@ pub fn compromise(document: &mut TrustDocument, args: &CompromiseArgs) -> Result
         return Err(Failure::not_found(format!("{} has no key", args.whose)));
     }
     for key in &keys {
-        match document
-            .compromises
-            .iter_mut()
-            .find(|notice| notice.key == *key)
-        {
+        match document.compromises.iter_mut().find(|notice| notice.key == *key) {
             Some(notice) => notice.from = notice.from.min(args.from),
-            None => document.compromises.push(Compromise {
-                key: *key,
-                from: args.from,
-            }),
+            None => document.compromises.push(Compromise { key: *key, from: args.from }),
         }
     }
     let names: Vec<String> = keys.iter().map(KeyId::short).collect();

@@ -17,10 +17,7 @@ use crate::history::{History, Line};
 use crate::output::gates;
 
 fn names(signers: &[Signer]) -> String {
-    let names: Vec<&str> = signers
-        .iter()
-        .map(|signer| signer.identity.as_str())
-        .collect();
+    let names: Vec<&str> = signers.iter().map(|signer| signer.identity.as_str()).collect();
     names.join(", ")
 }
 
@@ -30,17 +27,10 @@ pub fn build(
     project: &Project,
     build: &Evidence<BuildFacts>,
 ) -> Result<Node, Failure> {
-    let text = format!(
-        "build by {}, signed by {}",
-        build.facts.builder,
-        names(&build.signers)
-    );
+    let text = format!("build by {}, signed by {}", build.facts.builder, names(&build.signers));
     let mut node = Node::new(text, Some(build.entry));
     for source in &build.facts.sources {
-        let uri = source
-            .uri
-            .rsplit_once('@')
-            .map_or(source.uri.as_str(), |(uri, _)| uri);
+        let uri = source.uri.rsplit_once('@').map_or(source.uri.as_str(), |(uri, _)| uri);
         let mut commit = Node::new(format!("source {uri}@{}", source.commit.short()), None);
         let slice = history.artifact(&source.commit)?;
         let known = slice.as_ref().and_then(|slice| slice.projects.get(project));
@@ -83,10 +73,7 @@ pub fn evidence(known: &ArtifactInProject) -> Option<Node> {
             TestResult::Failed => "failed",
         };
         let counts = counts(&test.facts.counts);
-        node.add(Node::new(
-            format!("{}: {result}{counts}", suite("test", name)),
-            Some(test.entry),
-        ));
+        node.add(Node::new(format!("{}: {result}{counts}", suite("test", name)), Some(test.entry)));
     }
     for (name, scan) in &known.scans {
         let counts: Vec<String> = scan
@@ -95,28 +82,17 @@ pub fn evidence(known: &ArtifactInProject) -> Option<Node> {
             .iter()
             .map(|(word, count)| format!("{count} {}", word.name()))
             .collect();
-        let found = if counts.is_empty() {
-            "nothing found".to_owned()
-        } else {
-            counts.join(", ")
-        };
+        let found = if counts.is_empty() { "nothing found".to_owned() } else { counts.join(", ") };
         let text = format!("{}: {found} ({})", suite("scan", name), scan.facts.scanner);
         node.add(Node::new(text, Some(scan.entry)));
     }
     for (name, analysis) in &known.analyses {
         let levels = &analysis.facts.levels;
         let text = format!("{} errors, {} warnings", levels.error, levels.warning);
-        node.add(Node::new(
-            format!("{}: {text}", suite("analysis", name)),
-            Some(analysis.entry),
-        ));
+        node.add(Node::new(format!("{}: {text}", suite("analysis", name)), Some(analysis.entry)));
     }
     for (name, metric) in &known.metrics {
-        let unit = metric
-            .facts
-            .unit
-            .as_deref()
-            .map_or(String::new(), |unit| format!(" {unit}"));
+        let unit = metric.facts.unit.as_deref().map_or(String::new(), |unit| format!(" {unit}"));
         let text = format!("{name}: {}{unit}", metric.facts.value);
         node.add(Node::new(text, Some(metric.entry)));
     }
@@ -130,15 +106,8 @@ pub fn evidence(known: &ArtifactInProject) -> Option<Node> {
 }
 
 fn counts(counts: &BTreeMap<String, u64>) -> String {
-    let parts: Vec<String> = counts
-        .iter()
-        .map(|(word, count)| format!("{count} {word}"))
-        .collect();
-    if parts.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", parts.join(", "))
-    }
+    let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
 /// Each environment with what was asked, answered, decided and deployed there.
@@ -148,16 +117,10 @@ pub fn environments(project: &Project, thread: &[Line]) -> Vec<Node> {
         let Some((environment, text)) = step(line).filter(|(it, _)| it.project == *project) else {
             continue;
         };
-        let at = found
-            .iter()
-            .position(|(known, _)| *known == environment)
-            .unwrap_or_else(|| {
-                found.push((
-                    environment.clone(),
-                    Node::new(environment.to_string(), None),
-                ));
-                found.len() - 1
-            });
+        let at = found.iter().position(|(known, _)| *known == environment).unwrap_or_else(|| {
+            found.push((environment.clone(), Node::new(environment.to_string(), None)));
+            found.len() - 1
+        });
         found[at].1.add(Node::new(text, Some(line.entry.index)));
     }
     found.into_iter().map(|(_, node)| node).collect()
@@ -166,10 +129,7 @@ pub fn environments(project: &Project, thread: &[Line]) -> Vec<Node> {
 /// What an entry of an environment says, in a few words.
 fn step(line: &Line) -> Option<(Environment, String)> {
     let signers = line.signers.join(", ");
-    let at = |project: &Project, name| Environment {
-        project: project.clone(),
-        name,
-    };
+    let at = |project: &Project, name| Environment { project: project.clone(), name };
     match &line.event.as_ref()?.body {
         Body::PromotionRequest(body) => {
             let text = format!("P-{} asked by {signers}: {}", line.entry.index, body.reason);
@@ -189,25 +149,16 @@ fn step(line: &Line) -> Option<(Environment, String)> {
             let text = match said.outcome {
                 Outcome::Granted => format!("P-{} granted", said.request.index),
                 Outcome::Denied => {
-                    format!(
-                        "P-{} denied by {}",
-                        said.request.index,
-                        gates::open_names(&said.gates)
-                    )
+                    format!("P-{} denied by {}", said.request.index, gates::open_names(&said.gates))
                 }
             };
             Some((at(&said.project, said.environment.clone()), text))
         }
         Body::Deployment(body) => {
             let request = body.promotion.map_or(String::new(), promotion);
-            let target = body
-                .target
-                .as_deref()
-                .map_or(String::new(), |it| format!(" at {it}"));
-            let text = format!(
-                "deployment {}{request}{target}, by {signers}",
-                result_name(body.result)
-            );
+            let target = body.target.as_deref().map_or(String::new(), |it| format!(" at {it}"));
+            let text =
+                format!("deployment {}{request}{target}, by {signers}", result_name(body.result));
             Some((at(&body.project, body.environment.clone()), text))
         }
         _ => None,

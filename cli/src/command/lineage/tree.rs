@@ -14,11 +14,7 @@ pub struct Node {
 
 impl Node {
     pub fn new(text: impl Into<String>, entry: Option<EntryIndex>) -> Node {
-        Node {
-            text: text.into(),
-            entry,
-            children: Vec::new(),
-        }
+        Node { text: text.into(), entry, children: Vec::new() }
     }
 
     pub fn add(&mut self, child: Node) {
@@ -37,26 +33,16 @@ impl Node {
 
     /// Writes the node behind `first`, and what belongs to it behind `rest`.
     fn push(&self, out: &mut String, first: &str, rest: &str) {
-        let entry = self
-            .entry
-            .map_or(String::new(), |entry| format!("entry {entry}"));
-        let below = if self.children.is_empty() {
-            ""
-        } else {
-            "│  "
-        };
-        let room = WIDTH
-            .saturating_sub(columns(rest) + columns(&entry) + 2)
-            .max(24);
+        let entry = self.entry.map_or(String::new(), |entry| format!("entry {entry}"));
+        let below = if self.children.is_empty() { "" } else { "│  " };
+        let room = WIDTH.saturating_sub(columns(rest) + columns(&entry) + 2).max(24);
         for (number, line) in wrap(&self.text, room).iter().enumerate() {
             let start = match number {
                 0 => format!("{first}{line}"),
                 _ => format!("{rest}{below}{line}"),
             };
             let end = if number == 0 && !entry.is_empty() {
-                let gap = WIDTH
-                    .saturating_sub(columns(&start) + columns(&entry))
-                    .max(2);
+                let gap = WIDTH.saturating_sub(columns(&start) + columns(&entry)).max(2);
                 format!("{:gap$}{entry}", "")
             } else {
                 String::new()
@@ -65,11 +51,8 @@ impl Node {
         }
         let last = self.children.len().saturating_sub(1);
         for (number, child) in self.children.iter().enumerate() {
-            let (branch, under) = if number == last {
-                ("└─ ", "   ")
-            } else {
-                ("├─ ", "│  ")
-            };
+            let (branch, under) =
+                if number == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
             child.push(out, &format!("{rest}{branch}"), &format!("{rest}{under}"));
         }
     }

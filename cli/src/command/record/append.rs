@@ -32,23 +32,15 @@ pub fn project(named: Option<Project>, service: &Service) -> Result<Project, Fai
     let known = service.projects()?;
     match (named, known.as_slice()) {
         (Some(named), known) if known.contains(&named) => Ok(named),
-        (Some(named), known) => Err(unknown_project(
-            format!("there is no project {named} in this ledger"),
-            known,
-        )),
+        (Some(named), known) => {
+            Err(unknown_project(format!("there is no project {named} in this ledger"), known))
+        }
         (None, [only]) => Ok(only.clone()),
-        (None, []) => Err(unknown_project(
-            "there is no project in this ledger".to_owned(),
-            &[],
-        )),
+        (None, []) => Err(unknown_project("there is no project in this ledger".to_owned(), &[])),
         (None, known) => {
             let names: Vec<&str> = known.iter().map(Project::as_str).collect();
-            Err(
-                Failure::usage("which project? --project is missing").hint(format!(
-                    "--project or ATTESTRY_PROJECT: {}",
-                    names.join(", ")
-                )),
-            )
+            Err(Failure::usage("which project? --project is missing")
+                .hint(format!("--project or ATTESTRY_PROJECT: {}", names.join(", "))))
         }
     }
 }
@@ -58,9 +50,7 @@ pub fn signer_name(service: &Service, key: &SigningKey) -> Result<String, Failur
     let (_, document) = service.trust()?;
     let trust = Trust::of(document).map_err(Failure::unexpected)?;
     let id = key.public().key_id();
-    let name = trust
-        .identity(&id, service.size()?)
-        .map(ToString::to_string);
+    let name = trust.identity(&id, service.size()?).map(ToString::to_string);
     Ok(name.unwrap_or_else(|| format!("key {}", id.short())))
 }
 
@@ -85,15 +75,8 @@ pub fn write_receipt(
 
 /// The lines behind the headline.
 pub fn logged_lines(it: &Logged, origin: &Origin, signer: &str, receipt: Option<&str>) -> String {
-    let before = if it.repeated {
-        "was logged before as"
-    } else {
-        "logged as"
-    };
-    let mut text = format!(
-        "\n{before} entry {} of {origin} · signed by {signer}\n",
-        it.index
-    );
+    let before = if it.repeated { "was logged before as" } else { "logged as" };
+    let mut text = format!("\n{before} entry {} of {origin} · signed by {signer}\n", it.index);
     if let Some(receipt) = receipt {
         let _ = writeln!(text, "receipt {receipt}");
     }
@@ -102,9 +85,7 @@ pub fn logged_lines(it: &Logged, origin: &Origin, signer: &str, receipt: Option<
 
 /// Evaluates the open requests of a project again, and returns those that were decided.
 pub fn decisions(service: &Service, project: &Project) -> Result<Vec<Evaluated>, Failure> {
-    let which = Which::Touched {
-        project: project.clone(),
-    };
+    let which = Which::Touched { project: project.clone() };
     let mut evaluated = service.evaluate_open(which)?;
     evaluated.retain(|it| it.decision.is_some());
     Ok(evaluated)
@@ -117,12 +98,7 @@ pub fn text_of(evaluated: &[Evaluated], service: &Service) -> Result<String, Fai
         let slice = service.artifact(&it.artifact)?;
         let called = Called::of(&it.artifact, slice.as_ref(), &it.environment.project);
         let (line, environment) = (called.line(), &it.environment);
-        let _ = writeln!(
-            text,
-            "P-{} {}: {line} -> {environment}",
-            it.request,
-            state_of(it)
-        );
+        let _ = writeln!(text, "P-{} {}: {line} -> {environment}", it.request, state_of(it));
     }
     Ok(text)
 }

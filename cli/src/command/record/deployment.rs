@@ -16,16 +16,9 @@ pub fn draft(args: &RecordArgs, job: &Job, frame: Frame) -> Result<(String, Draf
     };
     let to = options.to.as_deref().ok_or_else(|| missing("--to"))?;
     let environment = parse_environment(to, Some(&job.project))?;
-    let word = options
-        .result
-        .as_deref()
-        .ok_or_else(|| missing("--result"))?;
+    let word = options.result.as_deref().ok_or_else(|| missing("--result"))?;
     let result = parse_result(word)?;
-    let promotion = options
-        .promotion
-        .as_deref()
-        .map(parse_request)
-        .transpose()?;
+    let promotion = options.promotion.as_deref().map(parse_request).transpose()?;
     let body = Deployment {
         ledger: frame.origin.clone(),
         project: frame.project.clone(),

@@ -34,11 +34,7 @@ pub fn read_reports(args: &RecordArgs, kind: EventKind, io: &mut Io) -> Result<V
         for warning in &reading.warnings {
             io.note(&format!("warning: {name}: {warning}"));
         }
-        reports.push(Read {
-            name: name.clone(),
-            bytes,
-            reading,
-        });
+        reports.push(Read { name: name.clone(), bytes, reading });
     }
     Ok(reports)
 }
@@ -90,10 +86,7 @@ fn of_report(
 /// The kinds whose reports say, or could say, what they are about.
 fn takes_binding(kind: EventKind) -> bool {
     use EventKind as K;
-    matches!(
-        kind,
-        K::Test | K::Vulnerabilities | K::Analysis | K::Measurement
-    )
+    matches!(kind, K::Test | K::Vulnerabilities | K::Analysis | K::Measurement)
 }
 
 /// A report that names its artifact by a comparable digest must name this one.
@@ -110,26 +103,15 @@ fn bind(read: &Read, subject: &Digest, args: &RecordArgs) -> Result<Binding, Fai
     if comparable.contains(&subject) {
         return Ok(Binding::Subject);
     }
-    let place = read
-        .reading
-        .named_where
-        .map_or(String::new(), |text| format!("  ({text})"));
+    let place = read.reading.named_where.map_or(String::new(), |text| format!("  ({text})"));
     let written = args.subject.as_deref().unwrap_or_default();
     let verb = format!("{} is about", read.name);
     let width = verb.len().max("you recorded about".len());
     let message = "this report is about another artifact";
-    Err(
-        Failure::new(Exit::No, "report-names-other-subject", message)
-            .detail(format!("{verb:width$}  {}{place}", ends(other)))
-            .detail(format!(
-                "{:width$}  {}",
-                "you recorded about",
-                ends(subject)
-            ))
-            .hint(format!(
-                "make the report of {written}, or name its subject: --subject {other}"
-            )),
-    )
+    Err(Failure::new(Exit::No, "report-names-other-subject", message)
+        .detail(format!("{verb:width$}  {}{place}", ends(other)))
+        .detail(format!("{:width$}  {}", "you recorded about", ends(subject)))
+        .hint(format!("make the report of {written}, or name its subject: --subject {other}")))
 }
 
 /// An event without a report: its content stands in the options.
@@ -139,35 +121,19 @@ fn without_file(args: &RecordArgs, job: &Job) -> Result<(String, Draft), Failure
         K::Build => build(args, job),
         K::Deployment => deployment::draft(args, job, frame(job)?),
         K::Note => {
-            let text = args
-                .text
-                .as_deref()
-                .ok_or_else(|| Failure::usage("--text is missing"))?;
+            let text = args.text.as_deref().ok_or_else(|| Failure::usage("--text is missing"))?;
             if text.is_empty() {
                 return Err(crate::argument::empty("--text"));
             }
-            Ok((
-                crate::output::cut(text, 40),
-                compose::note(frame(job)?, text)?,
-            ))
+            Ok((crate::output::cut(text, 40), compose::note(frame(job)?, text)?))
         }
         K::Measurement if !args.metrics.is_empty() => {
-            let metrics: Vec<Metric> = args
-                .metrics
-                .iter()
-                .map(|text| metric(text))
-                .collect::<Result<_, _>>()?;
-            Ok((
-                args.metrics.join(", "),
-                compose::metrics(frame(job)?, metrics)?,
-            ))
+            let metrics: Vec<Metric> =
+                args.metrics.iter().map(|text| metric(text)).collect::<Result<_, _>>()?;
+            Ok((args.metrics.join(", "), compose::metrics(frame(job)?, metrics)?))
         }
-        kind => Err(
-            Failure::usage(format!("no file to record as {}", kind.name())).hint(format!(
-                "attestry record {} FILE --subject SUBJECT",
-                args.kind
-            )),
-        ),
+        kind => Err(Failure::usage(format!("no file to record as {}", kind.name()))
+            .hint(format!("attestry record {} FILE --subject SUBJECT", args.kind))),
     }
 }
 
@@ -178,16 +144,8 @@ fn metric(text: &str) -> Result<Metric, Failure> {
     if name.is_empty() {
         return Err(wrong());
     }
-    let value = value
-        .parse()
-        .map_err(|cause| wrong().detail(format!("{value:?} is {cause}")))?;
-    Ok(Metric {
-        name: name.to_owned(),
-        value,
-        unit: None,
-        baseline: None,
-        samples: None,
-    })
+    let value = value.parse().map_err(|cause| wrong().detail(format!("{value:?} is {cause}")))?;
+    Ok(Metric { name: name.to_owned(), value, unit: None, baseline: None, samples: None })
 }
 
 fn build(args: &RecordArgs, job: &Job) -> Result<(String, Draft), Failure> {
@@ -197,31 +155,17 @@ fn build(args: &RecordArgs, job: &Job) -> Result<(String, Draft), Failure> {
              --builder URI",
         )
     };
-    let text = args
-        .build
-        .source
-        .as_deref()
-        .ok_or_else(|| missing("--source"))?;
-    let builder = args
-        .build
-        .builder
-        .as_deref()
-        .ok_or_else(|| missing("--builder"))?;
+    let text = args.build.source.as_deref().ok_or_else(|| missing("--source"))?;
+    let builder = args.build.builder.as_deref().ok_or_else(|| missing("--builder"))?;
     if builder.is_empty() {
         return Err(crate::argument::empty("--builder"));
     }
     let source = compose::parse_source(text)?;
     let mut subject = frame(job)?.subject;
-    let name = args
-        .build
-        .name
-        .clone()
-        .unwrap_or_else(|| job.project.to_string());
+    let name = args.build.name.clone().unwrap_or_else(|| job.project.to_string());
     subject.name = Some(name);
     let version = args.build.artifact_version.clone();
-    subject.annotations = version.map(|version| Annotations {
-        version: Some(version),
-    });
+    subject.annotations = version.map(|version| Annotations { version: Some(version) });
     let draft = compose::build(subject, &source, builder, Metadata::default())?;
     Ok((format!("from {}", source.commit.short()), draft))
 }
@@ -231,18 +175,10 @@ pub fn frame(job: &Job) -> Result<Frame<'_>, Failure> {
     let origin = job.service.origin();
     let subject = match &job.subject {
         Some(digest) => {
-            let name = job
-                .called
-                .as_ref()
-                .and_then(|called| called.name.as_deref());
+            let name = job.called.as_ref().and_then(|called| called.name.as_deref());
             Subject::of(digest, name)
         }
         None => compose::ledger_subject(origin),
     };
-    Ok(Frame {
-        origin,
-        project: &job.project,
-        subject,
-        nonce: job.service.nonce()?,
-    })
+    Ok(Frame { origin, project: &job.project, subject, nonce: job.service.nonce()? })
 }

@@ -34,10 +34,7 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
         project: (!event.is_project_free()).then(|| project.clone()),
         attachments: Vec::new(),
     };
-    let batch = events
-        .iter()
-        .map(|(_, bytes, event)| submission(bytes, event))
-        .collect();
+    let batch = events.iter().map(|(_, bytes, event)| submission(bytes, event)).collect();
     let mut text = String::new();
     let mut items = Vec::new();
     let mut refused = None;
@@ -97,7 +94,5 @@ fn check_subject(args: &RecordArgs, name: &str, event: &Event, io: &Io) -> Resul
     let failure = Failure::new(Exit::No, "report-names-other-subject", message)
         .detail(format!("you recorded about  {text}"));
     let named = event.digests().take(4);
-    Err(named.fold(failure, |failure, digest| {
-        failure.detail(format!("{name} is about  {digest}"))
-    }))
+    Err(named.fold(failure, |failure, digest| failure.detail(format!("{name} is about  {digest}"))))
 }

@@ -36,11 +36,7 @@ pub fn run(
     }
     let found = report::findings(&log.findings);
     let conclusion = report::conclusion(&log.findings, "the log");
-    let text = format!(
-        "{}{found}\n{conclusion}.\n{}",
-        head(&service, &log, pin),
-        limits(&log)
-    );
+    let text = format!("{}{found}\n{conclusion}.\n{}", head(&service, &log, pin), limits(&log));
     let head = json!({
         "origin": service.origin(), "size": log.size, "root": log.root, "genesis": log.genesis,
         "pinned": is_pinned(&log, pin), "halted": log.halted,
@@ -73,11 +69,7 @@ fn watched(service: &Service, size: TreeSize, io: &mut Io) -> Result<LogReport, 
         while !over.load(Ordering::Relaxed) && !work.is_finished() {
             std::thread::sleep(Duration::from_millis(100));
             let at = done.load(Ordering::Relaxed);
-            io.progress(&format!(
-                "verifying {} of {} entries",
-                count(at),
-                count(size)
-            ));
+            io.progress(&format!("verifying {} of {} entries", count(at), count(size)));
         }
         work.join()
     });
@@ -93,11 +85,7 @@ fn is_pinned(log: &LogReport, pin: &Pin) -> bool {
 fn check_pin(log: &LogReport, pin: &Pin) -> Option<Finding> {
     let found = log.genesis?;
     let Some(pinned) = pin.genesis() else {
-        return Some(Finding::new(
-            Code::RootsNotPinned,
-            None,
-            "the pin names no genesis",
-        ));
+        return Some(Finding::new(Code::RootsNotPinned, None, "the pin names no genesis"));
     };
     if *pinned != found {
         let detail = format!("entry 0 hashes to {found}, pinned is {pinned}");
@@ -121,11 +109,7 @@ fn check_published(
     let note = service.checkpoint()?;
     match verifier::checkpoint::verify_checkpoint(note.as_bytes(), pin.log()) {
         Ok(checkpoint) => Ok(verifier::pack::quorum_finding(pin, &checkpoint)),
-        Err(cause) => Ok(Some(Finding::new(
-            Code::CheckpointInvalid,
-            None,
-            cause.to_string(),
-        ))),
+        Err(cause) => Ok(Some(Finding::new(Code::CheckpointInvalid, None, cause.to_string()))),
     }
 }
 
@@ -137,10 +121,7 @@ fn check_kept(
 ) -> Result<Option<Finding>, Failure> {
     let (size, root) = (kept.size(), kept.root());
     if size > log.size {
-        let detail = format!(
-            "the kept checkpoint has size {size}, the log only {}",
-            log.size
-        );
+        let detail = format!("the kept checkpoint has size {size}, the log only {}", log.size);
         return Ok(Some(Finding::new(Code::NotExtending, None, detail)));
     }
     let proof = service.consistency(size, log.size)?;
@@ -160,11 +141,7 @@ fn head(service: &Service, log: &LogReport, pin: &Pin) -> String {
         (None, _) => "not pinned, as claimed by the holder of the log key".to_owned(),
     };
     row("roots", roots);
-    let end = if log.halted {
-        ", then it broke off"
-    } else {
-        ""
-    };
+    let end = if log.halted { ", then it broke off" } else { "" };
     row(
         "entries",
         format!(
@@ -173,23 +150,13 @@ fn head(service: &Service, log: &LogReport, pin: &Pin) -> String {
             log.root.short()
         ),
     );
-    row(
-        "witnesses",
-        super::report::witnesses(pin, &log.findings).to_owned(),
-    );
+    row("witnesses", super::report::witnesses(pin, &log.findings).to_owned());
     row("time", "the ledger's word: no witness bounds it".to_owned());
     row(
         "heads",
-        plural(
-            log.counts.heads,
-            "event agrees with the state",
-            "events agree with the state",
-        ),
+        plural(log.counts.heads, "event agrees with the state", "events agree with the state"),
     );
-    row(
-        "decisions",
-        format!("{} evaluated again and agree", count(log.counts.decisions)),
-    );
+    row("decisions", format!("{} evaluated again and agree", count(log.counts.decisions)));
     row(
         "signatures",
         format!(
@@ -206,10 +173,7 @@ fn limits(log: &LogReport) -> String {
     if Exit::of_findings(&log.findings) == Exit::Integrity {
         return String::new();
     }
-    let level = format!(
-        "threads: every entry re-derived to size {}",
-        count(log.size)
-    );
+    let level = format!("threads: every entry re-derived to size {}", count(log.size));
     let text = "What this does not prove: that everything that happened was recorded, and that \
                 the times are right. A checkpoint kept elsewhere (--checkpoint F) proves that \
                 nothing was taken back since.";

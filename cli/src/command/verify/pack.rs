@@ -34,11 +34,7 @@ pub fn run(
     report.findings.extend(extends);
     let found = report::findings(&report.findings);
     let conclusion = report::conclusion(&report.findings, "the pack");
-    let text = format!(
-        "{}{found}\n{conclusion}.\n{}",
-        head(&report, pin),
-        limits(&report)
-    );
+    let text = format!("{}{found}\n{conclusion}.\n{}", head(&report, pin), limits(&report));
     io.answer(&text, &to_json(&report))?;
     Ok(Exit::of_findings(&report.findings))
 }
@@ -48,10 +44,7 @@ fn unread(file: &str, finding: Finding, io: &mut Io) -> Result<Exit, Failure> {
     io.progress("");
     let findings = [finding];
     let found = report::findings(&findings);
-    let text = format!(
-        "{file}{found}\n{}.\n",
-        report::conclusion(&findings, "the pack")
-    );
+    let text = format!("{file}{found}\n{}.\n", report::conclusion(&findings, "the pack"));
     io.answer(&text, &report::to_json(&findings))?;
     Ok(Exit::of_findings(&findings))
 }
@@ -65,12 +58,7 @@ fn check_kept(kept: &VerifiedCheckpoint, files: &Files, pin: &Pin) -> Option<Fin
         verifier::json::read::<Extensions>(&value).ok()
     });
     let (size, root) = (kept.size(), kept.root());
-    for it in extensions
-        .unwrap_or_default()
-        .seen
-        .iter()
-        .filter(|it| it.size == size)
-    {
+    for it in extensions.unwrap_or_default().seen.iter().filter(|it| it.size == size) {
         let proof = heads::decode(&it.proof).unwrap_or_default();
         let holds =
             |root| verify_consistency(size, root, closing.size(), closing.root(), &proof).is_ok();
@@ -78,10 +66,7 @@ fn check_kept(kept: &VerifiedCheckpoint, files: &Files, pin: &Pin) -> Option<Fin
             return None;
         }
         if holds(&it.root) {
-            let detail = format!(
-                "kept is root {root} at size {size}, this log had {}",
-                it.root
-            );
+            let detail = format!("kept is root {root} at size {size}, this log had {}", it.root);
             return Some(Finding::new(Code::NotExtending, None, detail));
         }
     }
@@ -102,11 +87,9 @@ fn head(report: &PackReport, pin: &Pin) -> String {
     let counts = &report.counts;
     row("roots", roots(report, pin));
     row("bytes", plural(counts.files, "file", "files"));
-    let span = report
-        .span
-        .map_or(String::new(), |((first, _), (last, _))| {
-            format!(" from {} to {}", count(first), count(last))
-        });
+    let span = report.span.map_or(String::new(), |((first, _), (last, _))| {
+        format!(" from {} to {}", count(first), count(last))
+    });
     row(
         "entries",
         format!(
@@ -115,10 +98,7 @@ fn head(report: &PackReport, pin: &Pin) -> String {
             count(report.size)
         ),
     );
-    row(
-        "witnesses",
-        super::report::witnesses(pin, &report.findings).to_owned(),
-    );
+    row("witnesses", super::report::witnesses(pin, &report.findings).to_owned());
     row("time", "the ledger's word: no witness bounds it".to_owned());
     row("completeness", completeness(report));
     row("decisions", decisions(report));
@@ -137,11 +117,7 @@ fn roots(report: &PackReport, pin: &Pin) -> String {
 fn completeness(report: &PackReport) -> String {
     let deployments = plural(report.counts.deployments, "deployment", "deployments");
     let positions = report.positions.map_or(String::new(), |(first, last)| {
-        format!(
-            ", positions {} to {} of its environment",
-            count(first),
-            count(last)
-        )
+        format!(", positions {} to {} of its environment", count(first), count(last))
     });
     let threads = plural(report.counts.threads_proven, "thread", "threads");
     match report.heads_at {
@@ -153,11 +129,8 @@ fn completeness(report: &PackReport) -> String {
 }
 
 fn decisions(report: &PackReport) -> String {
-    let disagree = report
-        .findings
-        .iter()
-        .filter(|finding| finding.code == Code::DecisionDisagrees)
-        .count();
+    let disagree =
+        report.findings.iter().filter(|finding| finding.code == Code::DecisionDisagrees).count();
     let again = count(report.counts.decisions_replayed);
     let mut text = format!("{again} evaluated again and agree");
     if disagree > 0 {
@@ -176,17 +149,11 @@ fn signatures(report: &PackReport) -> String {
     let broken =
         |finding: &Finding| finding.class == Class::Rule || finding.class == Class::Integrity;
     let harmless = [Code::DeployedWithoutGrant, Code::DecisionDisagrees];
-    let mut wrong = report
-        .findings
-        .iter()
-        .filter(|it| broken(it) && !harmless.contains(&it.code));
+    let mut wrong = report.findings.iter().filter(|it| broken(it) && !harmless.contains(&it.code));
     match (number, wrong.next()) {
         (0, _) => "none was reached".to_owned(),
         (number, None) => {
-            format!(
-                "{} valid, each by an identity with the role at that entry",
-                count(number)
-            )
+            format!("{} valid, each by an identity with the role at that entry", count(number))
         }
         (number, Some(_)) => format!("{} valid", count(number)),
     }
@@ -194,11 +161,7 @@ fn signatures(report: &PackReport) -> String {
 
 /// The level that was reached, and what it does not prove.
 fn limits(report: &PackReport) -> String {
-    if report
-        .findings
-        .iter()
-        .any(|finding| finding.class == Class::Integrity)
-    {
+    if report.findings.iter().any(|finding| finding.class == Class::Integrity) {
         return String::new();
     }
     let level = labelled(0, "level:", 6, "threads: shown entries only");

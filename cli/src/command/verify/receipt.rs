@@ -107,10 +107,7 @@ fn tell(
 pub fn compare(kept: &VerifiedCheckpoint, found: &VerifiedCheckpoint) -> Option<Finding> {
     let (size, root) = (kept.size(), kept.root());
     if size == found.size() {
-        let detail = format!(
-            "kept is root {root} at size {size}, here it is {}",
-            found.root()
-        );
+        let detail = format!("kept is root {root} at size {size}, here it is {}", found.root());
         return (root != found.root()).then(|| Finding::new(Code::NotExtending, None, detail));
     }
     let detail = format!(

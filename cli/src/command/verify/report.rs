@@ -31,12 +31,8 @@ pub fn findings(list: &[Finding]) -> String {
         let head = format!("{} · {} · {}", code.name(), group.len(), code.meaning());
         text.push_str(&paragraph(4, &head));
         for finding in group.iter().take(SHOWN_MAX) {
-            let entry = finding
-                .index
-                .map_or(String::new(), |index| format!("entry {index}: "));
-            for (number, line) in wrap(&format!("{entry}{}", finding.detail), 72)
-                .iter()
-                .enumerate()
+            let entry = finding.index.map_or(String::new(), |index| format!("entry {index}: "));
+            for (number, line) in wrap(&format!("{entry}{}", finding.detail), 72).iter().enumerate()
             {
                 let indent = if number == 0 { 8 } else { 10 };
                 text.push_str(&format!("{:indent$}{line}\n", ""));
@@ -62,10 +58,7 @@ fn rank(class: Class) -> u8 {
 /// The last line: does it hold?
 pub fn conclusion(list: &[Finding], what: &str) -> String {
     let worst = list.iter().min_by_key(|finding| rank(finding.class));
-    let exceptions = list
-        .iter()
-        .filter(|finding| finding.class == Class::Rule)
-        .count();
+    let exceptions = list.iter().filter(|finding| finding.class == Class::Rule).count();
     match (Exit::of_findings(list), worst) {
         (Exit::Integrity, Some(worst)) => format!("integrity broken [{}]", worst.code.name()),
         (Exit::No, _) if exceptions == 1 => format!("{what} holds, with 1 exception"),
@@ -91,9 +84,7 @@ pub fn joined(mut first: Value, second: Value) -> Value {
 
 /// What the pin's witnesses say of the checkpoint.
 pub fn witnesses(pin: &verifier::pin::Pin, findings: &[Finding]) -> &'static str {
-    let missed = findings
-        .iter()
-        .any(|finding| finding.code == Code::QuorumMissed);
+    let missed = findings.iter().any(|finding| finding.code == Code::QuorumMissed);
     match (pin.quorum(), missed) {
         (None, _) => "none asked for: the pin names none",
         (Some(_), true) => "not as many as the pin asks for",
@@ -109,34 +100,17 @@ mod tests {
     fn findings_are_grouped_and_the_worst_comes_first() {
         let mut list: Vec<Finding> = (0..5)
             .map(|index| {
-                Finding::new(
-                    Code::DeployedWithoutGrant,
-                    Some(index),
-                    "sha256:ab in p/prod",
-                )
+                Finding::new(Code::DeployedWithoutGrant, Some(index), "sha256:ab in p/prod")
             })
             .collect();
-        assert_eq!(
-            conclusion(&list, "the pack"),
-            "the pack holds, with 5 exceptions"
-        );
-        list.push(Finding::new(
-            Code::ThreadGap,
-            Some(9),
-            "position 7 is missing",
-        ));
+        assert_eq!(conclusion(&list, "the pack"), "the pack holds, with 5 exceptions");
+        list.push(Finding::new(Code::ThreadGap, Some(9), "position 7 is missing"));
         let text = findings(&list);
         let gap = text.find("thread-gap").unwrap();
         assert!(gap < text.find("deployed-without-grant").unwrap(), "{text}");
         assert!(text.contains("and 2 more"), "{text}");
-        assert!(
-            text.lines().all(|line| crate::output::columns(line) <= 80),
-            "{text}"
-        );
-        assert_eq!(
-            conclusion(&list, "the pack"),
-            "integrity broken [thread-gap]"
-        );
+        assert!(text.lines().all(|line| crate::output::columns(line) <= 80), "{text}");
+        assert_eq!(conclusion(&list, "the pack"), "integrity broken [thread-gap]");
         assert_eq!(conclusion(&[], "the log"), "the log holds");
     }
 }

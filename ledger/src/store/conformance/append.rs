@@ -17,43 +17,22 @@ async fn assert_waits<F: Future>(future: &mut Pin<&mut F>) {
 }
 
 fn full_batch() -> Batch {
-    let signed = Logged {
-        statement: hash(1),
-        project: None,
-        index: 0,
-        parts: 1,
-        signers: vec![hash(2)],
-    };
+    let signed =
+        Logged { statement: hash(1), project: None, index: 0, parts: 1, signers: vec![hash(2)] };
     Batch {
         threads: vec![artifact("ab")],
         statements: vec![signed],
-        tiles: vec![Tile {
-            level: 0,
-            number: 0,
-            hashes: vec![1; 64],
-        }],
+        tiles: vec![Tile { level: 0, number: 0, hashes: vec![1; 64] }],
         ..batch(0, 2)
     }
 }
 
 async fn assert_holds(view: &mut impl Read, batch: &Batch) {
     assert_eq!(view.head(), &batch.head);
-    assert_eq!(
-        view.read_range(0, 9, u64::MAX).await.unwrap(),
-        batch.entries
-    );
-    assert_eq!(
-        view.threads_page(None, None, 9).await.unwrap(),
-        batch.threads
-    );
-    assert_eq!(
-        view.threads(&[artifact("ab").thread]).await.unwrap(),
-        batch.threads
-    );
-    assert_eq!(
-        view.statements(&[(hash(1), None)]).await.unwrap(),
-        batch.statements
-    );
+    assert_eq!(view.read_range(0, 9, u64::MAX).await.unwrap(), batch.entries);
+    assert_eq!(view.threads_page(None, None, 9).await.unwrap(), batch.threads);
+    assert_eq!(view.threads(&[artifact("ab").thread]).await.unwrap(), batch.threads);
+    assert_eq!(view.statements(&[(hash(1), None)]).await.unwrap(), batch.statements);
     assert_eq!(view.tiles(&[(0, 0)]).await.unwrap(), batch.tiles);
 }
 
@@ -98,50 +77,16 @@ pub async fn second_writer_waits<S: Store>(store: &S) {
 fn wrong_batches() -> [(&'static str, Batch); 8] {
     let gap = vec![entry(3), entry(5)];
     let beyond = vec![thread("project", "a", 4)];
-    let tiles = vec![Tile {
-        level: 0,
-        number: 4,
-        hashes: vec![0; 32],
-    }];
+    let tiles = vec![Tile { level: 0, number: 4, hashes: vec![0; 32] }];
     [
         ("an index that is there", batch(2, 4)),
         ("from the beginning", batch(0, 1)),
         ("after a gap", batch(4, 5)),
-        (
-            "a gap inside",
-            Batch {
-                entries: gap,
-                ..batch(3, 5)
-            },
-        ),
-        (
-            "a head ahead of its entries",
-            Batch {
-                head: head_at(5),
-                ..batch(3, 4)
-            },
-        ),
-        (
-            "a head that goes back",
-            Batch {
-                head: head_at(2),
-                ..batch(3, 3)
-            },
-        ),
-        (
-            "a thread ahead of the log",
-            Batch {
-                threads: beyond,
-                ..batch(3, 4)
-            },
-        ),
-        (
-            "a tile ahead of the log",
-            Batch {
-                tiles,
-                ..batch(3, 4)
-            },
-        ),
+        ("a gap inside", Batch { entries: gap, ..batch(3, 5) }),
+        ("a head ahead of its entries", Batch { head: head_at(5), ..batch(3, 4) }),
+        ("a head that goes back", Batch { head: head_at(2), ..batch(3, 3) }),
+        ("a thread ahead of the log", Batch { threads: beyond, ..batch(3, 4) }),
+        ("a tile ahead of the log", Batch { tiles, ..batch(3, 4) }),
     ]
 }
 
@@ -169,25 +114,12 @@ pub async fn several_writes_in_one_append<S: Store>(store: &S) {
     append.write(&batch(2, 5)).await.unwrap();
     // Rows without entries: a projection that is folded again.
     let threads = vec![artifact("ab")];
-    append
-        .write(&Batch {
-            threads,
-            head: head_at(5),
-            ..Batch::default()
-        })
-        .await
-        .unwrap();
+    append.write(&Batch { threads, head: head_at(5), ..Batch::default() }).await.unwrap();
     append.commit().await.unwrap();
     let mut view = store.snapshot().await.unwrap();
     assert_eq!(view.head(), &head_at(5));
-    assert_eq!(
-        view.read_range(0, 9, u64::MAX).await.unwrap(),
-        batch(0, 5).entries
-    );
-    assert_eq!(
-        view.threads_page(None, None, 9).await.unwrap(),
-        [artifact("ab")]
-    );
+    assert_eq!(view.read_range(0, 9, u64::MAX).await.unwrap(), batch(0, 5).entries);
+    assert_eq!(view.threads_page(None, None, 9).await.unwrap(), [artifact("ab")]);
 }
 
 pub async fn checkpoints<S: Store>(store: &S) {
@@ -205,11 +137,7 @@ pub async fn checkpoints<S: Store>(store: &S) {
     ];
     let mut published = None;
     for (expected, size, note, swaps) in cases {
-        assert_eq!(
-            store.swap_checkpoint(expected, size, note).await.unwrap(),
-            swaps,
-            "{note}"
-        );
+        assert_eq!(store.swap_checkpoint(expected, size, note).await.unwrap(), swaps, "{note}");
         if swaps {
             published = Some((size, note.to_owned()));
         }
@@ -217,23 +145,12 @@ pub async fn checkpoints<S: Store>(store: &S) {
         assert_eq!(view.checkpoint().await.unwrap(), published, "{note}");
     }
     let back = store.swap_checkpoint(Some(5), 4, "back").await;
-    assert!(matches!(
-        back,
-        Err(StoreError::Backwards {
-            published: 5,
-            size: 4
-        })
-    ));
+    assert!(matches!(back, Err(StoreError::Backwards { published: 5, size: 4 })));
     let ahead = store.swap_checkpoint(Some(5), 6, "ahead").await;
     assert!(matches!(ahead, Err(StoreError::Ahead { size: 6, log: 5 })));
 
     let mut view = store.snapshot().await.unwrap();
-    let kept = [
-        (2, Some("two")),
-        (3, None),
-        (4, Some("four, cosigned")),
-        (5, Some("five")),
-    ];
+    let kept = [(2, Some("two")), (3, None), (4, Some("four, cosigned")), (5, Some("five"))];
     for (size, note) in kept {
         assert_eq!(view.checkpoint_at(size).await.unwrap().as_deref(), note);
     }
@@ -245,11 +162,7 @@ pub async fn checkpoint_race<S: Store>(store: &S) {
     let swap = |size, note| store.swap_checkpoint(Some(1), size, note);
     let (a, b, c) = tokio::join!(swap(7, "seven"), swap(8, "eight"), swap(9, "nine"));
     let won = [(7, a.unwrap()), (8, b.unwrap()), (9, c.unwrap())];
-    let winners: Vec<u64> = won
-        .iter()
-        .filter(|(_, won)| *won)
-        .map(|(size, _)| *size)
-        .collect();
+    let winners: Vec<u64> = won.iter().filter(|(_, won)| *won).map(|(size, _)| *size).collect();
     assert_eq!(winners.len(), 1, "{won:?}");
     let published = store.snapshot().await.unwrap().checkpoint().await.unwrap();
     assert_eq!(published.map(|(size, _)| size), Some(winners[0]));
@@ -260,10 +173,7 @@ pub async fn erasure<S: Store>(store: &S) {
     // Entry 2 has no envelope, entry 7 is not there.
     assert_eq!(store.erase_envelopes(&[0, 2, 3, 7]).await.unwrap(), 2);
     assert_eq!(store.erase_envelopes(&[0, 2, 3, 7]).await.unwrap(), 0);
-    let erased = |index| StoredEntry {
-        envelope: None,
-        ..entry(index)
-    };
+    let erased = |index| StoredEntry { envelope: None, ..entry(index) };
     let expected = [erased(0), entry(1), entry(2), erased(3), entry(4)];
     let mut view = store.snapshot().await.unwrap();
     assert_eq!(view.read_range(0, 9, u64::MAX).await.unwrap(), expected);

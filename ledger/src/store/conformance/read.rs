@@ -57,13 +57,7 @@ pub async fn ranges<S: Store>(store: &S) {
 
 pub async fn entries_by_index<S: Store>(store: &S) {
     put(store, &batch(0, 5)).await;
-    let mut found = store
-        .snapshot()
-        .await
-        .unwrap()
-        .entries(&[4, 1, 7, 2])
-        .await
-        .unwrap();
+    let mut found = store.snapshot().await.unwrap().entries(&[4, 1, 7, 2]).await.unwrap();
     found.sort_by_key(|entry| entry.index);
     assert_eq!(found, [entry(1), entry(2), entry(4)]);
 }
@@ -81,43 +75,19 @@ pub async fn threads<S: Store>(store: &S) {
     let (first, control) = (artifact("ab"), thread("control", "ledger", 1));
     let payments = thread("project", "payments", 1);
     let threads = vec![first.clone(), control.clone(), payments.clone()];
-    put(
-        store,
-        &Batch {
-            threads,
-            ..batch(0, 2)
-        },
-    )
-    .await;
+    put(store, &Batch { threads, ..batch(0, 2) }).await;
 
     // Replaced, twice in one batch: the last one counts.
     let later = |index, slice: &[u8]| Thread {
-        head: Head {
-            position: 1,
-            index,
-            leaf: hash(index),
-        },
+        head: Head { position: 1, index, leaf: hash(index) },
         slice: Some(slice.to_vec()),
         ..first.clone()
     };
     let threads = vec![later(2, b"{}"), payments.clone(), later(3, b"[]")];
-    put(
-        store,
-        &Batch {
-            threads,
-            ..batch(2, 4)
-        },
-    )
-    .await;
+    put(store, &Batch { threads, ..batch(2, 4) }).await;
 
     let asked = [&first, &control, &payments, &artifact("cd")].map(|it| it.thread.clone());
-    let mut found = store
-        .snapshot()
-        .await
-        .unwrap()
-        .threads(&asked)
-        .await
-        .unwrap();
+    let mut found = store.snapshot().await.unwrap().threads(&asked).await.unwrap();
     found.sort_by(|a, b| a.thread.cmp(&b.thread));
     assert_eq!(found, [later(3, b"[]"), control, payments]);
 }
@@ -141,24 +111,14 @@ pub async fn pages_in_byte_order<S: Store>(store: &S) {
     ];
     let mut threads = sorted.to_vec();
     threads.reverse();
-    put(
-        store,
-        &Batch {
-            threads,
-            ..batch(0, 1)
-        },
-    )
-    .await;
+    put(store, &Batch { threads, ..batch(0, 1) }).await;
 
     let mut view = store.snapshot().await.unwrap();
     for limit in [1, 2, 5, 13, 100] {
         let mut all: Vec<Thread> = Vec::new();
         loop {
             let after = all.last().map(|last| last.thread.clone());
-            let page = view
-                .threads_page(None, after.as_ref(), limit)
-                .await
-                .unwrap();
+            let page = view.threads_page(None, after.as_ref(), limit).await.unwrap();
             assert!(page.len() <= limit as usize);
             if page.is_empty() {
                 break;
@@ -179,10 +139,7 @@ pub async fn pages_in_byte_order<S: Store>(store: &S) {
         (None, Some(&thread("environment", "a/a", 0)), 6..13),
     ];
     for (kind, after, expected) in cases {
-        let page = view
-            .threads_page(kind, after.map(|it| &it.thread), 100)
-            .await
-            .unwrap();
+        let page = view.threads_page(kind, after.map(|it| &it.thread), 100).await.unwrap();
         assert_eq!(page, sorted[expected], "{kind:?} after {after:?}");
     }
     assert_eq!(view.threads_page(None, None, 0).await.unwrap(), []);
@@ -190,9 +147,7 @@ pub async fn pages_in_byte_order<S: Store>(store: &S) {
 
 pub async fn artifacts_by_prefix<S: Store>(store: &S) {
     let digest = |name: &str, head: &str, digits: usize| {
-        format!("{name}:{head:f<digits$}")
-            .parse::<Digest>()
-            .unwrap()
+        format!("{name}:{head:f<digits$}").parse::<Digest>().unwrap()
     };
     let sorted = [
         digest("gitCommit", "0123456789", 40),
@@ -204,14 +159,7 @@ pub async fn artifacts_by_prefix<S: Store>(store: &S) {
     ];
     let of = |digest: &Digest| thread("artifact", digest.as_str(), 0);
     let threads = sorted.iter().rev().map(of).collect();
-    put(
-        store,
-        &Batch {
-            threads,
-            ..batch(0, 1)
-        },
-    )
-    .await;
+    put(store, &Batch { threads, ..batch(0, 1) }).await;
 
     let mut view = store.snapshot().await.unwrap();
     let whole = sorted[2].hex().to_owned();
@@ -250,27 +198,10 @@ pub async fn statements<S: Store>(store: &S) {
         logged(1, project("payments"), 1, &[10, 11]),
         logged(2, project("payments"), 2, &[]),
     ];
-    put(
-        store,
-        &Batch {
-            statements: first.to_vec(),
-            ..batch(0, 3)
-        },
-    )
-    .await;
+    put(store, &Batch { statements: first.to_vec(), ..batch(0, 3) }).await;
     // A repeat brings a signer; where the statement is first logged stays.
-    let repeat = Logged {
-        parts: 9,
-        ..logged(1, project("payments"), 3, &[10, 11, 12])
-    };
-    put(
-        store,
-        &Batch {
-            statements: vec![repeat],
-            ..batch(3, 4)
-        },
-    )
-    .await;
+    let repeat = Logged { parts: 9, ..logged(1, project("payments"), 3, &[10, 11, 12]) };
+    put(store, &Batch { statements: vec![repeat], ..batch(3, 4) }).await;
 
     let asked = [
         (hash(1), None),
@@ -279,19 +210,10 @@ pub async fn statements<S: Store>(store: &S) {
         (hash(2), None),
         (hash(3), project("payments")),
     ];
-    let mut found = store
-        .snapshot()
-        .await
-        .unwrap()
-        .statements(&asked)
-        .await
-        .unwrap();
+    let mut found = store.snapshot().await.unwrap().statements(&asked).await.unwrap();
     found.sort_by_key(|it| it.index);
     let [one, _, three] = first;
-    assert_eq!(
-        found,
-        [one, logged(1, project("payments"), 1, &[10, 11, 12]), three]
-    );
+    assert_eq!(found, [one, logged(1, project("payments"), 1, &[10, 11, 12]), three]);
 }
 
 pub async fn tiles<S: Store>(store: &S) {
@@ -301,27 +223,10 @@ pub async fn tiles<S: Store>(store: &S) {
         hashes: [level, number as u8].repeat(16 * count),
     };
     let first = vec![tile(0, 0, 256), tile(0, 1, 1), tile(1, 0, 1)];
-    put(
-        store,
-        &Batch {
-            tiles: first,
-            ..batch(0, 257)
-        },
-    )
-    .await;
-    put(
-        store,
-        &Batch {
-            tiles: vec![tile(0, 1, 3)],
-            ..batch(257, 259)
-        },
-    )
-    .await;
+    put(store, &Batch { tiles: first, ..batch(0, 257) }).await;
+    put(store, &Batch { tiles: vec![tile(0, 1, 3)], ..batch(257, 259) }).await;
     let mut view = store.snapshot().await.unwrap();
-    let mut found = view
-        .tiles(&[(1, 0), (0, 1), (0, 0), (1, 1), (63, 0)])
-        .await
-        .unwrap();
+    let mut found = view.tiles(&[(1, 0), (0, 1), (0, 0), (1, 1), (63, 0)]).await.unwrap();
     found.sort_by_key(|tile| (tile.level, tile.number));
     assert_eq!(found, [tile(0, 0, 256), tile(0, 1, 3), tile(1, 0, 1)]);
 }
@@ -329,18 +234,9 @@ pub async fn tiles<S: Store>(store: &S) {
 /// More keys than any one statement takes.
 pub async fn many_keys_at_once<S: Store>(store: &S) {
     let count = 5003;
-    let threads: Vec<Thread> = (0..count)
-        .map(|seed| artifact(&hash(seed).to_string()))
-        .collect();
+    let threads: Vec<Thread> = (0..count).map(|seed| artifact(&hash(seed).to_string())).collect();
     let asked: Vec<ThreadId> = threads.iter().map(|it| it.thread.clone()).collect();
-    put(
-        store,
-        &Batch {
-            threads,
-            ..batch(0, count)
-        },
-    )
-    .await;
+    put(store, &Batch { threads, ..batch(0, count) }).await;
     let mut view = store.snapshot().await.unwrap();
     assert_eq!(view.threads(&asked).await.unwrap().len(), asked.len());
     let indexes: Vec<EntryIndex> = (0..count).rev().collect();

@@ -84,12 +84,7 @@ async fn write_statements(
     STATEMENTS
         .execute(connection, &batch.statements, |row, logged| {
             row.add(logged.statement.0.as_slice())?;
-            row.add(
-                logged
-                    .project
-                    .as_ref()
-                    .map_or("", |project| project.as_str()),
-            )?;
+            row.add(logged.project.as_ref().map_or("", |project| project.as_str()))?;
             row.add(number(logged.index))?;
             row.add(i64::from(logged.parts))?;
             row.add(format_hashes(&logged.signers))
@@ -133,10 +128,7 @@ async fn move_head(
     .map_err(failed)?;
     match moved.rows_affected() {
         1 => Ok(()),
-        _ => Err(StoreError::Corrupt {
-            table: "head",
-            what: "size",
-        }),
+        _ => Err(StoreError::Corrupt { table: "head", what: "size" }),
     }
 }
 
@@ -145,14 +137,9 @@ pub async fn erase(
     connection: &mut SqliteConnection,
     indexes: &[EntryIndex],
 ) -> Result<u64, StoreError> {
-    const ERASE: RowsSql = RowsSql {
-        before: "DELETE FROM envelope WHERE entry_index IN (",
-        tuple: "?",
-        after: ")",
-    };
-    ERASE
-        .execute(connection, indexes, |row, index| row.add(number(*index)))
-        .await
+    const ERASE: RowsSql =
+        RowsSql { before: "DELETE FROM envelope WHERE entry_index IN (", tuple: "?", after: ")" };
+    ERASE.execute(connection, indexes, |row, index| row.add(number(*index))).await
 }
 
 /// Moves the `-wal` into the file and empties it, so that no older copy of a page remains there.

@@ -40,29 +40,18 @@ pub async fn create(path: &Path) -> Result<(), StoreError> {
 /// `create_new` is `O_EXCL`, which refuses a symbolic link too: nobody who can write in the folder
 /// makes us log into a file of their choice. SQLite gives `-wal` and `-shm` the same mode.
 fn make_file(path: &Path) -> Result<(), StoreError> {
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
         Ok(_) => Ok(()),
         Err(source) if source.kind() == std::io::ErrorKind::AlreadyExists => {
-            Err(StoreError::Exists {
-                path: path.to_owned(),
-            })
+            Err(StoreError::Exists { path: path.to_owned() })
         }
-        Err(source) => Err(StoreError::File {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(StoreError::File { path: path.to_owned(), source }),
     }
 }
 
 async fn make_log(path: &Path) -> Result<(), StoreError> {
-    let options = options(path)
-        .page_size(PAGE_SIZE)
-        .journal_mode(SqliteJournalMode::Wal);
+    let options = options(path).page_size(PAGE_SIZE).journal_mode(SqliteJournalMode::Wal);
     let mut connection = options.connect().await.map_err(failed)?;
     migrate(&mut connection, 0).await?;
     connection.close().await.map_err(failed)
@@ -70,14 +59,9 @@ async fn make_log(path: &Path) -> Result<(), StoreError> {
 
 /// Makes the file's name as durable as its contents.
 fn sync_folder(path: &Path) -> Result<(), StoreError> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let synced = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
-    synced.map_err(|source| StoreError::File {
-        path: path.to_owned(),
-        source,
-    })
+    synced.map_err(|source| StoreError::File { path: path.to_owned(), source })
 }
 
 /// Recognises a log and brings its schema up to date. Writes nothing to any other file.
@@ -129,20 +113,13 @@ fn recognise(path: &Path, (application, version): (u32, u32)) -> Result<usize, S
     let known = MIGRATIONS.len();
     if version as usize > known {
         let path = path.to_owned();
-        return Err(StoreError::Newer {
-            path,
-            found: version,
-            known: known as u32,
-        });
+        return Err(StoreError::Newer { path, found: version, known: known as u32 });
     }
     Ok(version as usize)
 }
 
 fn foreign(path: &Path, found: u32) -> StoreError {
-    StoreError::Foreign {
-        path: path.to_owned(),
-        found,
-    }
+    StoreError::Foreign { path: path.to_owned(), found }
 }
 
 fn is_no_database(error: &sqlx::Error) -> bool {
@@ -153,14 +130,8 @@ fn is_no_database(error: &sqlx::Error) -> bool {
 /// Applies what is newer than `version`, each migration whole or not at all.
 async fn migrate(connection: &mut SqliteConnection, version: usize) -> Result<(), StoreError> {
     for migration in &MIGRATIONS[version..] {
-        let mut transaction = connection
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed)?;
-        sqlx::raw_sql(*migration)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        sqlx::raw_sql(*migration).execute(&mut *transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(super::commit_failed)?;
     }
     Ok(())
@@ -183,11 +154,7 @@ mod tests {
         let mut files = 0;
         for file in fs::read_dir(folder.path()).unwrap() {
             let file = file.unwrap();
-            assert_eq!(
-                file.metadata().unwrap().permissions().mode() & 0o777,
-                0o600,
-                "{file:?}"
-            );
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
             files += 1;
         }
         assert_eq!(files, 3, "the database, -wal and -shm");
@@ -201,11 +168,7 @@ mod tests {
             let query = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(format!(
                 "SELECT CAST(({pragma}) AS TEXT)"
             )));
-            assert_eq!(
-                query.fetch_one(&mut connection).await.unwrap(),
-                expected,
-                "{pragma}"
-            );
+            assert_eq!(query.fetch_one(&mut connection).await.unwrap(), expected, "{pragma}");
         }
     }
 
@@ -215,25 +178,16 @@ mod tests {
         let (target, link) = (folder.path().join("target"), folder.path().join("link"));
         symlink(&target, &link).unwrap();
         let refused = SqliteStore::create(&link).await;
-        assert!(
-            matches!(refused, Err(StoreError::Exists { .. })),
-            "dangling link: {refused:?}"
-        );
+        assert!(matches!(refused, Err(StoreError::Exists { .. })), "dangling link: {refused:?}");
         assert!(!target.exists());
         fs::write(&target, "mine").unwrap();
         for path in [&target, &link, &folder.path().to_owned()] {
             let refused = SqliteStore::create(path).await;
-            assert!(
-                matches!(refused, Err(StoreError::Exists { .. })),
-                "{refused:?}"
-            );
+            assert!(matches!(refused, Err(StoreError::Exists { .. })), "{refused:?}");
         }
         assert_eq!(fs::read(&target).unwrap(), b"mine");
         let refused = SqliteStore::create(folder.path().join("no/folder")).await;
-        assert!(
-            matches!(refused, Err(StoreError::File { .. })),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(StoreError::File { .. })), "{refused:?}");
     }
 
     #[tokio::test]
@@ -241,16 +195,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.db");
         let refused = SqliteStore::open(&path).await;
-        assert!(
-            matches!(refused, Err(StoreError::Missing { .. })),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(StoreError::Missing { .. })), "{refused:?}");
         assert!(!path.exists());
         let refused = SqliteStore::open(folder.path()).await;
-        assert!(
-            matches!(refused, Err(StoreError::Irregular { .. })),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(StoreError::Irregular { .. })), "{refused:?}");
     }
 
     #[tokio::test]
@@ -286,18 +234,8 @@ mod tests {
         let again = SqliteStore::open(&path).await.unwrap();
         assert_eq!(again.snapshot().await.unwrap().head().size, 0);
         let mut connection = options(&path).connect().await.unwrap();
-        sqlx::raw_sql("PRAGMA user_version = 9")
-            .execute(&mut connection)
-            .await
-            .unwrap();
+        sqlx::raw_sql("PRAGMA user_version = 9").execute(&mut connection).await.unwrap();
         let refused = SqliteStore::open(&path).await;
-        assert!(matches!(
-            refused,
-            Err(StoreError::Newer {
-                found: 9,
-                known: 1,
-                ..
-            })
-        ));
+        assert!(matches!(refused, Err(StoreError::Newer { found: 9, known: 1, .. })));
     }
 }

@@ -16,14 +16,8 @@ pub async fn head(connection: &mut SqliteConnection) -> Result<LogHead, StoreErr
         .fetch_optional(connection)
         .await
         .map_err(failed)?;
-    let row = row.ok_or(StoreError::Corrupt {
-        table: "head",
-        what: "row",
-    })?;
-    let columns = Columns {
-        table: "head",
-        row: &row,
-    };
+    let row = row.ok_or(StoreError::Corrupt { table: "head", what: "row" })?;
+    let columns = Columns { table: "head", row: &row };
     Ok(LogHead {
         size: columns.number("size")?,
         leaf: columns.hash("leaf")?,
@@ -75,17 +69,12 @@ pub async fn entries(
     connection: &mut SqliteConnection,
     indexes: &[EntryIndex],
 ) -> Result<Vec<StoredEntry>, StoreError> {
-    let rows = ENTRIES
-        .select(connection, indexes, |row, index| row.add(number(*index)))
-        .await?;
+    let rows = ENTRIES.select(connection, indexes, |row, index| row.add(number(*index))).await?;
     rows.iter().map(stored_entry).collect()
 }
 
 fn stored_entry(row: &SqliteRow) -> Result<StoredEntry, StoreError> {
-    let columns = Columns {
-        table: "entry",
-        row,
-    };
+    let columns = Columns { table: "entry", row };
     Ok(StoredEntry {
         index: columns.number("entry_index")?,
         entry: columns.get("entry")?,
@@ -141,10 +130,7 @@ pub async fn threads_page(
 }
 
 fn thread(row: &SqliteRow) -> Result<Thread, StoreError> {
-    let columns = Columns {
-        table: "thread",
-        row,
-    };
+    let columns = Columns { table: "thread", row };
     let thread = ThreadId::parse(columns.get("kind")?, columns.get("id")?);
     Ok(Thread {
         thread: thread.ok_or_else(|| columns.corrupt("id"))?,
@@ -180,10 +166,7 @@ pub async fn find_artifacts(
         .await
         .map_err(failed)?;
     let digest = |row: &SqliteRow| {
-        let columns = Columns {
-            table: "thread",
-            row,
-        };
+        let columns = Columns { table: "thread", row };
         let id: &str = columns.get("id")?;
         id.parse().map_err(|_| columns.corrupt("id"))
     };
@@ -210,10 +193,7 @@ pub async fn statements(
 }
 
 fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
-    let columns = Columns {
-        table: "statement",
-        row,
-    };
+    let columns = Columns { table: "statement", row };
     let project = match columns.get("project")? {
         "" => None,
         name => Some(name.parse().map_err(|_| columns.corrupt("project"))?),
@@ -259,15 +239,9 @@ const CHECKPOINT: &str = "SELECT size, note FROM checkpoint ORDER BY sequence DE
 pub async fn checkpoint(
     connection: &mut SqliteConnection,
 ) -> Result<Option<(TreeSize, String)>, StoreError> {
-    let row = sqlx::query(CHECKPOINT)
-        .fetch_optional(connection)
-        .await
-        .map_err(failed)?;
+    let row = sqlx::query(CHECKPOINT).fetch_optional(connection).await.map_err(failed)?;
     let Some(row) = row else { return Ok(None) };
-    let columns = Columns {
-        table: "checkpoint",
-        row: &row,
-    };
+    let columns = Columns { table: "checkpoint", row: &row };
     Ok(Some((columns.number("size")?, columns.get("note")?)))
 }
 
@@ -283,14 +257,7 @@ pub async fn checkpoint_at(
         .fetch_optional(connection)
         .await
         .map_err(failed)?;
-    row.map(|row| {
-        Columns {
-            table: "checkpoint",
-            row: &row,
-        }
-        .get("note")
-    })
-    .transpose()
+    row.map(|row| Columns { table: "checkpoint", row: &row }.get("note")).transpose()
 }
 
 #[cfg(test)]
@@ -304,9 +271,7 @@ mod tests {
     #[tokio::test]
     async fn every_lookup_uses_its_key() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::create(folder.path().join("log.db"))
-            .await
-            .unwrap();
+        let store = SqliteStore::create(folder.path().join("log.db")).await.unwrap();
         let keys = |sql: RowsSql| sql.text(64).0;
         let queries = [
             RANGE.to_owned(),
@@ -322,20 +287,11 @@ mod tests {
         ];
         for query in queries {
             let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
-            let plan = sqlx::query(explain)
-                .fetch_all(&store.readers)
-                .await
-                .unwrap();
+            let plan = sqlx::query(explain).fetch_all(&store.readers).await.unwrap();
             let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
             let walks = |step: &&String| {
-                let constant = [
-                    "VALUES CLAUSE",
-                    "CONSTANT ROW",
-                    "summed",
-                    "sized",
-                    "(subquery",
-                    "checkpoint",
-                ];
+                let constant =
+                    ["VALUES CLAUSE", "CONSTANT ROW", "summed", "sized", "(subquery", "checkpoint"];
                 step.starts_with("SCAN") && !constant.iter().any(|it| step.contains(it))
                     || step.contains("USE TEMP B-TREE")
             };

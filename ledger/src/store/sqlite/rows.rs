@@ -42,11 +42,7 @@ impl RowsSql {
             let (chunk, later) = rest.split_at(ROWS_MAX.min(largest_power));
             let arguments = bind_all(chunk, chunk.len(), bind)?;
             let query = sqlx::query_with(self.text(chunk.len()), arguments);
-            affected += query
-                .execute(&mut *connection)
-                .await
-                .map_err(failed)?
-                .rows_affected();
+            affected += query.execute(&mut *connection).await.map_err(failed)?.rows_affected();
             rest = later;
         }
         Ok(affected)
@@ -107,8 +103,7 @@ pub fn format_hashes(hashes: &[Hash]) -> Vec<u8> {
 
 pub fn parse_hashes(bytes: &[u8]) -> Option<Vec<Hash>> {
     let (hashes, rest) = bytes.as_chunks::<32>();
-    rest.is_empty()
-        .then(|| hashes.iter().map(|hash| Hash(*hash)).collect())
+    rest.is_empty().then(|| hashes.iter().map(|hash| Hash(*hash)).collect())
 }
 
 /// Reads columns of one row, and names the table where one is not what we write.
@@ -140,9 +135,6 @@ impl<'r> Columns<'r> {
     }
 
     pub fn corrupt(&self, what: &'static str) -> StoreError {
-        StoreError::Corrupt {
-            table: self.table,
-            what,
-        }
+        StoreError::Corrupt { table: self.table, what }
     }
 }

@@ -48,12 +48,7 @@ impl<Mode> SqliteTransaction<Mode> {
         mut transaction: Transaction<'static, Sqlite>,
     ) -> Result<Self, StoreError> {
         let head = read::head(&mut transaction).await?;
-        Ok(SqliteTransaction {
-            transaction,
-            head,
-            state: State::Whole,
-            mode: PhantomData,
-        })
+        Ok(SqliteTransaction { transaction, head, state: State::Whole, mode: PhantomData })
     }
 
     /// Gives the connection for one call, which breaks the transaction unless it is finished.
@@ -171,17 +166,12 @@ mod tests {
     #[tokio::test]
     async fn an_abandoned_call_breaks_the_transaction() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::create(folder.path().join("log.db"))
-            .await
-            .unwrap();
+        let store = SqliteStore::create(folder.path().join("log.db")).await.unwrap();
         let mut append = store.lock().await.unwrap();
         append.write(&Batch::default()).await.unwrap();
         append.enter().unwrap();
         assert!(matches!(append.checkpoint().await, Err(StoreError::Broken)));
-        assert!(matches!(
-            append.write(&Batch::default()).await,
-            Err(StoreError::Broken)
-        ));
+        assert!(matches!(append.write(&Batch::default()).await, Err(StoreError::Broken)));
         assert!(matches!(append.commit().await, Err(StoreError::Broken)));
         store.lock().await.unwrap().commit().await.unwrap();
     }

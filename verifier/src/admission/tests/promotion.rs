@@ -26,35 +26,19 @@ fn ask(
 #[test]
 fn a_request_is_by_a_release_manager_for_a_known_environment() {
     refused(Code::RoleMissing, ask("anna", |_| {}));
-    refused(
-        Code::UnknownEnvironment,
-        ask("mia", |it| it.to = "moon".parse().unwrap()),
-    );
-    refused(
-        Code::PredicateInvalid,
-        ask("mia", |it| it.reason = String::new()),
-    );
-    refused(
-        Code::PredicateInvalid,
-        ask("mia", |it| it.reason = "x".repeat(4097)),
-    );
+    refused(Code::UnknownEnvironment, ask("mia", |it| it.to = "moon".parse().unwrap()));
+    refused(Code::PredicateInvalid, ask("mia", |it| it.reason = String::new()));
+    refused(Code::PredicateInvalid, ask("mia", |it| it.reason = "x".repeat(4097)));
     refused(Code::PredicateInvalid, ask("mia", |it| it.seen.size += 1));
     let about = |subjects: Vec<Subject>| {
         move |w: &mut World| {
             let body = w.request_body("prod");
-            w.log(
-                &Statement::new(subjects, promotion_request::TYPE, body),
-                &["mia"],
-                None,
-            )
+            w.log(&Statement::new(subjects, promotion_request::TYPE, body), &["mia"], None)
         }
     };
     let one = Subject::of(&app(), None);
     refused(Code::SubjectInvalid, about(vec![one.clone(), one]));
-    refused(
-        Code::SubjectInvalid,
-        about(vec![Subject::of(&commit("app"), None)]),
-    );
+    refused(Code::SubjectInvalid, about(vec![Subject::of(&commit("app"), None)]));
     assert!(ask("mia", |_| {})(&mut world()).is_ok());
 }
 
@@ -95,41 +79,22 @@ fn an_approval_is_by_its_role_for_an_open_request() {
     approval_refused(RoleMissing, "nora", |_, _| {});
     approval_refused(RoleMissing, "sara", |_, _| {});
     approval_refused(RoleMissing, "ben", |_, it| it.role = SECURITY.to_owned());
-    approval_refused(RoleMissing, "mia", |_, it| {
-        it.role = "release-manager".to_owned()
-    });
+    approval_refused(RoleMissing, "mia", |_, it| it.role = "release-manager".to_owned());
     approval_refused(AdminApproves, "adam", |_, _| {});
     approval_refused(RequestUnknown, "ben", |_, it| it.request.index -= 1);
-    approval_refused(RequestUnknown, "ben", |_, it| {
-        it.environment = "staging".parse().unwrap()
-    });
-    approval_refused(RequestMismatch, "ben", |_, it| {
-        it.request.statement = Hash([7; 32])
-    });
+    approval_refused(RequestUnknown, "ben", |_, it| it.environment = "staging".parse().unwrap());
+    approval_refused(RequestMismatch, "ben", |_, it| it.request.statement = Hash([7; 32]));
     approval_refused(PredicateInvalid, "ben", |_, it| it.seen.size += 1);
-    approval_refused(PredicateInvalid, "ben", |_, it| {
-        it.reason = "x".repeat(4097)
-    });
+    approval_refused(PredicateInvalid, "ben", |_, it| it.reason = "x".repeat(4097));
     approval_refused(PredicateInvalid, "ben", |_, it| it.meaning = "x".repeat(64));
-    approval_refused(PredicateInvalid, "ben", |_, it| {
-        it.withdraws = Some(Hash([7; 32]))
-    });
-    approval_refused(PredicateInvalid, "ben", |_, it| {
-        it.outcome = ApprovalOutcome::Withdrawn
-    });
+    approval_refused(PredicateInvalid, "ben", |_, it| it.withdraws = Some(Hash([7; 32])));
+    approval_refused(PredicateInvalid, "ben", |_, it| it.outcome = ApprovalOutcome::Withdrawn);
     approval_refused(Code::ApprovalExpired, "ben", |w, it| it.expires_at = w.now);
-    approval_refused(Code::PolicyChanged, "ben", |_, it| {
-        it.policy = Hash([7; 32])
-    });
+    approval_refused(Code::PolicyChanged, "ben", |_, it| it.policy = Hash([7; 32]));
     let (mut world, request) = asked();
     refused_in(&mut world, RequestMismatch, |w| {
         let body = w.approval_body(request, APPROVER);
-        w.record(
-            "ben",
-            &artifact("other"),
-            schemas::predicate::approval::TYPE,
-            &body,
-        )
+        w.record("ben", &artifact("other"), schemas::predicate::approval::TYPE, &body)
     });
     refused_in(&mut world, RequestUnknown, |w| {
         let mut body = w.approval_body(request, APPROVER);
@@ -162,9 +127,7 @@ fn decidable(vulnerabilities: &[&str]) -> (World, Statement<Decision>) {
     let mut world = world();
     let source = commit("app");
     world.build(&app(), &source).unwrap();
-    world
-        .test(&app(), "unit", schemas::predicate::test::TestResult::Passed)
-        .unwrap();
+    world.test(&app(), "unit", schemas::predicate::test::TestResult::Passed).unwrap();
     world.measurement(&app(), "coverage.line", "83.4").unwrap();
     world.scan(&app(), vulnerabilities).unwrap();
     let request = world.request(&app(), "staging").unwrap();
@@ -181,10 +144,7 @@ fn decision_refused(code: Code, change: impl FnOnce(&mut World, &mut Statement<D
 
 #[test]
 fn a_decision_that_evaluates_again_stands() {
-    for (severities, outcome) in [
-        (&[][..], Outcome::Granted),
-        (&["critical"], Outcome::Denied),
-    ] {
+    for (severities, outcome) in [(&[][..], Outcome::Granted), (&["critical"], Outcome::Denied)] {
         let (mut world, decision) = decidable(severities);
         assert_eq!(decision.predicate.extension.outcome, outcome);
         world.log(&decision, &["service"], None).unwrap();
@@ -196,32 +156,22 @@ fn a_decision_that_evaluates_again_stands() {
 fn a_decision_is_the_services_about_an_open_request() {
     let (mut world, decision) = decidable(&[]);
     for who in ["mia", "adam", "ci", "anna"] {
-        refused_in(&mut world, Code::RoleMissing, |w| {
-            w.log(&decision, &[who], None)
-        });
+        refused_in(&mut world, Code::RoleMissing, |w| w.log(&decision, &[who], None));
     }
     decision_refused(Code::RulesUnknown, |_, it| it.predicate.extension.rules = 2);
-    decision_refused(Code::RequestUnknown, |_, it| {
-        it.predicate.extension.request.index -= 1
-    });
+    decision_refused(Code::RequestUnknown, |_, it| it.predicate.extension.request.index -= 1);
     decision_refused(Code::RequestMismatch, |_, it| {
         it.predicate.extension.request.statement = Hash([7; 32]);
     });
     decision_refused(Code::RequestMismatch, |_, it| {
         it.subject = vec![Subject::of(&artifact("other"), None)];
     });
-    decision_refused(Code::SubjectInvalid, |_, it| {
-        it.subject.push(it.subject[0].clone())
-    });
+    decision_refused(Code::SubjectInvalid, |_, it| it.subject.push(it.subject[0].clone()));
     world.log(&decision, &["service"], None).unwrap();
-    refused_in(&mut world, Code::StatementRepeated, |w| {
-        w.log(&decision, &["service"], None)
-    });
+    refused_in(&mut world, Code::StatementRepeated, |w| w.log(&decision, &["service"], None));
     let mut again = decision;
     again.predicate.extension.nonce = world.nonce();
-    refused_in(&mut world, Code::RequestUnknown, |w| {
-        w.log(&again, &["service"], None)
-    });
+    refused_in(&mut world, Code::RequestUnknown, |w| w.log(&again, &["service"], None));
 }
 
 #[test]
@@ -300,9 +250,7 @@ fn a_decision_that_comes_out_differently_is_refused() {
     body.extension.outcome = Outcome::Granted;
     body.verified_levels = vec!["ATTESTRY_ADMITTED".to_owned()];
     body.verification_result = schemas::predicate::decision::VerificationResult::Passed;
-    refused_in(&mut world, Code::DecisionDisagrees, |w| {
-        w.log(&decision, &["service"], None)
-    });
+    refused_in(&mut world, Code::DecisionDisagrees, |w| w.log(&decision, &["service"], None));
     decision_refused(Code::PredicateInvalid, |_, it| {
         it.predicate.extension.reads[0].kind = "moon".into();
     });
@@ -339,10 +287,7 @@ fn a_deployment_needs_an_emitter_and_says_where_nothing_granted_it() {
         let findings = world.verify().findings;
         assert_eq!(findings.len(), found);
         for finding in findings {
-            assert_eq!(
-                (finding.code, finding.index),
-                (Code::DeployedWithoutGrant, Some(entry))
-            );
+            assert_eq!((finding.code, finding.index), (Code::DeployedWithoutGrant, Some(entry)));
         }
     }
     let (mut world, decision) = decidable(&[]);

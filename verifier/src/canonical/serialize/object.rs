@@ -18,12 +18,7 @@ pub struct Object<'o> {
 impl<'o> Object<'o> {
     /// Starts an object; `end` closes it and whatever was opened around it.
     pub fn new(out: &'o mut Vec<u8>, end: &'static [u8]) -> Object<'o> {
-        Object {
-            start: out.len(),
-            out,
-            members: Vec::new(),
-            end,
-        }
+        Object { start: out.len(), out, members: Vec::new(), end }
     }
 
     fn name(&mut self, name: String) {
@@ -40,15 +35,10 @@ impl<'o> Object<'o> {
     fn finish(mut self) -> Result {
         let ends: Vec<usize> = self.members.iter().skip(1).map(|member| member.1).collect();
         let ends = ends.into_iter().chain([self.out.len()]);
-        let mut members: Vec<_> = std::mem::take(&mut self.members)
-            .into_iter()
-            .zip(ends)
-            .collect();
+        let mut members: Vec<_> = std::mem::take(&mut self.members).into_iter().zip(ends).collect();
         members.sort_by(|((left, _), _), ((right, _), _)| utf16_order(left, right));
         if let Some(pair) = members.windows(2).find(|pair| pair[0].0.0 == pair[1].0.0) {
-            return Err(CanonicalError::DuplicateMember {
-                name: pair[0].0.0.clone(),
-            });
+            return Err(CanonicalError::DuplicateMember { name: pair[0].0.0.clone() });
         }
         let written = self.out.split_off(self.start);
         self.out.push(b'{');
@@ -56,8 +46,7 @@ impl<'o> Object<'o> {
             if nth > 0 {
                 self.out.push(b',');
             }
-            self.out
-                .extend(&written[begins - self.start..ends - self.start]);
+            self.out.extend(&written[begins - self.start..ends - self.start]);
         }
         self.out.extend(self.end);
         Ok(())

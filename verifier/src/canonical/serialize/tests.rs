@@ -52,10 +52,7 @@ fn structs_are_written_as_by_serde_json_and_canonicalised() {
 fn what_has_no_canonical_form_is_refused() {
     let shown = |result: Result<Vec<u8>>| result.unwrap_err().to_string();
     assert_eq!(shown(canonical_of(&1.5)), "floating-point field 1.5");
-    assert_eq!(
-        shown(canonical_of(&HashMap::from([(true, 2)]))),
-        "map key is not a string"
-    );
+    assert_eq!(shown(canonical_of(&HashMap::from([(true, 2)]))), "map key is not a string");
     let counted = BTreeMap::from([(9, "b"), (10, "a")]);
     assert_eq!(
         canonical_of(&counted).unwrap(),
@@ -73,10 +70,7 @@ fn what_has_no_canonical_form_is_refused() {
         #[serde(flatten)]
         rest: BTreeMap<String, u8>,
     }
-    let value = Twice {
-        a: 1,
-        rest: BTreeMap::from([("a".to_owned(), 2)]),
-    };
+    let value = Twice { a: 1, rest: BTreeMap::from([("a".to_owned(), 2)]) };
     assert_eq!(shown(canonical_of(&value)), twice);
 }
 
@@ -84,12 +78,6 @@ fn what_has_no_canonical_form_is_refused() {
 fn empty_containers_are_written() {
     let empty: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     assert_eq!(canonical_of(&empty).unwrap(), b"{}");
-    let nested = BTreeMap::from([
-        ("b", vec![BTreeMap::from([("y", 1), ("x", 2)])]),
-        ("a", vec![]),
-    ]);
-    assert_eq!(
-        canonical_of(&nested).unwrap(),
-        br#"{"a":[],"b":[{"x":2,"y":1}]}"#
-    );
+    let nested = BTreeMap::from([("b", vec![BTreeMap::from([("y", 1), ("x", 2)])]), ("a", vec![])]);
+    assert_eq!(canonical_of(&nested).unwrap(), br#"{"a":[],"b":[{"x":2,"y":1}]}"#);
 }

@@ -42,11 +42,7 @@ pub fn parse_quorum<'t>(
     log: &Vkey,
     lines: impl Iterator<Item = (usize, &'t str)>,
 ) -> Result<Quorum, QuorumError> {
-    let mut policy = PolicyReader {
-        log,
-        definitions: Vec::new(),
-        members: Vec::new(),
-    };
+    let mut policy = PolicyReader { log, definitions: Vec::new(), members: Vec::new() };
     let mut lines = lines.peekable();
     while let Some((line, text)) = lines.next() {
         match text.split(' ').collect::<Vec<&str>>().as_slice() {
@@ -56,15 +52,8 @@ pub fn parse_quorum<'t>(
                 policy.add_group(line, name, threshold, members)?;
             }
             ["quorum", name] if lines.peek().is_none() => {
-                let required = if *name == NONE {
-                    None
-                } else {
-                    Some(policy.find(line, name)?)
-                };
-                return Ok(Quorum {
-                    definitions: policy.definitions,
-                    required,
-                });
+                let required = if *name == NONE { None } else { Some(policy.find(line, name)?) };
+                return Ok(Quorum { definitions: policy.definitions, required });
             }
             _ => return Err(QuorumError::Line { line }),
         }
@@ -91,9 +80,7 @@ impl PolicyReader<'_> {
         url: Option<&str>,
     ) -> Result<(), QuorumError> {
         let name = self.new_name(line, name)?;
-        let key: Vkey = key
-            .parse()
-            .map_err(|source| QuorumError::Key { line, source })?;
+        let key: Vkey = key.parse().map_err(|source| QuorumError::Key { line, source })?;
         if key.algorithm() != KeyAlgorithm::CosignatureV1 {
             return Err(QuorumError::NotAWitness { line });
         }
@@ -104,8 +91,7 @@ impl PolicyReader<'_> {
             return Err(QuorumError::Line { line });
         }
         let url = url.map(str::to_owned);
-        self.definitions
-            .push(Definition::Witness(Box::new(Witness { name, key, url })));
+        self.definitions.push(Definition::Witness(Box::new(Witness { name, key, url })));
         Ok(())
     }
 
@@ -124,10 +110,8 @@ impl PolicyReader<'_> {
         names: &[&str],
     ) -> Result<(), QuorumError> {
         let name = self.new_name(line, name)?;
-        let threshold = parse_threshold(threshold, names.len()).ok_or(QuorumError::Threshold {
-            line,
-            members: names.len(),
-        })?;
+        let threshold = parse_threshold(threshold, names.len())
+            .ok_or(QuorumError::Threshold { line, members: names.len() })?;
         let first = self.members.len();
         for member in names {
             let member = self.find(line, member)?;
@@ -138,11 +122,7 @@ impl PolicyReader<'_> {
             self.members.push(member);
         }
         let members = self.members[first..].to_vec();
-        self.definitions.push(Definition::Group {
-            name,
-            threshold,
-            members,
-        });
+        self.definitions.push(Definition::Group { name, threshold, members });
         Ok(())
     }
 
@@ -152,19 +132,13 @@ impl PolicyReader<'_> {
         }
         let taken = text == NONE || self.find(line, text).is_ok();
         let name = text.parse().ok().filter(|_| !taken);
-        name.ok_or_else(|| QuorumError::Name {
-            line,
-            name: excerpt(text),
-        })
+        name.ok_or_else(|| QuorumError::Name { line, name: excerpt(text) })
     }
 
     fn find(&self, line: usize, name: &str) -> Result<usize, QuorumError> {
         let mut definitions = self.definitions.iter();
         let found = definitions.position(|definition| definition.name().as_str() == name);
-        found.ok_or_else(|| QuorumError::Undefined {
-            line,
-            name: excerpt(name),
-        })
+        found.ok_or_else(|| QuorumError::Undefined { line, name: excerpt(name) })
     }
 }
 
@@ -183,9 +157,7 @@ fn parse_threshold(text: &str, members: usize) -> Option<Threshold> {
         "all" => Threshold::All,
         count => Threshold::AtLeast(usize::try_from(parse_integer(count)?).ok()?),
     };
-    (1..=members)
-        .contains(&threshold.least(members))
-        .then_some(threshold)
+    (1..=members).contains(&threshold.least(members)).then_some(threshold)
 }
 
 /// Writes the policy lines that [`parse_quorum`] read.
@@ -198,15 +170,9 @@ impl fmt::Display for Quorum {
                     write!(f, "witness {} {}", witness.name, witness.key)?;
                     witness.url.iter().try_for_each(|url| write!(f, " {url}"))?;
                 }
-                Definition::Group {
-                    name,
-                    threshold,
-                    members,
-                } => {
+                Definition::Group { name, threshold, members } => {
                     write!(f, "group {name} {threshold}")?;
-                    members
-                        .iter()
-                        .try_for_each(|member| write!(f, " {}", name_of(member)))?;
+                    members.iter().try_for_each(|member| write!(f, " {}", name_of(member)))?;
                 }
             }
             writeln!(f)?;
@@ -232,11 +198,7 @@ mod tests {
 
     #[test]
     fn policies_have_one_spelling() {
-        for good in [
-            NESTED,
-            "quorum none\n",
-            "witness \u{e9} $1\nquorum \u{e9}\n",
-        ] {
+        for good in [NESTED, "quorum none\n", "witness \u{e9} $1\nquorum \u{e9}\n"] {
             assert_eq!(read(good).unwrap().to_string(), fill(good));
         }
     }
@@ -296,10 +258,7 @@ mod tests {
         ] {
             check_refused(lines, &expected);
         }
-        check_refused(
-            "group g any w w\n",
-            "line 2 makes w a group member for the second time",
-        );
+        check_refused("group g any w w\n", "line 2 makes w a group member for the second time");
         let twice = "group g any w\ngroup h any w\n";
         check_refused(twice, "line 3 makes w a group member for the second time");
         assert_eq!(read("witness w $1\n"), Err(QuorumError::NoQuorum));
@@ -309,10 +268,7 @@ mod tests {
     #[test]
     fn one_key_is_one_party() {
         let line = |algorithm, seed| {
-            format!(
-                "witness b {}\n",
-                Vkey::of(name(7), algorithm, key(seed).public())
-            )
+            format!("witness b {}\n", Vkey::of(name(7), algorithm, key(seed).public()))
         };
         let repeated = "line 2 repeats the public key of the log or of an earlier witness";
         check_refused(&line(KeyAlgorithm::CosignatureV1, 0), repeated);

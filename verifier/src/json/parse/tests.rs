@@ -21,31 +21,14 @@ fn values_are_read() {
     check("[]", "Array([])");
     check("{}", "Object([])");
     check("[ 1 , [ ] ]", r#"Array([Number("1"), Array([])])"#);
-    check(
-        r#"{"b":1,"a":"x"}"#,
-        r#"Object([("b", Number("1")), ("a", String("x"))])"#,
-    );
-    check(
-        r#""\"\\\/\b\f\n\r\t\u0041\u00E9""#,
-        r#"String("\"\\/\u{8}\u{c}\n\r\tAé")"#,
-    );
+    check(r#"{"b":1,"a":"x"}"#, r#"Object([("b", Number("1")), ("a", String("x"))])"#);
+    check(r#""\"\\\/\b\f\n\r\t\u0041\u00E9""#, r#"String("\"\\/\u{8}\u{c}\n\r\tAé")"#);
     check(
         r#""\ud83d\ude00 \uFFFF""#,
-        "String(\"😀 \u{ffff}\")"
-            .replace('\u{ffff}', "\\u{ffff}")
-            .as_str(),
+        "String(\"😀 \u{ffff}\")".replace('\u{ffff}', "\\u{ffff}").as_str(),
     );
     check("\"\u{7f}é\"", "String(\"\\u{7f}é\")");
-    for number in [
-        "0",
-        "-0",
-        "10",
-        "-1.50",
-        "1e5",
-        "1E-05",
-        "0.0e+00",
-        "123456789012345678901",
-    ] {
+    for number in ["0", "-0", "10", "-1.50", "1e5", "1E-05", "0.0e+00", "123456789012345678901"] {
         check(number, &format!("Number({number:?})"));
     }
 }
@@ -82,10 +65,7 @@ fn malformed_strings_are_refused() {
     check(r#""abcdefghij"#, "expected '\"' at byte 11");
     check("\"a\nb\"", "unescaped control character at byte 2");
     check("\"\0\"", "unescaped control character at byte 1");
-    check(
-        "\"0123456789\u{1f}\"",
-        "unescaped control character at byte 11",
-    );
+    check("\"0123456789\u{1f}\"", "unescaped control character at byte 11");
     check(r#""\x""#, "expected an escape at byte 2");
     check(r#""\"#, "expected an escape at byte 2");
     check(r#""\u12g4""#, "expected a hex digit at byte 5");
@@ -121,10 +101,7 @@ fn no_member_occurs_twice_at_any_depth() {
     check(r#"[{"x":{"a":1,"b":2,"a":3}}]"#, &twice("a", 6));
     check(r#"{"a":1,"\u0061":1}"#, &twice("a", 0));
     check(r#"{"":1,"":1}"#, &twice("", 0));
-    check(
-        r#"{"a":{"a":{}}}"#,
-        r#"Object([("a", Object([("a", Object([]))]))])"#,
-    );
+    check(r#"{"a":{"a":{}}}"#, r#"Object([("a", Object([("a", Object([]))]))])"#);
     for count in [2, FEW_MEMBERS, FEW_MEMBERS + 1, 1000] {
         let names: Vec<String> = (0..count).map(|nth| format!("\"m{nth}\":0")).collect();
         let distinct = format!("{{{}}}", names.join(","));
@@ -140,20 +117,11 @@ fn nesting_ends_at_64() {
         let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
         assert!(parse(nested(DEPTH_MAX).as_bytes()).is_ok());
         let at = DEPTH_MAX * open.len();
-        check(
-            nested(DEPTH_MAX + 1),
-            &format!("more than 64 levels deep at byte {at}"),
-        );
-        check(
-            open.repeat(1_000_000),
-            &format!("more than 64 levels deep at byte {at}"),
-        );
+        check(nested(DEPTH_MAX + 1), &format!("more than 64 levels deep at byte {at}"));
+        check(open.repeat(1_000_000), &format!("more than 64 levels deep at byte {at}"));
     }
     let wide = format!("[{}[]]", "[[]],".repeat(1000));
-    assert!(
-        parse(wide.as_bytes()).is_ok(),
-        "depth is nesting, not a count of containers"
-    );
+    assert!(parse(wide.as_bytes()).is_ok(), "depth is nesting, not a count of containers");
 }
 
 #[test]
@@ -163,21 +131,14 @@ fn plain_runs_end_at_every_offset() {
             let run = "é".repeat(length / 2) + &"x".repeat(length - length / 2);
             let text = format!("\"{run}{special}");
             let read: String = serde_json::from_str(&text).unwrap();
-            assert_eq!(
-                parse(text.as_bytes()).unwrap().as_str(),
-                Some(read.as_str())
-            );
+            assert_eq!(parse(text.as_bytes()).unwrap().as_str(), Some(read.as_str()));
         }
         for byte in 0..=255u8 {
             let mut text = vec![b'"'];
             text.resize(length + 1, b'~');
             text.extend([byte, b'"']);
             let accepted = serde_json::from_slice::<String>(&text).is_ok();
-            assert_eq!(
-                parse(&text).is_ok(),
-                accepted,
-                "byte {byte:#x} after {length}"
-            );
+            assert_eq!(parse(&text).is_ok(), accepted, "byte {byte:#x} after {length}");
         }
     }
 }
@@ -188,9 +149,7 @@ fn plain_runs_end_at_every_offset() {
 fn hostile_documents_end() {
     const SIZE: usize = 4 << 20;
     let many = |piece: &str| piece.repeat(SIZE / piece.len());
-    let names: Vec<String> = (0..SIZE / 14)
-        .map(|nth| format!("\"n{nth:08}\":0"))
-        .collect();
+    let names: Vec<String> = (0..SIZE / 14).map(|nth| format!("\"n{nth:08}\":0")).collect();
     for text in [
         format!("[{}0]", many("0,")),
         format!("[{}0]", many("[],")),
@@ -213,14 +172,9 @@ fn hostile_documents_end() {
 /// A large array must not leave its capacity behind for each small one that follows.
 #[test]
 fn containers_take_no_more_than_they_hold() {
-    let text = format!(
-        "{{\"a\":[{}0],\"b\":[1],\"c\":{{\"d\":1}}}}",
-        "0,".repeat(10_000)
-    );
+    let text = format!("{{\"a\":[{}0],\"b\":[1],\"c\":{{\"d\":1}}}}", "0,".repeat(10_000));
     let value = parse(text.as_bytes()).unwrap();
-    let Some(Value::Array(small)) = value.get("b") else {
-        panic!("no array")
-    };
+    let Some(Value::Array(small)) = value.get("b") else { panic!("no array") };
     assert_eq!(small.capacity(), 1);
 }
 
@@ -276,9 +230,7 @@ fn as_theirs(value: &Value<'_>) -> serde_json::Value {
         Value::String(text) => text.to_string().into(),
         Value::Array(values) => values.iter().map(as_theirs).collect(),
         Value::Object(members) => {
-            let pairs = members
-                .iter()
-                .map(|(name, value)| (name.to_string(), as_theirs(value)));
+            let pairs = members.iter().map(|(name, value)| (name.to_string(), as_theirs(value)));
             serde_json::Value::Object(pairs.collect())
         }
     }

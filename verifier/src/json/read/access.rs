@@ -18,10 +18,7 @@ pub(super) fn visit_array<'de, V: Visitor<'de>>(
     if elements.next == values.len() {
         return Ok(read);
     }
-    Err(de::Error::invalid_length(
-        values.len(),
-        &"fewer elements in array",
-    ))
+    Err(de::Error::invalid_length(values.len(), &"fewer elements in array"))
 }
 
 struct Elements<'de, 'a> {
@@ -41,9 +38,7 @@ impl<'de> SeqAccess<'de> for Elements<'de, '_> {
         };
         let nth = self.next;
         self.next += 1;
-        seed.deserialize(value)
-            .map(Some)
-            .map_err(|error| error.in_element(nth))
+        seed.deserialize(value).map(Some).map_err(|error| error.in_element(nth))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -55,18 +50,12 @@ pub(super) fn visit_object<'de, V: Visitor<'de>>(
     members: &'de [Member<'_>],
     visitor: V,
 ) -> Result<V::Value, ReadError> {
-    let mut unread = Members {
-        members,
-        value: None,
-    };
+    let mut unread = Members { members, value: None };
     let read = visitor.visit_map(&mut unread)?;
     if unread.members.is_empty() {
         return Ok(read);
     }
-    Err(de::Error::invalid_length(
-        members.len(),
-        &"fewer members in object",
-    ))
+    Err(de::Error::invalid_length(members.len(), &"fewer members in object"))
 }
 
 struct Members<'de, 'a> {
@@ -93,8 +82,7 @@ impl<'de> MapAccess<'de> for Members<'de, '_> {
         let Some((name, value)) = self.value.take() else {
             return Err(de::Error::custom("value asked for before its name"));
         };
-        seed.deserialize(value)
-            .map_err(|error| error.in_member(name))
+        seed.deserialize(value).map_err(|error| error.in_member(name))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -126,10 +114,7 @@ impl<'de> Deserializer<'de> for Name<'de> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ReadError> {
-        visitor.visit_enum(Variant {
-            name: self.0,
-            content: None,
-        })
+        visitor.visit_enum(Variant { name: self.0, content: None })
     }
 
     forward_to_deserialize_any! {
@@ -194,8 +179,6 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ReadError> {
-        self.content("an object", |content| {
-            content.deserialize_struct("", fields, visitor)
-        })
+        self.content("an object", |content| content.deserialize_struct("", fields, visitor))
     }
 }

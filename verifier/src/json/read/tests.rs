@@ -101,30 +101,12 @@ fn errors_name_the_path() {
         &policy(r#","a":1"#),
         "unknown field `a`, expected one of `project`, `count`, `offset`, `gates`, `labels`, `ratio`",
     );
-    check(
-        r#"{"project":1,"count":1}"#,
-        "project: expected a borrowed string, found integer `1`",
-    );
-    check(
-        r#"{"project":"p","count":256}"#,
-        "count: expected u8, found integer `256`",
-    );
-    check(
-        r#"{"project":"p","count":-1}"#,
-        "count: expected u8, found integer `-1`",
-    );
-    check(
-        r#"{"project":"p","count":1.0}"#,
-        "count: expected u8, found 1.0",
-    );
-    check(
-        r#"{"project":"p","count":1e0}"#,
-        "count: expected u8, found 1e0",
-    );
-    check(
-        r#"{"project":"p","count":"1"}"#,
-        "count: expected u8, found string \"1\"",
-    );
+    check(r#"{"project":1,"count":1}"#, "project: expected a borrowed string, found integer `1`");
+    check(r#"{"project":"p","count":256}"#, "count: expected u8, found integer `256`");
+    check(r#"{"project":"p","count":-1}"#, "count: expected u8, found integer `-1`");
+    check(r#"{"project":"p","count":1.0}"#, "count: expected u8, found 1.0");
+    check(r#"{"project":"p","count":1e0}"#, "count: expected u8, found 1e0");
+    check(r#"{"project":"p","count":"1"}"#, "count: expected u8, found string \"1\"");
     check(
         &policy(r#","offset":9223372036854775808"#),
         "offset: expected i64, found 9223372036854775808",
@@ -133,10 +115,7 @@ fn errors_name_the_path() {
         &policy(r#","offset":99999999999999999999"#),
         "offset: expected i64, found 99999999999999999999",
     );
-    check(
-        &policy(r#","ratio":1e999"#),
-        "ratio: expected f64, found 1e999",
-    );
+    check(&policy(r#","ratio":1e999"#), "ratio: expected f64, found 1e999");
 }
 
 fn policy(rest: &str) -> String {
@@ -162,42 +141,21 @@ fn errors_name_the_path_through_lists_enums_and_maps() {
         &policy(r#","gates":["shut"]"#),
         "gates[0]: unknown variant `shut`, expected one of `open`, `named`, `pair`, `evidence`",
     );
-    check(
-        &policy(r#","gates":["named"]"#),
-        "gates[0]: expected a value, found unit variant",
-    );
-    check(
-        &policy(r#","gates":[{"open":1}]"#),
-        "gates[0].open: expected unit, found integer `1`",
-    );
+    check(&policy(r#","gates":["named"]"#), "gates[0]: expected a value, found unit variant");
+    check(&policy(r#","gates":[{"open":1}]"#), "gates[0].open: expected unit, found integer `1`");
     check(
         &policy(r#","gates":[{}]"#),
         "gates[0]: invalid length 0, expected an object with one member",
     );
-    check(
-        &policy(r#","gates":[null]"#),
-        "gates[0]: expected enum Gate, found null",
-    );
-    check(
-        &policy(r#","labels":{"a\n":"x"}"#),
-        "labels.a\\n: expected u64, found string \"x\"",
-    );
+    check(&policy(r#","gates":[null]"#), "gates[0]: expected enum Gate, found null");
+    check(&policy(r#","labels":{"a\n":"x"}"#), "labels.a\\n: expected u64, found string \"x\"");
 }
 
 #[test]
 fn buffered_numbers_stay_exact() {
-    check::<Tagged>(
-        r#"{"kind":"metric","value":83.40}"#,
-        "Metric { value: 83.40, unit: None }",
-    );
-    check::<Tagged>(
-        r#"{"value":1e999,"kind":"metric"}"#,
-        "Metric { value: 1e999, unit: None }",
-    );
-    check::<Tagged>(
-        r#"{"kind":"metric","value":7}"#,
-        "Metric { value: 7, unit: None }",
-    );
+    check::<Tagged>(r#"{"kind":"metric","value":83.40}"#, "Metric { value: 83.40, unit: None }");
+    check::<Tagged>(r#"{"value":1e999,"kind":"metric"}"#, "Metric { value: 1e999, unit: None }");
+    check::<Tagged>(r#"{"kind":"metric","value":7}"#, "Metric { value: 7, unit: None }");
     check::<Tagged>(r#"{"kind":"count","value":7}"#, "Count { value: 7 }");
     check::<Tagged>(
         r#"{"kind":"other"}"#,
@@ -207,27 +165,15 @@ fn buffered_numbers_stay_exact() {
         r#"{"id":"x","a":0.10,"b":1}"#,
         "Flat { id: \"x\", rest: {\"a\": 0.10, \"b\": 1} }",
     );
-    check::<Untagged>(
-        r#"[1,1.0,"x",[]]"#,
-        "List([Count(1), Exact(1.0), Text(\"x\"), List([])])",
-    );
+    check::<Untagged>(r#"[1,1.0,"x",[]]"#, "List([Count(1), Exact(1.0), Text(\"x\"), List([])])");
     check::<Untagged>("18446744073709551616", "Exact(18446744073709551616)");
     for (input, why) in [
-        (
-            r#"{"kind":"count","value":7.0}"#,
-            "a fraction is no integer",
-        ),
-        (
-            r#"{"kind":"metric","value":1,"unit":1.5}"#,
-            "a number is no string",
-        ),
+        (r#"{"kind":"count","value":7.0}"#, "a fraction is no integer"),
+        (r#"{"kind":"metric","value":1,"unit":1.5}"#, "a number is no string"),
         (r#"{"kind":"metric","value":1,"unti":"s"}"#, "unknown field"),
         (r#"{"kind":"metric","value":"x"}"#, "not a number"),
     ] {
-        assert!(
-            read::<Tagged>(&parse(input.as_bytes()).unwrap()).is_err(),
-            "{why}"
-        );
+        assert!(read::<Tagged>(&parse(input.as_bytes()).unwrap()).is_err(), "{why}");
     }
 }
 

@@ -16,11 +16,7 @@ fn appended(code: Code, class: Class, make: impl FnOnce(&mut World) -> Vec<u8>) 
     let envelope = make(&mut world);
     let (project, time) = (Some(project()), world.now);
     let mut filed = world.filed();
-    filed.push(Filed {
-        envelope,
-        project,
-        time,
-    });
+    filed.push(Filed { envelope, project, time });
     let report = verify(&world, forge(world.origin(), &filed));
     assert_eq!(found(&report), [(code, class, Some(world.size()))]);
     assert_eq!(report.halted, class == Class::Integrity);
@@ -64,16 +60,10 @@ fn rules_hold_in_a_log_as_at_its_door() {
     let measured = |w: &mut World, ledger: &str| {
         let mut body = w.measurement_body(&[("p99", "1")]);
         body.ledger = ledger.parse().unwrap();
-        Statement::new(
-            vec![Subject::of(&artifact("first"), None)],
-            measurement::TYPE,
-            body,
-        )
+        Statement::new(vec![Subject::of(&artifact("first"), None)], measurement::TYPE, body)
     };
     let here = crate::fixture::ORIGIN;
-    appended(Code::OtherLedger, Class::Rule, |w| {
-        envelope(&measured(w, "b.example"), &["ci"])
-    });
+    appended(Code::OtherLedger, Class::Rule, |w| envelope(&measured(w, "b.example"), &["ci"]));
     appended(Code::SignatureExtra, Class::Rule, |w| {
         envelope(&measured(w, here), &["ci", "nobody"])
     });
@@ -96,9 +86,7 @@ fn rules_hold_in_a_log_as_at_its_door() {
         let subject = vec![Subject::of(&artifact("first"), None)];
         envelope(&Statement::new(subject, kind, body), &["mia"])
     });
-    appended(Code::StatementRepeated, Class::Rule, |w| {
-        w.records[2].envelope.clone().unwrap()
-    });
+    appended(Code::StatementRepeated, Class::Rule, |w| w.records[2].envelope.clone().unwrap());
 }
 
 #[test]
@@ -109,11 +97,7 @@ fn heads_commit_to_threads_and_state() {
         change(&mut statement.predicate);
         let (envelope, project, time) = (envelope(&statement, &["service"]), None, world.now);
         let mut filed = world.filed();
-        filed.push(Filed {
-            envelope,
-            project,
-            time,
-        });
+        filed.push(Filed { envelope, project, time });
         let report = verify(&world, forge(world.origin(), &filed));
         assert_eq!(found(&report), [(code, code.class(), Some(world.size()))]);
     };
@@ -133,18 +117,12 @@ fn every_signature_counts() {
         flip_signature(&mut forged[at].envelope, 0);
         let report = verify(&world, forge(world.origin(), &forged));
         let first = &found(&report)[0];
-        assert_eq!(
-            *first,
-            (Code::SignatureInvalid, Class::Rule, Some(at as u64))
-        );
+        assert_eq!(*first, (Code::SignatureInvalid, Class::Rule, Some(at as u64)));
     }
     let mut forged = filed;
     flip_signature(&mut forged[0].envelope, 1);
     let report = verify(&world, forge(world.origin(), &forged));
-    assert_eq!(
-        found(&report)[0],
-        (Code::SignatureExtra, Class::Rule, Some(0))
-    );
+    assert_eq!(found(&report)[0], (Code::SignatureExtra, Class::Rule, Some(0)));
 }
 
 /// An event left out and everything after it re-hashed: what was decided on it does not replay.
@@ -169,10 +147,7 @@ fn a_log_of_another_name_is_another_log() {
     let other = World::of(document, &["root-1", "root-2"]);
     let here = World::new();
     let report = verify(&here, other.records.clone());
-    assert_eq!(
-        found(&report)[0],
-        (Code::ChainBroken, Class::Integrity, Some(0))
-    );
+    assert_eq!(found(&report)[0], (Code::ChainBroken, Class::Integrity, Some(0)));
     let report = verify(&here, forge(here.origin(), &other.filed()));
     assert_eq!(found(&report), [(Code::OtherLedger, Class::Rule, Some(0))]);
     assert!(report.state.trust().is_none());

@@ -10,21 +10,10 @@ use schemas::id::Hash;
 #[track_caller]
 fn broken(world: &World, records: Vec<Record>, code: Code, at: usize, what: &str) {
     let report = verify(world, records);
-    let finding = report
-        .findings
-        .first()
-        .unwrap_or_else(|| panic!("{what} at {at}: unnoticed"));
-    assert_eq!(
-        (finding.code, finding.index),
-        (code, Some(at as u64)),
-        "{what}: {finding:?}"
-    );
+    let finding = report.findings.first().unwrap_or_else(|| panic!("{what} at {at}: unnoticed"));
+    assert_eq!((finding.code, finding.index), (code, Some(at as u64)), "{what}: {finding:?}");
     assert_eq!(finding.class, super::Class::Integrity);
-    assert!(
-        report.halted && report.findings.len() == 1,
-        "{what}: {:?}",
-        report.findings
-    );
+    assert!(report.halted && report.findings.len() == 1, "{what}: {:?}", report.findings);
 }
 
 fn flipped(hash: &mut Hash) {
@@ -74,11 +63,7 @@ const CHANGES: &[Change] = &[
     }),
     ("an added thread", Code::ThreadsNotDerived, |it| {
         let thread = ThreadId::Project("zzz".parse().unwrap());
-        it.threads.push(ThreadLine {
-            thread,
-            position: 0,
-            before: None,
-        });
+        it.threads.push(ThreadLine { thread, position: 0, before: None });
         true
     }),
 ];
@@ -102,23 +87,19 @@ const LINE_CHANGES: &[LineChange] = &[
         (it.position, it.before) = (0, None);
         later
     }),
-    ("leaf before", Code::ThreadBroken, |it| {
-        match &mut it.before {
-            Some(link) => {
-                flipped(&mut link.leaf);
-                true
-            }
-            None => false,
+    ("leaf before", Code::ThreadBroken, |it| match &mut it.before {
+        Some(link) => {
+            flipped(&mut link.leaf);
+            true
         }
+        None => false,
     }),
-    ("index before", Code::ThreadBroken, |it| {
-        match &mut it.before {
-            Some(link) => {
-                link.index += 1;
-                true
-            }
-            None => false,
+    ("index before", Code::ThreadBroken, |it| match &mut it.before {
+        Some(link) => {
+            link.index += 1;
+            true
         }
+        None => false,
     }),
 ];
 
@@ -153,13 +134,7 @@ fn every_thread_line_of_every_entry_counts() {
                 assert_eq!(found(&report), expected);
                 continue;
             }
-            broken(
-                &world,
-                records,
-                Code::ThreadsNotDerived,
-                at,
-                "a thread left out",
-            );
+            broken(&world, records, Code::ThreadsNotDerived, at, "a thread left out");
             for (what, code, change) in LINE_CHANGES {
                 let mut changed = entry.clone();
                 if change(&mut changed.threads[line]) {
@@ -204,10 +179,7 @@ fn every_byte_of_an_entry_is_read() {
         records[at].entry[byte] ^= 1;
         let report = verify(&world, records);
         let last = report.findings.last().map(|finding| finding.class);
-        assert!(
-            report.halted && last == Some(super::Class::Integrity),
-            "byte {byte}"
-        );
+        assert!(report.halted && last == Some(super::Class::Integrity), "byte {byte}");
     }
 }
 
@@ -222,15 +194,9 @@ fn every_envelope_is_the_one_that_was_logged() {
         };
         change(&|it| it.push(b'\n'), "a space at the end");
         change(&|it| respell(it, "\",\"", "\", \""), "another spelling");
-        change(
-            &|it| respell(it, "\"keyid\":\"", "\"keyid\":\"x"),
-            "another keyid",
-        );
+        change(&|it| respell(it, "\"keyid\":\"", "\"keyid\":\"x"), "another keyid");
         let envelope = world.records[at].envelope.clone().unwrap();
-        let signatures = str::from_utf8(&envelope)
-            .unwrap()
-            .matches("\"sig\":\"")
-            .count();
+        let signatures = str::from_utf8(&envelope).unwrap().matches("\"sig\":\"").count();
         for nth in 0..signatures {
             change(&|it| flip_signature(it, nth), "a flipped signature");
         }
@@ -239,23 +205,11 @@ fn every_envelope_is_the_one_that_was_logged() {
         broken(&world, records, Code::EnvelopeMissing, at, "no envelope");
         let mut records = world.records.clone();
         records[at].envelope = Some(b"{}".to_vec());
-        broken(
-            &world,
-            records,
-            Code::EnvelopeMalformed,
-            at,
-            "no envelope's bytes",
-        );
+        broken(&world, records, Code::EnvelopeMalformed, at, "no envelope's bytes");
         let mut records = world.records.clone();
         let next = (at + 1) % records.len();
         records[at].envelope = records[next].envelope.clone();
-        broken(
-            &world,
-            records,
-            Code::EnvelopeMismatch,
-            at,
-            "another envelope",
-        );
+        broken(&world, records, Code::EnvelopeMismatch, at, "another envelope");
     }
 }
 
@@ -305,13 +259,7 @@ fn the_parts_of_a_statement_stand_together() {
     let subjects: Vec<Subject> = (0..300).map(name).collect();
     let first = world.records.len();
     let body = crate::fixture::body::test("unit", TestResult::Passed);
-    world
-        .log(
-            &Statement::new(subjects, TYPE, body),
-            &["ci"],
-            Some("payments"),
-        )
-        .unwrap();
+    world.log(&Statement::new(subjects, TYPE, body), &["ci"], Some("payments")).unwrap();
     let whole = world.records.clone();
     assert!(verify(&world, whole.clone()).findings.is_empty());
     let report = verify(&world, whole[..=first].to_vec());
@@ -319,12 +267,6 @@ fn the_parts_of_a_statement_stand_together() {
     for (what, code, change) in CHANGES {
         let mut entry = Entry::parse(&whole[first + 1].entry).unwrap();
         change(&mut entry);
-        broken(
-            &world,
-            with(&world, first + 1, &entry),
-            *code,
-            first + 1,
-            what,
-        );
+        broken(&world, with(&world, first + 1, &entry), *code, first + 1, what);
     }
 }

@@ -20,17 +20,8 @@ pub(super) fn check_approvals(at: &str, gate: &Approvals, complaints: &mut Compl
                        `roles: [release-approver]`";
         complaints.add(format!("{at}.roles"), message);
     }
-    check_list(
-        &format!("{at}.roles"),
-        &gate.roles,
-        complaints,
-        role_trouble,
-    );
-    if gate
-        .meaning
-        .as_deref()
-        .is_some_and(|word| !role::is_word(word))
-    {
+    check_list(&format!("{at}.roles"), &gate.roles, complaints, role_trouble);
+    if gate.meaning.as_deref().is_some_and(|word| !role::is_word(word)) {
         let message = "not a word; write lower-case letters, digits and hyphens, at most 63 of \
                        them, such as `meaning: release`";
         complaints.add(format!("{at}.meaning"), message);
@@ -86,33 +77,15 @@ mod tests {
         let approvals = |fields: &str, expected: &[(&str, &str)]| {
             check(&format!(r#"{{"approvals":{{{fields}}}}}"#), expected);
         };
-        approvals(
-            r#""count":16,"roles":["qa"],"meaning":"release","not":["author"]"#,
-            &[],
-        );
+        approvals(r#""count":16,"roles":["qa"],"meaning":"release","not":["author"]"#, &[]);
         approvals(r#""count":0,"roles":["qa"]"#, &[(".count", "1 to 16")]);
         approvals(r#""count":17,"roles":["qa"]"#, &[(".count", "1 to 16")]);
         approvals(r#""count":1,"roles":[]"#, &[(".roles", "nobody")]);
-        approvals(
-            r#""count":1,"roles":["qa","qa"]"#,
-            &[(".roles[1]", "twice")],
-        );
-        approvals(
-            r#""count":1,"roles":["QA"]"#,
-            &[(".roles[0]", "not a role")],
-        );
-        approvals(
-            r#""count":1,"roles":["qa"],"meaning":"a b""#,
-            &[(".meaning", "not a word")],
-        );
-        approvals(
-            r#""count":1,"roles":["qa"],"meaning":"""#,
-            &[(".meaning", "not a word")],
-        );
-        approvals(
-            r#""count":1,"roles":["qa"],"not":["author","author"]"#,
-            &[(".not[1]", "twice")],
-        );
+        approvals(r#""count":1,"roles":["qa","qa"]"#, &[(".roles[1]", "twice")]);
+        approvals(r#""count":1,"roles":["QA"]"#, &[(".roles[0]", "not a role")]);
+        approvals(r#""count":1,"roles":["qa"],"meaning":"a b""#, &[(".meaning", "not a word")]);
+        approvals(r#""count":1,"roles":["qa"],"meaning":"""#, &[(".meaning", "not a word")]);
+        approvals(r#""count":1,"roles":["qa"],"not":["author","author"]"#, &[(".not[1]", "twice")]);
     }
 
     #[test]

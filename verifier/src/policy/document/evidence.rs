@@ -12,12 +12,7 @@ const LEVELS: [&str; 4] = ["error", "warning", "note", "none"];
 pub(super) fn check_evidence(at: &str, gate: &Evidence, complaints: &mut Complaints) {
     let at = format!("{at}.evidence");
     check_fit(&at, gate, complaints);
-    check_list(
-        &format!("{at}.suites"),
-        &gate.suites,
-        complaints,
-        name_trouble,
-    );
+    check_list(&format!("{at}.suites"), &gate.suites, complaints, name_trouble);
     match gate.kind {
         EvidenceKind::Test => match gate.result {
             Some(RequiredResult::Passed) => {}
@@ -36,12 +31,7 @@ pub(super) fn check_limits(at: &str, gate: &VulnerabilityLimits, complaints: &mu
                        `max: { critical: 0, high: 0 }`";
         complaints.add(format!("{at}.max"), message);
     }
-    check_list(
-        &format!("{at}.suites"),
-        &gate.suites,
-        complaints,
-        name_trouble,
-    );
+    check_list(&format!("{at}.suites"), &gate.suites, complaints, name_trouble);
 }
 
 /// Complains about fields that mean nothing for this kind of evidence.
@@ -75,11 +65,7 @@ fn check_levels(at: &str, gate: &Evidence, complaints: &mut Complaints) {
         let message = "evidence of kind analysis needs a limit, such as `levels: { error: 0 }`";
         complaints.add(at, message);
     }
-    for level in gate
-        .levels
-        .keys()
-        .filter(|level| !LEVELS.contains(&level.as_str()))
-    {
+    for level in gate.levels.keys().filter(|level| !LEVELS.contains(&level.as_str())) {
         let message = format!("`{level}` is no level; write one of {}", LEVELS.join(", "));
         complaints.add(format!("{at}.levels.{level}"), message);
     }
@@ -99,10 +85,7 @@ fn check_measurement(at: &str, gate: &Evidence, complaints: &mut Complaints) {
     }
     match (&gate.min, &gate.max) {
         (None, None) => {
-            complaints.add(
-                at,
-                "evidence of kind measurement needs `min`, `max` or both",
-            );
+            complaints.add(at, "evidence of kind measurement needs `min`, `max` or both");
         }
         (Some(min), Some(max)) if exceeds(min.as_str(), max.as_str()) => {
             let message = format!("at least {min} and at most {max} fits no value; swap them");
@@ -156,36 +139,15 @@ mod tests {
 
     #[test]
     fn tests_pass_in_named_suites() {
-        let long = format!(
-            r#""kind":"test","result":"passed","suites":["{}"]"#,
-            "x".repeat(201)
-        );
+        let long = format!(r#""kind":"test","result":"passed","suites":["{}"]"#, "x".repeat(201));
         check_all(&[
-            (
-                r#""kind":"test","result":"passed","suites":["unit"],"max_age":"7d""#,
-                &[],
-            ),
+            (r#""kind":"test","result":"passed","suites":["unit"],"max_age":"7d""#, &[]),
             (r#""kind":"test""#, &[("", "`result: passed`")]),
-            (
-                r#""kind":"test","result":"passed","levels":{"error":0}"#,
-                &[(".levels", "analysis")],
-            ),
-            (
-                r#""kind":"test","result":"passed","min":1"#,
-                &[(".min", "belongs to measurement")],
-            ),
-            (
-                r#""kind":"test","result":"passed","suites":[""]"#,
-                &[(".suites[0]", "empty")],
-            ),
-            (
-                r#""kind":"test","result":"passed","suites":["a","a"]"#,
-                &[(".suites[1]", "twice")],
-            ),
-            (
-                r#""kind":"test","result":"passed","suites":["a\t"]"#,
-                &[(".suites[0]", "invisible")],
-            ),
+            (r#""kind":"test","result":"passed","levels":{"error":0}"#, &[(".levels", "analysis")]),
+            (r#""kind":"test","result":"passed","min":1"#, &[(".min", "belongs to measurement")]),
+            (r#""kind":"test","result":"passed","suites":[""]"#, &[(".suites[0]", "empty")]),
+            (r#""kind":"test","result":"passed","suites":["a","a"]"#, &[(".suites[1]", "twice")]),
+            (r#""kind":"test","result":"passed","suites":["a\t"]"#, &[(".suites[0]", "invisible")]),
             (&long, &[(".suites[0]", "at most 200")]),
         ]);
     }
@@ -193,15 +155,9 @@ mod tests {
     #[test]
     fn analyses_limit_levels() {
         check_all(&[
-            (
-                r#""kind":"analysis","levels":{"error":0,"none":9},"suites":["lint"]"#,
-                &[],
-            ),
+            (r#""kind":"analysis","levels":{"error":0,"none":9},"suites":["lint"]"#, &[]),
             (r#""kind":"analysis""#, &[("", "`levels: { error: 0 }`")]),
-            (
-                r#""kind":"analysis","levels":{"fatal":0}"#,
-                &[(".levels.fatal", "error, warning")],
-            ),
+            (r#""kind":"analysis","levels":{"fatal":0}"#, &[(".levels.fatal", "error, warning")]),
             (
                 r#""kind":"analysis","levels":{"note":0},"result":"passed""#,
                 &[(".result", "leave it out")],
@@ -212,42 +168,15 @@ mod tests {
     #[test]
     fn measurements_have_a_metric_and_bounds() {
         check_all(&[
-            (
-                r#""kind":"measurement","metric":"coverage.line","min":80"#,
-                &[],
-            ),
-            (
-                r#""kind":"measurement","metric":"m","min":"0.9","max":"0.90""#,
-                &[],
-            ),
-            (
-                r#""kind":"measurement","metric":"m","min":"-3","max":"-2.5""#,
-                &[],
-            ),
-            (
-                r#""kind":"measurement","metric":"m","min":"0.91","max":"0.9""#,
-                &[(".min", "swap")],
-            ),
-            (
-                r#""kind":"measurement","metric":"m","min":10,"max":9"#,
-                &[(".min", "swap")],
-            ),
-            (
-                r#""kind":"measurement","metric":"m""#,
-                &[("", "`min`, `max` or both")],
-            ),
-            (
-                r#""kind":"measurement","max":1"#,
-                &[("", "metric: coverage.line")],
-            ),
-            (
-                r#""kind":"measurement","metric":" ","max":1"#,
-                &[(".metric", "empty")],
-            ),
-            (
-                r#""kind":"measurement","metric":"m","max":1,"suites":["a"]"#,
-                &[(".suites", "test")],
-            ),
+            (r#""kind":"measurement","metric":"coverage.line","min":80"#, &[]),
+            (r#""kind":"measurement","metric":"m","min":"0.9","max":"0.90""#, &[]),
+            (r#""kind":"measurement","metric":"m","min":"-3","max":"-2.5""#, &[]),
+            (r#""kind":"measurement","metric":"m","min":"0.91","max":"0.9""#, &[(".min", "swap")]),
+            (r#""kind":"measurement","metric":"m","min":10,"max":9"#, &[(".min", "swap")]),
+            (r#""kind":"measurement","metric":"m""#, &[("", "`min`, `max` or both")]),
+            (r#""kind":"measurement","max":1"#, &[("", "metric: coverage.line")]),
+            (r#""kind":"measurement","metric":" ","max":1"#, &[(".metric", "empty")]),
+            (r#""kind":"measurement","metric":"m","max":1,"suites":["a"]"#, &[(".suites", "test")]),
         ]);
     }
 
@@ -257,10 +186,7 @@ mod tests {
             (r#""kind":"sbom","max_age":"1d""#, &[]),
             (
                 r#""kind":"sbom","suites":["a"]"#,
-                &[(
-                    ".suites",
-                    "kind sbom has no `suites` (it belongs to test and analysis)",
-                )],
+                &[(".suites", "kind sbom has no `suites` (it belongs to test and analysis)")],
             ),
             (r#""kind":"review","metric":"a""#, &[(".metric", "review")]),
         ]);
@@ -268,17 +194,8 @@ mod tests {
 
     #[test]
     fn vulnerability_limits_limit_something() {
-        check(
-            r#"{"vulnerabilities":{"max":{"critical":0},"suites":["trivy"]}}"#,
-            &[],
-        );
-        check(
-            r#"{"vulnerabilities":{"max":{}}}"#,
-            &[(".max", "limits nothing")],
-        );
-        check(
-            r#"{"vulnerabilities":{"max":{"low":1},"suites":[""]}}"#,
-            &[(".suites[0]", "empty")],
-        );
+        check(r#"{"vulnerabilities":{"max":{"critical":0},"suites":["trivy"]}}"#, &[]);
+        check(r#"{"vulnerabilities":{"max":{}}}"#, &[(".max", "limits nothing")]);
+        check(r#"{"vulnerabilities":{"max":{"low":1},"suites":[""]}}"#, &[(".suites[0]", "empty")]);
     }
 }

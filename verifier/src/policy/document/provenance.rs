@@ -15,12 +15,9 @@ pub(super) fn check_provenance(at: &str, gate: &Provenance, complaints: &mut Com
                        `builders: [\"https://github.com/actions/runner\"]`";
         complaints.add(format!("{at}.builders"), message);
     }
-    check_list(
-        &format!("{at}.builders"),
-        &gate.builders,
-        complaints,
-        |builder| uri_trouble(builder).map(str::to_owned),
-    );
+    check_list(&format!("{at}.builders"), &gate.builders, complaints, |builder| {
+        uri_trouble(builder).map(str::to_owned)
+    });
     if let Some(trouble) = source_trouble(&gate.source) {
         let message =
             format!("{trouble}; write it like `git+https://github.com/acme/payments`, without `@`");
@@ -96,10 +93,7 @@ mod tests {
     #[test]
     fn sources_name_one_repository() {
         let source = |text: &str, expected: &[(&str, &str)]| {
-            check(
-                &format!(r#"{{"provenance":{{"builders":["b"],"source":"{text}"}}}}"#),
-                expected,
-            );
+            check(&format!(r#"{{"provenance":{{"builders":["b"],"source":"{text}"}}}}"#), expected);
         };
         for good in [
             "git+https://github.com/acme/payments",
@@ -119,10 +113,7 @@ mod tests {
             ("git+https:///path", "no host"),
             ("git+https://github.com/", "ends with"),
             ("git+https://github.com/acme/", "ends with"),
-            (
-                "git+https://github.com/acme/payments@main",
-                "`@` in its last",
-            ),
+            ("git+https://github.com/acme/payments@main", "`@` in its last"),
             ("git+https://github.com/a b", "space"),
             ("git+https://gíthub.com/a", "beyond ASCII"),
             (&format!("git+https://h/{}", "a".repeat(500)), "500 bytes"),

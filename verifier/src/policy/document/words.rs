@@ -18,10 +18,7 @@ pub(super) fn check_list(
     trouble: impl Fn(&str) -> Option<String>,
 ) {
     if members.len() > LIST_MAX {
-        complaints.add(
-            at,
-            format!("{} members; write at most {LIST_MAX}", members.len()),
-        );
+        complaints.add(at, format!("{} members; write at most {LIST_MAX}", members.len()));
     }
     let mut seen = BTreeSet::new();
     for (index, member) in members.iter().take(LIST_MAX).enumerate() {
@@ -40,14 +37,8 @@ pub(super) fn name_trouble(name: &str) -> Option<String> {
         return Some("an empty name; write one or leave it out".to_owned());
     }
     if name.len() > NAME_BYTES_MAX {
-        return Some(format!(
-            "{} bytes; write at most {NAME_BYTES_MAX}",
-            name.len()
-        ));
+        return Some(format!("{} bytes; write at most {NAME_BYTES_MAX}", name.len()));
     }
     let hidden = name.chars().find(|c| is_hidden(*c))?;
-    Some(format!(
-        "holds the invisible {}; leave it out",
-        hidden.escape_unicode()
-    ))
+    Some(format!("holds the invisible {}; leave it out", hidden.escape_unicode()))
 }

@@ -36,23 +36,16 @@ pub fn evaluate(gate: &Approvals, context: &Context) -> Result<Answer, Missing> 
             Standing::Rejects => return Ok(rejected(approval)),
             Standing::Counts => counted.push(approval),
             Standing::Not(why) => {
-                remarks.push(format!(
-                    "{} does not count: {why}",
-                    approval.signer.identity
-                ));
+                remarks.push(format!("{} does not count: {why}", approval.signer.identity));
             }
         }
     }
     let count = threshold::count_identities(
-        counted
-            .iter()
-            .map(|approval| (&approval.signer.identity, &approval.signer.key)),
+        counted.iter().map(|approval| (&approval.signer.identity, &approval.signer.key)),
     );
     let looked: Vec<EntryIndex> = request.approvals.iter().map(|it| it.entry).collect();
-    let names: Vec<String> = counted
-        .iter()
-        .map(|it| format!("{} ({})", it.signer.identity, it.role))
-        .collect();
+    let names: Vec<String> =
+        counted.iter().map(|it| format!("{} ({})", it.signer.identity, it.role)).collect();
     let mut reason = format!("{count} of {}", gate.count);
     if !names.is_empty() {
         reason.push_str(&format!(": {}", names.join(", ")));
@@ -61,11 +54,7 @@ pub fn evaluate(gate: &Approvals, context: &Context) -> Result<Answer, Missing> 
         reason.push_str(&format!("; {remark}"));
     }
     let enough = count >= gate.count as usize;
-    let answer = if enough {
-        Answer::pass(reason)
-    } else {
-        Answer::waiting(reason)
-    };
+    let answer = if enough { Answer::pass(reason) } else { Answer::waiting(reason) };
     let next = format!("approval by another {roles}: attestry approve");
     let answer = if enough { answer } else { answer.next(next) };
     let relied = counted.iter().map(|it| (it.entry, it.signer.key));
@@ -99,15 +88,10 @@ fn standing(
     if !gate.roles.contains(&approval.role) {
         return not(&format!("the policy does not ask for {}", approval.role));
     }
-    if !context
-        .trust
-        .has_role(identity, &approval.role, context.project, Some(name))
-    {
+    if !context.trust.has_role(identity, &approval.role, context.project, Some(name)) {
         return not(&format!("no longer {}", approval.role));
     }
-    if context
-        .trust
-        .is_tainted(&approval.signer.key, approval.entry)
+    if context.trust.is_tainted(&approval.signer.key, approval.entry)
         || context.trust.is_admin(identity)
     {
         return not("the key is compromised, or its holder is an admin");
@@ -115,11 +99,7 @@ fn standing(
     if approval.outcome == ApprovalOutcome::Rejected {
         return Standing::Rejects;
     }
-    if gate
-        .meaning
-        .as_ref()
-        .is_some_and(|meaning| *meaning != approval.meaning)
-    {
+    if gate.meaning.as_ref().is_some_and(|meaning| *meaning != approval.meaning) {
         return not(&format!("it means {}", approval.meaning));
     }
     if approval.policy != context.policy.statement {
@@ -128,11 +108,7 @@ fn standing(
     if approval.expires_at <= context.at {
         return not("it has expired");
     }
-    if gate
-        .within
-        .as_ref()
-        .is_some_and(|within| context.at.since(approval.time) > within.ms())
-    {
+    if gate.within.as_ref().is_some_and(|within| context.at.since(approval.time) > within.ms()) {
         return not("it is too old");
     }
     match excluded.iter().find(|(name, _)| name == identity) {
@@ -175,14 +151,9 @@ fn authors(context: &Context) -> Result<Result<Vec<(IdentityName, String)>, Answ
     let mut found = BTreeSet::new();
     for digest in commits {
         let commit = digest.short();
-        let review = context
-            .artifact(digest)?
-            .and_then(|known| known.review.as_ref());
+        let review = context.artifact(digest)?.and_then(|known| known.review.as_ref());
         let Some(review) = review.filter(|it| context.counts(it.entry, &it.signers)) else {
-            let next = format!(
-                "record the review: attestry record review --subject {}",
-                digest
-            );
+            let next = format!("record the review: attestry record review --subject {}", digest);
             let reason = format!("no review of {commit} is recorded, so its author is unknown");
             return Ok(Err(Answer::waiting(reason).next(next)));
         };
@@ -191,9 +162,7 @@ fn authors(context: &Context) -> Result<Result<Vec<(IdentityName, String)>, Answ
                 let reason = format!("author {author} of {commit} is no known identity");
                 let next =
                     format!("give an identity this alias: attestry identity add --alias {author}");
-                return Ok(Err(Answer::indeterminate(reason)
-                    .next(next)
-                    .on([review.entry])));
+                return Ok(Err(Answer::indeterminate(reason).next(next).on([review.entry])));
             };
             found.insert((identity.clone(), format!("wrote {commit}")));
         }

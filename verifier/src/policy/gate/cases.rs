@@ -42,9 +42,7 @@ pub fn check(
 /// Asks about the artifact in `prod`, with the newest open request if there is one.
 pub fn ask(world: &World) -> Vec<GateVerdict> {
     let slice = world.sequence.state.environment(&environment("prod"));
-    let request = slice
-        .unwrap()
-        .and_then(|slice| slice.requests.keys().next_back().copied());
+    let request = slice.unwrap().and_then(|slice| slice.requests.keys().next_back().copied());
     world.evaluate("prod", &app(), request).gates
 }
 
@@ -74,7 +72,5 @@ pub fn unreadable(world: &mut World, predicate_type: &str) -> EntryIndex {
 pub fn compromise(world: &mut World, name: &str, from: EntryIndex) {
     let key = crate::fixture::key_id(name);
     let notice = schemas::trust::Compromise { key, from };
-    world
-        .amend(|document| document.compromises.push(notice))
-        .unwrap();
+    world.amend(|document| document.compromises.push(notice)).unwrap();
 }

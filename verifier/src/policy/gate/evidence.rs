@@ -18,20 +18,12 @@ use crate::projection::slice::{AnalysisFacts, Evidence, ReviewFacts, TestFacts};
 pub fn evaluate(gate: &Gate, context: &Context) -> Result<Answer, Missing> {
     let known = context.asked()?;
     match gate.kind {
-        EvidenceKind::Test => by_suite(
-            gate,
-            context,
-            "test",
-            known.map(|known| &known.tests),
-            judge_test,
-        ),
-        EvidenceKind::Analysis => by_suite(
-            gate,
-            context,
-            "analysis",
-            known.map(|known| &known.analyses),
-            judge_analysis,
-        ),
+        EvidenceKind::Test => {
+            by_suite(gate, context, "test", known.map(|known| &known.tests), judge_test)
+        }
+        EvidenceKind::Analysis => {
+            by_suite(gate, context, "analysis", known.map(|known| &known.analyses), judge_analysis)
+        }
         EvidenceKind::Measurement => {
             let metric = gate.metric.as_deref().unwrap_or_default();
             let found = known.and_then(|known| known.metrics.get(metric));
@@ -39,14 +31,9 @@ pub fn evaluate(gate: &Gate, context: &Context) -> Result<Answer, Missing> {
         }
         EvidenceKind::Sbom => {
             let found = known.and_then(|known| known.sbom.as_ref());
-            one(
-                gate,
-                context,
-                "sbom",
-                "bill of materials",
-                found,
-                |_, it| Answer::pass(format!("{} recorded", it.facts.predicate_type)),
-            )
+            one(gate, context, "sbom", "bill of materials", found, |_, it| {
+                Answer::pass(format!("{} recorded", it.facts.predicate_type))
+            })
         }
         EvidenceKind::Review => reviews(gate, context),
     }
@@ -63,11 +50,7 @@ pub fn by_suite<T>(
     let empty = BTreeMap::new();
     let found = found.unwrap_or(&empty);
     let all: Vec<String> = found.keys().cloned().collect();
-    let suites = if gate.suites.is_empty() {
-        &all
-    } else {
-        &gate.suites
-    };
+    let suites = if gate.suites.is_empty() { &all } else { &gate.suites };
     if let Some(answer) = unreadable(kind, recorded_since(suites, found), context)? {
         return Ok(answer);
     }
@@ -75,11 +58,7 @@ pub fn by_suite<T>(
         return Ok(missing(kind, kind));
     }
     let answer = |suite: &String| {
-        let what = if suite.is_empty() {
-            kind.to_owned()
-        } else {
-            format!("{kind} {suite}")
-        };
+        let what = if suite.is_empty() { kind.to_owned() } else { format!("{kind} {suite}") };
         let Some(evidence) = found.get(suite) else {
             return missing(kind, &what);
         };
@@ -92,10 +71,7 @@ pub fn by_suite<T>(
 fn prefixed(suite: &str, answer: Answer) -> Answer {
     match suite {
         "" => answer,
-        suite => Answer {
-            reason: format!("{suite}: {}", answer.reason),
-            ..answer
-        },
+        suite => Answer { reason: format!("{suite}: {}", answer.reason), ..answer },
     }
 }
 
@@ -137,11 +113,10 @@ fn judge_test(_: &Gate, evidence: &Evidence<TestFacts>) -> Answer {
     let counts = format!("{} passed, {} failed", count("passed"), count("failed"));
     match facts.result {
         // Whoever says both has not looked: the evidence says no.
-        TestResult::Passed if count("failed") > 0 || count("errors") > 0 => Answer::fail(format!(
-            "{counts}, and yet it says passed{}",
-            unbound(evidence)
-        ))
-        .next("mend what fails and record the tests again"),
+        TestResult::Passed if count("failed") > 0 || count("errors") > 0 => {
+            Answer::fail(format!("{counts}, and yet it says passed{}", unbound(evidence)))
+                .next("mend what fails and record the tests again")
+        }
         TestResult::Passed => Answer::pass(format!("{counts}{}", unbound(evidence))),
         TestResult::Warned => Answer::fail(format!("{counts}, with warnings{}", unbound(evidence)))
             .next("mend what warns and record the tests again"),
@@ -161,12 +136,7 @@ fn judge_analysis(gate: &Gate, evidence: &Evidence<AnalysisFacts>) -> Answer {
         })
         .collect();
     if over.is_empty() {
-        let Levels {
-            error,
-            warning,
-            note,
-            ..
-        } = levels;
+        let Levels { error, warning, note, .. } = levels;
         let counts = format!("{error} error, {warning} warning, {note} note");
         return Answer::pass(format!("{counts}{}", unbound(evidence)));
     }
@@ -188,18 +158,13 @@ fn judge_metric(gate: &Gate, evidence: &Evidence<Metric>) -> Answer {
     let metric = &evidence.facts;
     let read = |text: &str| text.parse::<Decimal>().ok();
     let limit = |text: &Option<schemas::predicate::DecimalText>| {
-        text.as_ref()
-            .map(|text| (text.to_string(), read(text.as_str())))
+        text.as_ref().map(|text| (text.to_string(), read(text.as_str())))
     };
     let Some(value) = read(metric.value.as_str()) else {
         return Answer::indeterminate(format!("{} is no number", metric.name))
             .next("record it again as a number");
     };
-    let unit = metric
-        .unit
-        .as_deref()
-        .map(|unit| format!(" {unit}"))
-        .unwrap_or_default();
+    let unit = metric.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
     let shown = format!("{} is {}{unit}", metric.name, metric.value);
     let next = format!("bring {} within its limit and record it again", metric.name);
     for (limit, below) in [(limit(&gate.min), true), (limit(&gate.max), false)] {
@@ -229,9 +194,7 @@ fn reviews(gate: &Gate, context: &Context) -> Result<Answer, Missing> {
     };
     let mut answers = Vec::new();
     for commit in commits {
-        let review = context
-            .artifact(commit)?
-            .and_then(|known| known.review.as_ref());
+        let review = context.artifact(commit)?.and_then(|known| known.review.as_ref());
         let what = format!("review of {}", commit.short());
         answers.push(one(gate, context, "review", &what, review, judge_review)?);
     }
@@ -240,10 +203,9 @@ fn reviews(gate: &Gate, context: &Context) -> Result<Answer, Missing> {
 
 fn judge_review(_: &Gate, evidence: &Evidence<ReviewFacts>) -> Answer {
     match evidence.facts.outcome {
-        ReviewOutcome::Approved => Answer::pass(format!(
-            "approved by {}",
-            evidence.facts.reviewers.join(", ")
-        )),
+        ReviewOutcome::Approved => {
+            Answer::pass(format!("approved by {}", evidence.facts.reviewers.join(", ")))
+        }
         ReviewOutcome::ChangesRequested => {
             Answer::fail("the review asks for changes").next("make the changes, have it reviewed")
         }

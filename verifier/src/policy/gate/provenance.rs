@@ -20,26 +20,16 @@ pub fn evaluate(gate: &Provenance, context: &Context) -> Result<Answer, Missing>
             .next("build it with a listed builder, or list this one in the policy")
             .on([build.entry]));
     }
-    let answer = match facts
-        .sources
-        .iter()
-        .find(|source| is_from(&source.uri, &gate.source))
-    {
-        Some(Source { commit, .. }) => Answer::pass(format!(
-            "{}, {}@{}",
-            facts.builder,
-            gate.source,
-            commit.short()
-        )),
+    let answer = match facts.sources.iter().find(|source| is_from(&source.uri, &gate.source)) {
+        Some(Source { commit, .. }) => {
+            Answer::pass(format!("{}, {}@{}", facts.builder, gate.source, commit.short()))
+        }
         None if facts.truncated => {
             Answer::indeterminate("the build names more sources than can be kept")
                 .next("build from fewer sources")
         }
         None => {
-            let found = facts
-                .sources
-                .first()
-                .map_or("no source", |source| source.uri.as_str());
+            let found = facts.sources.first().map_or("no source", |source| source.uri.as_str());
             Answer::fail(format!("built from {found}, not from {}", gate.source))
                 .next("build it from the project's source")
         }
@@ -49,8 +39,7 @@ pub fn evaluate(gate: &Provenance, context: &Context) -> Result<Answer, Missing>
 
 /// Equal up to `@`; never merely a prefix, so that `…/payments-evil` is not `…/payments`.
 pub fn is_from(uri: &str, source: &str) -> bool {
-    uri.strip_prefix(source)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+    uri.strip_prefix(source).is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
 }
 
 #[cfg(test)]

@@ -7,44 +7,25 @@ use crate::policy::Context;
 use crate::projection::Missing;
 
 pub fn evaluate(gate: &Soak, context: &Context) -> Result<Answer, Missing> {
-    let place = context
-        .asked()?
-        .and_then(|known| known.places.get(&gate.environment));
+    let place = context.asked()?.and_then(|known| known.places.get(&gate.environment));
     let Some(deployed) = place.and_then(|place| place.deployed.as_ref()) else {
-        return Ok(
-            Answer::waiting(format!("not deployed in {}", gate.environment)).next(format!(
-                "deploy it to {} and record the deployment",
-                gate.environment
-            )),
-        );
+        return Ok(Answer::waiting(format!("not deployed in {}", gate.environment))
+            .next(format!("deploy it to {} and record the deployment", gate.environment)));
     };
     let entry = [deployed.entry];
     if context.trust.is_tainted(&deployed.key, deployed.entry) {
-        return Ok(
-            Answer::waiting("the deployment was signed by a key that is compromised")
-                .next("record the deployment again")
-                .on(entry),
-        );
+        return Ok(Answer::waiting("the deployment was signed by a key that is compromised")
+            .next("record the deployment again")
+            .on(entry));
     }
-    context
-        .relied
-        .borrow_mut()
-        .push((deployed.entry, deployed.key));
+    context.relied.borrow_mut().push((deployed.entry, deployed.key));
     let spent = context.at.since(deployed.time);
-    let shown = format!(
-        "{} of {} in {}",
-        for_people(spent),
-        gate.duration,
-        gate.environment
-    );
+    let shown = format!("{} of {} in {}", for_people(spent), gate.duration, gate.environment);
     if spent >= gate.duration.ms() {
         return Ok(Answer::pass(shown).on(entry));
     }
     let until = deployed.time.plus_ms(gate.duration.ms());
-    Ok(Answer::waiting(shown)
-        .next(format!("wait until {until}"))
-        .on(entry)
-        .until(until))
+    Ok(Answer::waiting(shown).next(format!("wait until {until}")).on(entry).until(until))
 }
 
 #[cfg(test)]

@@ -28,11 +28,7 @@ fn granted(world: &mut World, name: &str, to: &str) -> EntryIndex {
 
 #[test]
 fn an_artifact_comes_from_where_it_was_granted() {
-    from(
-        |w| vec![granted(w, "app", "staging")],
-        Pass,
-        "granted in staging",
-    );
+    from(|w| vec![granted(w, "app", "staging")], Pass, "granted in staging");
     from(|_| vec![], Waiting, "not granted in lab or staging");
     let another = |w: &mut World| {
         granted(w, "other", "staging");
@@ -77,11 +73,7 @@ fn without_a_rule_nobody_can_tell() {
     tell(&world, "prod", "payments has no policy");
     world.policy("paul", FROM).unwrap();
     tell(&world, "moon", "no environment moon");
-    let ask = Ask {
-        environment: &environment("prod"),
-        artifact: &app(),
-        request: None,
-    };
+    let ask = Ask { environment: &environment("prod"), artifact: &app(), request: None };
     let empty = crate::projection::State::empty();
     let evaluation = evaluate(&empty, &ask, Time(0)).unwrap();
     assert_eq!(evaluation.gates[0].verdict, Indeterminate);

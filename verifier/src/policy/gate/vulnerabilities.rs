@@ -16,11 +16,7 @@ pub fn evaluate(gate: &VulnerabilityLimits, context: &Context) -> Result<Answer,
     let empty = std::collections::BTreeMap::new();
     let scans = context.asked()?.map_or(&empty, |known| &known.scans);
     let all: Vec<String> = scans.keys().cloned().collect();
-    let suites = if gate.suites.is_empty() {
-        &all
-    } else {
-        &gate.suites
-    };
+    let suites = if gate.suites.is_empty() { &all } else { &gate.suites };
     if let Some(answer) = unreadable("vulnerabilities", recorded_since(suites, scans), context)? {
         return Ok(answer);
     }
@@ -29,11 +25,7 @@ pub fn evaluate(gate: &VulnerabilityLimits, context: &Context) -> Result<Answer,
         return Ok(Answer::waiting("no scan is recorded").next(next));
     }
     let answer = |suite: &String| {
-        let what = if suite.is_empty() {
-            "scan".to_owned()
-        } else {
-            format!("scan {suite}")
-        };
+        let what = if suite.is_empty() { "scan".to_owned() } else { format!("scan {suite}") };
         let Some(scan) = scans.get(suite) else {
             return Answer::waiting(format!("no {what} is recorded")).next(next);
         };
@@ -56,21 +48,13 @@ fn judge(gate: &VulnerabilityLimits, scan: &Evidence<ScanFacts>) -> Answer {
         return too_many(gate, facts, &over);
     }
     if let Some((word, count)) = facts.unknown.iter().next() {
-        let word = if word.is_empty() {
-            "no severity".to_owned()
-        } else {
-            format!("{word:?}")
-        };
+        let word = if word.is_empty() { "no severity".to_owned() } else { format!("{word:?}") };
         return Answer::indeterminate(format!("{count} rated {word}, which is no known severity"))
             .next("have the scanner rate them, and record its report again");
     }
-    let counts = [
-        SeverityWord::Critical,
-        SeverityWord::High,
-        SeverityWord::Medium,
-    ]
-    .map(|severity| format!("{} {}", count(severity), severity.name()))
-    .join(", ");
+    let counts = [SeverityWord::Critical, SeverityWord::High, SeverityWord::Medium]
+        .map(|severity| format!("{} {}", count(severity), severity.name()))
+        .join(", ");
     match scan.binding {
         Some(Binding::Unbound) => Answer::pass(format!("{counts}, report names no artifact")),
         Some(Binding::Subject) | None => Answer::pass(counts),

@@ -31,10 +31,7 @@ fn record<T>(
 
 /// A build's subject brings the artifact's name and version.
 fn name(known: &mut ArtifactInProject, event: &Event, digest: &Digest) {
-    let subject = event
-        .subjects
-        .iter()
-        .find(|subject| subject.digests.contains(digest));
+    let subject = event.subjects.iter().find(|subject| subject.digests.contains(digest));
     let said = |text: fn(&EventSubject) -> &Option<String>| subject.and_then(|it| text(it).clone());
     if let Some(name) = said(|it| &it.name) {
         known.name = Some(name);
@@ -67,20 +64,14 @@ pub(super) fn put(
         Body::Vulnerabilities(body) => {
             let report = body.report.as_ref();
             let evidence = keep(report, evidence::scan_time(body));
-            known.scans.insert(
-                evidence::suite_of(report),
-                swap(evidence, evidence::scan_facts(body)),
-            );
+            known
+                .scans
+                .insert(evidence::suite_of(report), swap(evidence, evidence::scan_facts(body)));
         }
         Body::Analysis(body) => {
-            let facts = AnalysisFacts {
-                levels: body.levels,
-                suppressed: body.suppressed,
-            };
+            let facts = AnalysisFacts { levels: body.levels, suppressed: body.suppressed };
             let evidence = swap(keep(Some(&body.report), None), facts);
-            known
-                .analyses
-                .insert(evidence::suite_of(Some(&body.report)), evidence);
+            known.analyses.insert(evidence::suite_of(Some(&body.report)), evidence);
         }
         Body::Measurement(body) => {
             let evidence = keep(body.report.as_ref(), body.measured_at);
@@ -90,9 +81,7 @@ pub(super) fn put(
             }
         }
         Body::Sbom => {
-            let facts = SbomFacts {
-                predicate_type: event.predicate_type.clone(),
-            };
+            let facts = SbomFacts { predicate_type: event.predicate_type.clone() };
             known.sbom = Some(swap(keep(None, None), facts));
         }
         Body::Review(body) => {
@@ -104,9 +93,7 @@ pub(super) fn put(
             known.review = Some(swap(keep(None, body.reviewed_at), facts));
         }
         Body::Unreadable(_) => {
-            known
-                .unreadable
-                .insert(event.kind.name().to_owned(), at.index);
+            known.unreadable.insert(event.kind.name().to_owned(), at.index);
         }
         Body::Decision(_) | Body::Deployment(_) => put_place(known, event, accepted, at),
         // Requests and approvals live in the environment's slice; policies, trust, heads, exports
@@ -140,12 +127,7 @@ fn put_place(known: &mut ArtifactInProject, event: &Event, accepted: &Accepted, 
             let granted = place.is_granted();
             if let Some(signer) = accepted.signers.first() {
                 let (entry, time, key) = (at.index, at.time, signer.key);
-                place.deployed = Some(Deployed {
-                    entry,
-                    time,
-                    key,
-                    granted,
-                });
+                place.deployed = Some(Deployed { entry, time, key, granted });
             }
         }
         _ => {}
@@ -153,24 +135,8 @@ fn put_place(known: &mut ArtifactInProject, event: &Event, accepted: &Accepted, 
 }
 
 fn swap<T>(evidence: Evidence<()>, facts: T) -> Evidence<T> {
-    let Evidence {
-        entry,
-        time,
-        tool_time,
-        statement,
-        signers,
-        binding,
-        facts: (),
-    } = evidence;
-    Evidence {
-        entry,
-        time,
-        tool_time,
-        statement,
-        signers,
-        binding,
-        facts,
-    }
+    let Evidence { entry, time, tool_time, statement, signers, binding, facts: () } = evidence;
+    Evidence { entry, time, tool_time, statement, signers, binding, facts }
 }
 
 /// A repeat adds its signers to the evidence that the statement's first entry gave, each with the
@@ -182,36 +148,17 @@ pub(super) fn add_signers(
     at: &Moment,
 ) {
     let lists = [
-        known
-            .build
-            .iter_mut()
-            .map(|it| (it.statement, &mut it.signers))
-            .collect::<Vec<_>>(),
-        known
-            .tests
-            .values_mut()
-            .map(|it| (it.statement, &mut it.signers))
-            .collect(),
-        known
-            .scans
-            .values_mut()
-            .map(|it| (it.statement, &mut it.signers))
-            .collect(),
-        known
-            .sbom
-            .iter_mut()
-            .map(|it| (it.statement, &mut it.signers))
-            .collect(),
+        known.build.iter_mut().map(|it| (it.statement, &mut it.signers)).collect::<Vec<_>>(),
+        known.tests.values_mut().map(|it| (it.statement, &mut it.signers)).collect(),
+        known.scans.values_mut().map(|it| (it.statement, &mut it.signers)).collect(),
+        known.sbom.iter_mut().map(|it| (it.statement, &mut it.signers)).collect(),
     ];
     for (statement, list) in lists.into_iter().flatten() {
         if statement == event.statement {
             for signer in signers {
                 if !list.iter().any(|known| known.key == signer.key) {
                     let repeat = Some(at.index);
-                    list.push(Signer {
-                        repeat,
-                        ..signer.clone()
-                    });
+                    list.push(Signer { repeat, ..signer.clone() });
                 }
             }
         }

@@ -49,33 +49,20 @@ fn check(seed: u64) {
     }
     for fact in &history.model.facts {
         match fact.what {
-            What::Decision {
-                outcome: Outcome::Granted,
-                to: "prod",
-                ..
-            } => told[0] += 1,
-            What::Decision {
-                outcome: Outcome::Granted,
-                ..
-            } => told[1] += 1,
+            What::Decision { outcome: Outcome::Granted, to: "prod", .. } => told[0] += 1,
+            What::Decision { outcome: Outcome::Granted, .. } => told[1] += 1,
             What::Decision { .. } => told[2] += 1,
             _ => {}
         }
     }
     println!("grants in prod and staging, denials: {told:?}");
-    assert!(
-        told.iter().all(|count| *count > 0),
-        "the history decides too little"
-    );
+    assert!(told.iter().all(|count| *count > 0), "the history decides too little");
     let findings = history.world.verify().findings;
     let expected = [
         schemas::report::Code::DeployedWithoutGrant,
         schemas::report::Code::ReliedOnCompromisedKey,
     ];
-    assert!(
-        findings.iter().all(|it| expected.contains(&it.code)),
-        "{findings:?}"
-    );
+    assert!(findings.iter().all(|it| expected.contains(&it.code)), "{findings:?}");
 }
 
 impl History {
@@ -93,12 +80,7 @@ impl History {
 
     fn told(&mut self, key: &str, entry: EntryIndex, what: What) {
         let (key, time) = (key.to_owned(), self.world.now);
-        self.model.facts.push(Fact {
-            entry,
-            time,
-            key,
-            what,
-        });
+        self.model.facts.push(Fact { entry, time, key, what });
     }
 
     fn artifact(&mut self) -> Digest {
@@ -159,9 +141,7 @@ impl History {
 
     /// The people that `prod` asks for, whether or not the artifact is ready.
     fn finish(&mut self) {
-        let newest = self
-            .model
-            .newest(|it| matches!(it, What::Deployment { to: "staging", .. }));
+        let newest = self.model.newest(|it| matches!(it, What::Deployment { to: "staging", .. }));
         let Some(What::Deployment { of, .. }) = newest.map(|it| &it.what) else {
             return;
         };
@@ -170,16 +150,7 @@ impl History {
         for (person, role) in [("anna", APPROVER), ("sara", SECURITY)] {
             let entry = self.world.approve(person, role, request).unwrap();
             let outcome = ApprovalOutcome::Granted;
-            self.told(
-                person,
-                entry,
-                What::Approval {
-                    request,
-                    person,
-                    role,
-                    outcome,
-                },
-            );
+            self.told(person, entry, What::Approval { request, person, role, outcome });
         }
         self.decide_one("prod", request, of);
     }
@@ -196,23 +167,15 @@ impl History {
         let sources: Vec<(&str, &Digest)> = commits.iter().map(|it| (SOURCE, it)).collect();
         let mut body = body::build(builder, &sources);
         self.world.own_run(&mut body);
-        let what = What::Build {
-            of: of.clone(),
-            builder,
-            commits,
-        };
+        let what = What::Build { of: of.clone(), builder, commits };
         self.record(of, build::TYPE, &body, what);
     }
 
     fn test(&mut self) {
         let of = self.artifact();
         let suite = ["unit", "unit", "e2e"][self.seeded.below(3)];
-        let results = [
-            TestResult::Passed,
-            TestResult::Passed,
-            TestResult::Passed,
-            TestResult::Failed,
-        ];
+        let results =
+            [TestResult::Passed, TestResult::Passed, TestResult::Passed, TestResult::Failed];
         let result = results[self.seeded.below(4)];
         self.test_of(&of, suite, result);
     }
@@ -220,11 +183,7 @@ impl History {
     fn test_of(&mut self, of: &Digest, suite: &'static str, result: TestResult) {
         let mut body = body::test(suite, result);
         self.world.own_report(&mut body.report);
-        let what = What::Test {
-            of: of.clone(),
-            suite,
-            result,
-        };
+        let what = What::Test { of: of.clone(), suite, result };
         self.record(of, test::TYPE, &body, what);
     }
 
@@ -245,12 +204,7 @@ impl History {
         let finished = self.world.now.plus_ms(ahead);
         let mut body = body::scan(suite, &words, Some(finished));
         self.world.own_report(&mut body.report);
-        let what = What::Scan {
-            of: of.clone(),
-            suite,
-            words,
-            finished,
-        };
+        let what = What::Scan { of: of.clone(), suite, words, finished };
         self.record(of, vulnerabilities::TYPE, &body, what);
     }
 
@@ -262,22 +216,13 @@ impl History {
     fn coverage_of(&mut self, of: &Digest, value: u64) {
         let metric = [("coverage.line", &*value.to_string())];
         let body = self.world.measurement_body(&metric);
-        let what = What::Coverage {
-            of: of.clone(),
-            value,
-        };
+        let what = What::Coverage { of: of.clone(), value };
         self.record(of, measurement::TYPE, &body, what);
     }
 
     fn review(&mut self) {
         let of = commit(["a", "b"][self.seeded.below(2)]);
-        let authors = [
-            "alexcodes",
-            "alexcodes",
-            "alexcodes",
-            "ben@acme.example",
-            "who",
-        ];
+        let authors = ["alexcodes", "alexcodes", "alexcodes", "ben@acme.example", "who"];
         let author = authors[self.seeded.below(5)];
         let outcome = match self.seeded.below(6) {
             0 => ReviewOutcome::ChangesRequested,
@@ -289,11 +234,7 @@ impl History {
 
     fn review_of(&mut self, of: Digest, author: &'static str, outcome: ReviewOutcome) {
         let body = self.world.review_body(&[author], outcome);
-        let what = What::Review {
-            of: of.clone(),
-            author,
-            outcome,
-        };
+        let what = What::Review { of: of.clone(), author, outcome };
         self.record(&of, review::TYPE, &body, what);
     }
 
@@ -304,10 +245,7 @@ impl History {
             ("build", build::TYPE),
         ];
         let (of, (kind, predicate_type)) = (self.artifact(), kinds[self.seeded.below(3)]);
-        let what = What::Unreadable {
-            of: of.clone(),
-            kind,
-        };
+        let what = What::Unreadable { of: of.clone(), kind };
         let body = [format!("{:?}", self.world.nonce())];
         self.record(&of, predicate_type, &body, what);
     }
@@ -371,12 +309,7 @@ impl History {
         };
         let what = match withdrawn {
             Some(approval) => What::Withdrawal { approval },
-            None => What::Approval {
-                request,
-                person,
-                role,
-                outcome,
-            },
+            None => What::Approval { request, person, role, outcome },
         };
         self.told(key, entry, what);
     }
@@ -401,25 +334,13 @@ impl History {
             return;
         };
         let entry = self.world.decide(request).unwrap();
-        self.told(
-            "service",
-            entry,
-            What::Decision {
-                request,
-                of,
-                to,
-                outcome,
-            },
-        );
+        self.told("service", entry, What::Decision { request, of, to, outcome });
     }
 
     fn deploy(&mut self) {
         let (of, to) = (self.artifact(), ENVIRONMENTS[self.seeded.below(2)]);
-        let results = [
-            DeploymentResult::Succeeded,
-            DeploymentResult::Succeeded,
-            DeploymentResult::Failed,
-        ];
+        let results =
+            [DeploymentResult::Succeeded, DeploymentResult::Succeeded, DeploymentResult::Failed];
         let result = results[self.seeded.below(3)];
         self.deploy_of(&of, to, result);
     }
@@ -462,10 +383,7 @@ impl History {
         let entry = self.world.amend(|it| {
             it.identities[0].keys = vec![key_text(&next)];
             if let Some(from) = stolen {
-                it.compromises.push(Compromise {
-                    key: key_id(&old),
-                    from,
-                });
+                it.compromises.push(Compromise { key: key_id(&old), from });
             }
         });
         if let Some(from) = stolen {
@@ -479,19 +397,13 @@ impl History {
             self.compare_artifact(&artifact);
             for to in ENVIRONMENTS {
                 let open = self.model.open(to, self.world.now);
-                let mine = open
-                    .iter()
-                    .filter(|(_, of)| **of == artifact)
-                    .map(|it| Some(it.0));
+                let mine = open.iter().filter(|(_, of)| **of == artifact).map(|it| Some(it.0));
                 for request in mine.rev().take(2).chain([None]) {
                     let told = self.world.evaluate(to, &artifact, request).gates;
                     let expected = self.model.verdicts(&artifact, to, request, self.world.now);
                     let verdicts: Vec<Verdict> = told.iter().map(|it| it.verdict).collect();
                     assert_eq!(verdicts, expected, "{to} {request:?} {told:#?}");
-                    assert!(
-                        told.iter()
-                            .all(|it| it.next.is_none() == it.verdict.admits())
-                    );
+                    assert!(told.iter().all(|it| it.next.is_none() == it.verdict.admits()));
                 }
             }
         }
@@ -503,26 +415,16 @@ impl History {
     fn compare_artifact(&self, artifact: &Digest) {
         let state = &self.world.sequence.state;
         let slice = state.artifact(artifact).unwrap();
-        let known = slice
-            .and_then(|it| it.projects.get(&project()).cloned())
-            .unwrap_or_default();
+        let known = slice.and_then(|it| it.projects.get(&project()).cloned()).unwrap_or_default();
         let entry = |fact: Option<&Fact>| fact.map(|it| it.entry);
-        assert_eq!(
-            known.build.map(|it| it.entry),
-            entry(self.model.build(artifact))
-        );
+        assert_eq!(known.build.map(|it| it.entry), entry(self.model.build(artifact)));
         for suite in ["unit", "e2e"] {
             let told = known.tests.get(suite).map(|it| it.entry);
             assert_eq!(told, entry(self.model.test(artifact, suite)));
         }
         let scans = self.model.scans(artifact);
-        let scans = scans
-            .iter()
-            .map(|(suite, it)| ((*suite).to_owned(), it.entry));
-        let told = known
-            .scans
-            .iter()
-            .map(|(suite, it)| (suite.clone(), it.entry));
+        let scans = scans.iter().map(|(suite, it)| ((*suite).to_owned(), it.entry));
+        let told = known.scans.iter().map(|(suite, it)| (suite.clone(), it.entry));
         assert!(told.eq(scans));
         let metric = known.metrics.get("coverage.line").map(|it| it.entry);
         assert_eq!(metric, entry(self.model.coverage(artifact)));
@@ -530,25 +432,14 @@ impl History {
 
     fn compare_environment(&self, to: &str) {
         let state = &self.world.sequence.state;
-        let slice = state
-            .environment(&environment(to))
-            .unwrap()
-            .cloned()
-            .unwrap_or_default();
+        let slice = state.environment(&environment(to)).unwrap().cloned().unwrap_or_default();
         // Expired requests leave the slice at its next event.
-        let requests = slice
-            .requests
-            .iter()
-            .filter(|(_, it)| !it.is_expired(self.world.now));
+        let requests = slice.requests.iter().filter(|(_, it)| !it.is_expired(self.world.now));
         let requests: Vec<_> = requests.map(|(index, it)| (*index, &it.artifact)).collect();
         assert_eq!(requests, self.model.open(to, self.world.now));
         let granted = slice.granted.map(|it| it.artifact);
         assert_eq!(granted.as_ref(), self.model.granted(to));
-        let newest = self
-            .model
-            .deployments(to)
-            .next()
-            .map(|(it, of)| (it.entry, of));
+        let newest = self.model.deployments(to).next().map(|(it, of)| (it.entry, of));
         let deployed = slice.deployed.as_ref().map(|it| (it.entry, &it.artifact));
         assert_eq!(deployed, newest);
         let mut others = self.model.deployments(to);

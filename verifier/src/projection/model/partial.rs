@@ -28,9 +28,7 @@ pub fn compare(before: &Sequence, world: &World) {
         let known = whole.clone();
         let mut part = known.clone();
         part.state = nothing_of(&known.state);
-        let (placed, _) = whole
-            .append(&event, &keys, filed.as_ref(), entry.time)
-            .unwrap();
+        let (placed, _) = whole.append(&event, &keys, filed.as_ref(), entry.time).unwrap();
         assert_eq!(placed[0].bytes, world.records[at].entry);
         let again = loop {
             match part.append(&event, &keys, filed.as_ref(), entry.time) {
@@ -79,18 +77,11 @@ fn load(part: &mut State, whole: &State, missing: Missing) {
 fn assert_same(part: &mut State, whole: &mut State, entry: &Entry) {
     for line in &entry.threads {
         let thread = &line.thread;
-        assert_eq!(
-            part.slice_json(thread),
-            whole.slice_json(thread),
-            "{thread}"
-        );
+        assert_eq!(part.slice_json(thread), whole.slice_json(thread), "{thread}");
         assert_eq!(part.head(thread), whole.head(thread), "{thread}");
     }
     let (changed, all) = (part.take_changed(), whole.take_changed());
     assert_eq!(changed, all);
     let joined = |thread: &ThreadId| entry.thread(thread).is_some();
-    assert!(
-        all.iter().all(joined),
-        "a slice changed whose thread did not move: {all:?}"
-    );
+    assert!(all.iter().all(joined), "a slice changed whose thread did not move: {all:?}");
 }

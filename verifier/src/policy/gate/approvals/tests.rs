@@ -81,18 +81,8 @@ fn distinct_people_are_counted() {
 #[test]
 fn author_and_requester_do_not_count() {
     check(FULL, by(&[("ben", APPROVER)]), Pass, "1 of 1: ben");
-    check(
-        FULL,
-        by(&[("alex", APPROVER)]),
-        Waiting,
-        "alex does not count: wrote",
-    );
-    check(
-        FULL,
-        by(&[("mia", APPROVER)]),
-        Waiting,
-        "mia does not count: asked for it",
-    );
+    check(FULL, by(&[("alex", APPROVER)]), Waiting, "alex does not count: wrote");
+    check(FULL, by(&[("mia", APPROVER)]), Waiting, "mia does not count: asked for it");
     check(ONE, by(&[("alex", APPROVER)]), Pass, "alex");
     for author in ["alexcodes", "alex"] {
         let by_alias = |w: &mut World| {
@@ -121,12 +111,7 @@ fn an_unknown_author_is_never_somebody_else() {
         request(w);
         vec![]
     };
-    check(
-        FULL,
-        no_build,
-        Waiting,
-        "no build is recorded, so the author is unknown",
-    );
+    check(FULL, no_build, Waiting, "no build is recorded, so the author is unknown");
     let no_review = |w: &mut World| {
         w.build(&app(), &source()).unwrap();
         request(w);
@@ -155,12 +140,7 @@ fn an_unknown_author_is_never_somebody_else() {
         request(w);
         vec![build]
     };
-    check(
-        FULL,
-        no_commit,
-        Indeterminate,
-        "does not name all its commits",
-    );
+    check(FULL, no_commit, Indeterminate, "does not name all its commits");
 }
 
 /// A thief of a build key cannot choose the commit whose author is excluded.
@@ -195,12 +175,7 @@ fn a_doubtful_build_names_no_author() {
 #[test]
 fn an_approval_holds_for_its_meaning_and_its_time() {
     check(FULL, saying(|_| {}), Pass, "ben");
-    check(
-        FULL,
-        saying(|it| it.meaning = "review".into()),
-        Waiting,
-        "it means review",
-    );
+    check(FULL, saying(|it| it.meaning = "review".into()), Waiting, "it means review");
     let aged = |ms: i64| {
         move |w: &mut World| {
             let entries = saying(|_| {})(w);
@@ -218,11 +193,7 @@ fn an_approval_holds_for_its_meaning_and_its_time() {
 fn a_changed_policy_asks_again() {
     let changed = |w: &mut World| {
         let entries = by(&[("ben", APPROVER)])(w);
-        w.policy(
-            "paul",
-            &crate::fixture::body::policy_json("[]", &format!("[{FULL}]")),
-        )
-        .unwrap();
+        w.policy("paul", &crate::fixture::body::policy_json("[]", &format!("[{FULL}]"))).unwrap();
         entries
     };
     check(ONE, changed, Waiting, "the policy has changed since");
@@ -232,8 +203,7 @@ fn a_changed_policy_asks_again() {
 fn a_role_must_still_be_held() {
     let revoked = |w: &mut World| {
         let entries = by(&[("ben", APPROVER)])(w);
-        w.amend(|it| it.grants.retain(|grant| grant.identity.as_str() != "ben"))
-            .unwrap();
+        w.amend(|it| it.grants.retain(|grant| grant.identity.as_str() != "ben")).unwrap();
         entries
     };
     check(ONE, revoked, Waiting, "no longer release-approver");
@@ -254,10 +224,7 @@ fn a_role_must_still_be_held() {
         let entries = by(&[("ben", APPROVER)])(w);
         w.amend(|it| {
             let staging = vec!["staging".parse().unwrap()];
-            let ben = it
-                .grants
-                .iter_mut()
-                .find(|it| it.identity.as_str() == "ben");
+            let ben = it.grants.iter_mut().find(|it| it.identity.as_str() == "ben");
             ben.unwrap().environments = staging;
         })
         .unwrap();
@@ -278,12 +245,7 @@ fn one_rejection_is_enough_until_it_is_withdrawn() {
         (request, entry)
     };
     let stands = |w: &mut World| vec![rejected(w).1];
-    check(
-        ONE,
-        stands,
-        Fail,
-        "rejected by ben (release-approver): on Friday?",
-    );
+    check(ONE, stands, Fail, "rejected by ben (release-approver): on Friday?");
     let withdrawn = |w: &mut World| {
         let (request, entry) = rejected(w);
         withdraw(w, request, entry);

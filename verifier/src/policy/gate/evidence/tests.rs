@@ -30,18 +30,8 @@ fn reported(world: &mut World, change: impl FnOnce(&mut ReportNote)) -> u64 {
 
 #[test]
 fn the_newest_run_of_each_suite_decides() {
-    check(
-        UNIT,
-        |w| vec![passed(w, "unit")],
-        Pass,
-        "unit: 12 passed, 0 failed",
-    );
-    check(
-        UNIT,
-        |w| vec![failed(w, "unit")],
-        Fail,
-        "10 passed, 2 failed",
-    );
+    check(UNIT, |w| vec![passed(w, "unit")], Pass, "unit: 12 passed, 0 failed");
+    check(UNIT, |w| vec![failed(w, "unit")], Fail, "10 passed, 2 failed");
     let warned = |w: &mut World| vec![w.test(&app(), "unit", TestResult::Warned).unwrap()];
     check(UNIT, warned, Fail, "with warnings");
     let mended = |w: &mut World| {
@@ -64,24 +54,9 @@ fn the_newest_run_of_each_suite_decides() {
 
 #[test]
 fn every_named_suite_is_needed() {
-    check(
-        BOTH,
-        |w| vec![passed(w, "unit"), passed(w, "e2e")],
-        Pass,
-        "unit: ",
-    );
-    check(
-        BOTH,
-        |w| vec![passed(w, "unit")],
-        Waiting,
-        "no test e2e is recorded",
-    );
-    check(
-        BOTH,
-        |w| vec![passed(w, "unit"), failed(w, "e2e")],
-        Fail,
-        "e2e: ",
-    );
+    check(BOTH, |w| vec![passed(w, "unit"), passed(w, "e2e")], Pass, "unit: ");
+    check(BOTH, |w| vec![passed(w, "unit")], Waiting, "no test e2e is recorded");
+    check(BOTH, |w| vec![passed(w, "unit"), failed(w, "e2e")], Fail, "e2e: ");
     // What is not asked for does not count, for better or worse.
     let stray = |w: &mut World| {
         failed(w, "lint");
@@ -125,12 +100,7 @@ fn evidence_ages_from_the_earlier_of_tool_and_entry() {
         }
     };
     check(UNIT, aged(7 * DAY), Pass, "12 passed");
-    check(
-        UNIT,
-        aged(7 * DAY + 1),
-        Waiting,
-        "7 d old, policy allows 7d",
-    );
+    check(UNIT, aged(7 * DAY + 1), Waiting, "7 d old, policy allows 7d");
     let tool = |ms: i64| {
         move |w: &mut World| {
             let finished = w.now.plus_ms(ms);
@@ -162,12 +132,7 @@ fn an_unreadable_newer_run_cannot_be_told() {
         vec![unreadable(w, test::TYPE)]
     };
     check(UNIT, newer, Indeterminate, "cannot be read");
-    check(
-        ANY,
-        |w| vec![unreadable(w, test::TYPE)],
-        Indeterminate,
-        "cannot be read",
-    );
+    check(ANY, |w| vec![unreadable(w, test::TYPE)], Indeterminate, "cannot be read");
     let older = |w: &mut World| {
         unreadable(w, test::TYPE);
         vec![passed(w, "unit")]
@@ -219,12 +184,7 @@ fn a_second_signer_may_stand_in_for_a_compromised_one() {
 #[test]
 fn analyses_stay_within_their_levels() {
     const GATE: &str = r#"{"evidence":{"kind":"analysis","levels":{"error":0,"warning":2}}}"#;
-    let levels = |error, warning| Levels {
-        error,
-        warning,
-        note: 99,
-        none: 99,
-    };
+    let levels = |error, warning| Levels { error, warning, note: 99, none: 99 };
     let one = |error, warning| {
         move |w: &mut World| vec![w.analysis(&app(), "", levels(error, warning)).unwrap()]
     };
@@ -245,12 +205,7 @@ fn measurements_compare_as_exact_decimals() {
         move |w: &mut World| vec![w.measurement(&app(), "coverage.line", value).unwrap()]
     };
     check(&min("80"), value("80.0"), Pass, "coverage.line is 80.0 %");
-    check(
-        &min("80"),
-        value("79.99999999999999999"),
-        Fail,
-        "at least 80",
-    );
+    check(&min("80"), value("79.99999999999999999"), Fail, "at least 80");
     check(&min("-1.5"), value("-1.50"), Pass, "-1.50");
     let max = r#"{"evidence":{"kind":"measurement","metric":"p99","max":"0.3"}}"#;
     let p99 = |value: &'static str| {
@@ -281,22 +236,12 @@ fn a_bill_of_materials_is_the_document_or_a_reference() {
         move |w: &mut World| vec![w.record("ci", &app(), kind, &json!({})).unwrap()]
     };
     check(GATE, document(sbom::TYPE), Pass, sbom::TYPE);
-    check(
-        GATE,
-        document("https://spdx.dev/Document/v2.3"),
-        Pass,
-        "spdx",
-    );
+    check(GATE, document("https://spdx.dev/Document/v2.3"), Pass, "spdx");
     let reference = |media: &'static str| {
         let body = json!({"attester": {"id": "ci"}, "references": [{"mediaType": media}]});
         move |w: &mut World| w.record("ci", &app(), sbom::TYPE_REFERENCE, &body).unwrap()
     };
-    check(
-        GATE,
-        |w| vec![reference("application/spdx+json")(w)],
-        Pass,
-        "reference",
-    );
+    check(GATE, |w| vec![reference("application/spdx+json")(w)], Pass, "reference");
     check(
         GATE,
         |w| {
@@ -316,43 +261,15 @@ fn every_source_commit_is_reviewed() {
         move |w: &mut World| {
             let build = build_of(w, &[&source()]);
             let body = w.review_body(&["alexcodes"], outcome);
-            vec![
-                build,
-                w.record("ci", &source(), review::TYPE, &body).unwrap(),
-            ]
+            vec![build, w.record("ci", &source(), review::TYPE, &body).unwrap()]
         }
     };
-    check(
-        GATE,
-        reviewed(ReviewOutcome::Approved),
-        Pass,
-        "approved by ben@",
-    );
-    check(
-        GATE,
-        reviewed(ReviewOutcome::ChangesRequested),
-        Fail,
-        "asks for changes",
-    );
-    check(
-        GATE,
-        reviewed(ReviewOutcome::Commented),
-        Waiting,
-        "only comments",
-    );
+    check(GATE, reviewed(ReviewOutcome::Approved), Pass, "approved by ben@");
+    check(GATE, reviewed(ReviewOutcome::ChangesRequested), Fail, "asks for changes");
+    check(GATE, reviewed(ReviewOutcome::Commented), Waiting, "only comments");
     check(GATE, |_| vec![], Waiting, "no build is recorded");
-    check(
-        GATE,
-        |w| vec![build_of(w, &[&source()])],
-        Waiting,
-        "no review of",
-    );
-    check(
-        GATE,
-        |w| vec![build_of(w, &[])],
-        Indeterminate,
-        "does not name all its commits",
-    );
+    check(GATE, |w| vec![build_of(w, &[&source()])], Waiting, "no review of");
+    check(GATE, |w| vec![build_of(w, &[])], Indeterminate, "does not name all its commits");
     let one_of_two = |w: &mut World| {
         let build = build_of(w, &[&source(), &commit("lib")]);
         vec![build, w.review(&source(), "alexcodes").unwrap()]
@@ -369,12 +286,7 @@ fn a_doubtful_build_names_no_commits() {
         w.review(&commit, "alexcodes").unwrap();
         vec![build_of(w, &vec![&commit; 257])]
     };
-    check(
-        GATE,
-        too_many,
-        Indeterminate,
-        "does not name all its commits",
-    );
+    check(GATE, too_many, Indeterminate, "does not name all its commits");
     let unreadable_newer = |w: &mut World| {
         build_of(w, &[&source()]);
         w.review(&source(), "alexcodes").unwrap();

@@ -17,12 +17,7 @@ fn build(world: &mut World, builder: &str, uri: &str) -> u64 {
 
 #[test]
 fn the_newest_build_decides() {
-    check(
-        GATE,
-        |w| vec![w.build(&app(), &source()).unwrap()],
-        Pass,
-        "payments@",
-    );
+    check(GATE, |w| vec![w.build(&app(), &source()).unwrap()], Pass, "payments@");
     check(GATE, |_| vec![], Waiting, "no build is recorded");
     let about_another = |w: &mut World| {
         w.build(&other(), &source()).unwrap();
@@ -51,12 +46,7 @@ fn builders_are_listed_letter_for_letter() {
         "HTTPS://github.com/actions/runner",
         " local",
     ] {
-        check(
-            GATE,
-            |w| vec![build(w, builder, SOURCE)],
-            Fail,
-            "does not list",
-        );
+        check(GATE, |w| vec![build(w, builder, SOURCE)], Fail, "does not list");
     }
     check(GATE, |w| vec![build(w, BUILDER, SOURCE)], Pass, BUILDER);
 }
@@ -71,11 +61,7 @@ fn the_source_is_no_mere_prefix() {
         (format!("{SOURCE}#main"), Fail),
         (format!("https://evil.example/{SOURCE}"), Fail),
     ] {
-        let reason = if verdict == Pass {
-            "payments@"
-        } else {
-            "built from"
-        };
+        let reason = if verdict == Pass { "payments@" } else { "built from" };
         check(GATE, |w| vec![build(w, "local", &uri)], verdict, reason);
     }
     let no_source = |w: &mut World| {
@@ -101,12 +87,7 @@ fn one_of_several_sources_is_enough() {
         let body = body::build("local", &sources);
         vec![w.record("ci", &app(), build::TYPE, &body).unwrap()]
     };
-    check(
-        GATE,
-        too_many,
-        Indeterminate,
-        "more sources than can be kept",
-    );
+    check(GATE, too_many, Indeterminate, "more sources than can be kept");
 }
 
 #[test]
@@ -126,12 +107,7 @@ fn an_unreadable_newer_build_cannot_be_told() {
         vec![unreadable(w, build::TYPE)]
     };
     check(GATE, newer, Indeterminate, "cannot be read");
-    check(
-        GATE,
-        |w| vec![unreadable(w, build::TYPE)],
-        Indeterminate,
-        "cannot be read",
-    );
+    check(GATE, |w| vec![unreadable(w, build::TYPE)], Indeterminate, "cannot be read");
     let older = |w: &mut World| {
         unreadable(w, build::TYPE);
         vec![w.build(&app(), &source()).unwrap()]
@@ -163,10 +139,7 @@ fn a_source_is_equal_up_to_the_at_sign() {
         ("git+https://github.com/acme/payments@refs/heads/main", true),
         ("git+https://github.com/acme/payments@4be1f0a", true),
         ("git+https://github.com/acme/payments-evil@4be1f0a", false),
-        (
-            "git+https://github.com/acme/payments/../evil@4be1f0a",
-            false,
-        ),
+        ("git+https://github.com/acme/payments/../evil@4be1f0a", false),
         ("git+https://github.com/acme/payment", false),
         ("https://github.com/acme/payments", false),
         ("", false),

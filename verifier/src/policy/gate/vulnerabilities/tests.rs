@@ -21,24 +21,9 @@ fn suite(world: &mut World, name: &str, severities: &[&str]) -> u64 {
 #[test]
 fn each_named_severity_has_its_limit() {
     check(GATE, found(&[]), Pass, "0 critical, 0 high, 0 medium");
-    check(
-        GATE,
-        found(&["HIGH", "Medium", "low", "none"]),
-        Pass,
-        "0 critical, 1 high, 1 medium",
-    );
-    check(
-        GATE,
-        found(&["high", "high"]),
-        Fail,
-        "2 high, policy allows 1: CVE-2026-0, CVE-2026-1",
-    );
-    check(
-        GATE,
-        found(&["critical"]),
-        Fail,
-        "1 critical, policy allows 0",
-    );
+    check(GATE, found(&["HIGH", "Medium", "low", "none"]), Pass, "0 critical, 1 high, 1 medium");
+    check(GATE, found(&["high", "high"]), Fail, "2 high, policy allows 1: CVE-2026-0, CVE-2026-1");
+    check(GATE, found(&["critical"]), Fail, "1 critical, policy allows 0");
     check(GATE, |_| vec![], Waiting, "no scan is recorded");
     let another = |w: &mut World| {
         w.scan(&other(), &[]).unwrap();
@@ -49,12 +34,7 @@ fn each_named_severity_has_its_limit() {
 
 #[test]
 fn an_unknown_severity_cannot_be_told() {
-    check(
-        GATE,
-        found(&["apocalyptic"]),
-        Indeterminate,
-        "\"apocalyptic\"",
-    );
+    check(GATE, found(&["apocalyptic"]), Indeterminate, "\"apocalyptic\"");
     check(GATE, found(&["9.8"]), Indeterminate, "no severity");
     check(GATE, found(&[""]), Indeterminate, "no severity");
     check(GATE, found(&["critical", "odd"]), Fail, "1 critical");
@@ -72,24 +52,9 @@ fn the_newest_scan_of_each_suite_decides() {
         vec![w.scan(&app(), &["critical"]).unwrap()]
     };
     check(GATE, worse, Fail, "1 critical");
-    check(
-        GATE,
-        |w| vec![suite(w, "a", &["critical"]), suite(w, "b", &[])],
-        Fail,
-        "1 critical",
-    );
-    check(
-        SUITES,
-        |w| vec![suite(w, "image", &[])],
-        Waiting,
-        "no scan source",
-    );
-    check(
-        SUITES,
-        |w| vec![suite(w, "image", &[]), suite(w, "source", &[])],
-        Pass,
-        "0 high",
-    );
+    check(GATE, |w| vec![suite(w, "a", &["critical"]), suite(w, "b", &[])], Fail, "1 critical");
+    check(SUITES, |w| vec![suite(w, "image", &[])], Waiting, "no scan source");
+    check(SUITES, |w| vec![suite(w, "image", &[]), suite(w, "source", &[])], Pass, "0 high");
 }
 
 #[test]
