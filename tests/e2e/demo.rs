@@ -25,10 +25,7 @@ fn the_demo_tells_its_story_in_time() {
         assert!(text.contains(line), "{line:?} is missing in\n{text}");
     }
     let after = |line: &str| text.split_once(line).unwrap().1;
-    for forged in [
-        "$ attestry verify forged.zip",
-        "$ attestry verify forged-better.zip",
-    ] {
+    for forged in ["$ attestry verify forged.zip", "$ attestry verify forged-better.zip"] {
         let answer = after(forged).split("\n$ ").next().unwrap();
         assert!(answer.contains("[exit 7]"), "{answer}");
     }
@@ -45,11 +42,8 @@ fn no_line_of_the_demo_is_wider_than_a_terminal() {
         let digest = line.split_whitespace().any(|word| word.len() >= 64);
         !(line.starts_with("$ ") || digest || line.contains(&folder))
     };
-    let wide: Vec<&str> = text
-        .lines()
-        .filter(ours)
-        .filter(|line| line.chars().count() > 80)
-        .collect();
+    let wide: Vec<&str> =
+        text.lines().filter(ours).filter(|line| line.chars().count() > 80).collect();
     assert!(wide.is_empty(), "{}", wide.join("\n"));
 }
 
@@ -58,24 +52,11 @@ fn the_demo_leaves_what_it_says() {
     let place = Place::new();
     place.write("d/mine.txt", "mine");
     let refused = place.expect(2, "attestry demo --dir d");
-    assert!(
-        refused.stderr.contains("folder-not-empty"),
-        "{}",
-        refused.stderr
-    );
+    assert!(refused.stderr.contains("folder-not-empty"), "{}", refused.stderr);
     let json = place.expect(0, "attestry demo --dir e --json").stdout;
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(value.is_object());
-    place.expect(
-        0,
-        "attestry verify e/auditor/payments-prod.zip --trust e/auditor/pin.txt",
-    );
-    place.expect(
-        7,
-        "attestry verify e/auditor/forged.zip --trust e/auditor/pin.txt",
-    );
-    place.expect(
-        0,
-        "attestry verify --ledger e/ledger --trust e/ledger/pin.txt",
-    );
+    place.expect(0, "attestry verify e/auditor/payments-prod.zip --trust e/auditor/pin.txt");
+    place.expect(7, "attestry verify e/auditor/forged.zip --trust e/auditor/pin.txt");
+    place.expect(0, "attestry verify --ledger e/ledger --trust e/ledger/pin.txt");
 }

@@ -34,13 +34,9 @@ impl Moments {
 }
 
 fn seed() -> u64 {
-    let named = std::env::var("ATTESTRY_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok());
+    let named = std::env::var("ATTESTRY_SEED").ok().and_then(|text| text.parse().ok());
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    named
-        .unwrap_or_else(|| since.map_or(1, |since| since.as_millis() as u64))
-        .max(1)
+    named.unwrap_or_else(|| since.map_or(1, |since| since.as_millis() as u64)).max(1)
 }
 
 /// The child: appends in batches of one, two and three, and says what was acknowledged, for ever.
@@ -54,15 +50,10 @@ fn child_that_appends_until_it_is_killed() {
     let folder = Path::new(&folder);
     let pem = std::fs::read_to_string(folder.join("ci.pem")).unwrap();
     let key = SigningKey::from_pkcs8_pem(&pem).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let ledger = Ledger::open(&folder.join("ledger"), &folder.join("state"))
-            .await
-            .unwrap();
+        let ledger = Ledger::open(&folder.join("ledger"), &folder.join("state")).await.unwrap();
         let mut out = std::io::stdout();
         for round in 0_usize.. {
             let batch = (0..=round % 3).map(|_| Submission {
@@ -95,11 +86,7 @@ fn envelope(ledger: &Ledger, key: &SigningKey) -> Vec<u8> {
 /// Runs a child until so many acknowledgements and a moment more; returns all of them.
 fn run_and_kill(folder: &Path, acknowledged: u64, moment: Duration) -> Vec<(EntryIndex, Hash)> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "kill::child_that_appends_until_it_is_killed",
-            "--exact",
-            "--nocapture",
-        ])
+        .args(["kill::child_that_appends_until_it_is_killed", "--exact", "--nocapture"])
         .env(FOLDER, folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -148,31 +135,20 @@ fn what_was_acknowledged_survives_a_kill() {
     let mut moments = Moments(seed);
     let place = story::team();
     let folder = place.path().to_owned();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut acknowledged: BTreeMap<EntryIndex, Hash> = BTreeMap::new();
     let mut published: Option<String> = None;
     for round in 0..ROUNDS {
-        let list = run_and_kill(
-            &folder,
-            moments.next(8),
-            Duration::from_micros(moments.next(4000)),
-        );
+        let list =
+            run_and_kill(&folder, moments.next(8), Duration::from_micros(moments.next(4000)));
         for (index, statement) in list {
             let before = acknowledged.insert(index, statement);
-            assert_eq!(
-                before, None,
-                "seed {seed}, round {round}: {index} was acknowledged twice"
-            );
+            assert_eq!(before, None, "seed {seed}, round {round}: {index} was acknowledged twice");
         }
         let kept = std::fs::read_to_string(folder.join("ledger/checkpoint")).ok();
         runtime.block_on(async {
-            let ledger = Ledger::open(&folder.join("ledger"), &folder.join("state"))
-                .await
-                .unwrap();
+            let ledger = Ledger::open(&folder.join("ledger"), &folder.join("state")).await.unwrap();
             let report = ledger.verify(|_| ()).await.unwrap();
             assert_eq!(report.findings, vec![], "seed {seed}, round {round}");
             let stored = ledger.entries(0, report.size).await.unwrap();
@@ -180,11 +156,7 @@ fn what_was_acknowledged_survives_a_kill() {
             for it in &stored {
                 let entry = verifier::entry::Entry::parse(&it.entry).unwrap();
                 let twice = statements.insert(entry.statement, entry.index);
-                assert_eq!(
-                    twice, None,
-                    "seed {seed}, round {round}: entry {}",
-                    entry.index
-                );
+                assert_eq!(twice, None, "seed {seed}, round {round}: entry {}", entry.index);
             }
             assert_eq!(statements.len() as u64, report.size);
             for (index, statement) in &acknowledged {
@@ -202,9 +174,5 @@ fn what_was_acknowledged_survives_a_kill() {
             ledger.close().await;
         });
     }
-    assert!(
-        acknowledged.len() as u64 > ROUNDS,
-        "{} in all",
-        acknowledged.len()
-    );
+    assert!(acknowledged.len() as u64 > ROUNDS, "{} in all", acknowledged.len());
 }

@@ -61,10 +61,7 @@ fn the_readme_of_a_pack_checks_it_without_us() {
     let list = checks(&readme);
     let scripts: Vec<&str> = list.iter().map(|it| it.script.as_str()).collect();
     let holds = |word: &str| scripts.iter().any(|script| script.contains(word));
-    assert!(
-        holds("sha256sum --quiet -c") && holds("openssl") && holds("| sha256sum"),
-        "{readme}"
-    );
+    assert!(holds("sha256sum --quiet -c") && holds("openssl") && holds("| sha256sum"), "{readme}");
     let id = verifier::merkle::sha256(&[&files["tagmanifest-sha256.txt"]]).to_string();
     for check in &list {
         let Check { script, promise } = check;
@@ -83,10 +80,7 @@ fn the_readme_of_a_pack_checks_it_without_us() {
             }
             Some(text) => assert_eq!(said.trim_end(), text, "{script}"),
             None if script.contains("tagmanifest") => assert!(said.starts_with(&id), "{said}"),
-            None => assert!(
-                script.starts_with("grep '^prev'"),
-                "no promise for {script}"
-            ),
+            None => assert!(script.starts_with("grep '^prev'"), "no promise for {script}"),
         }
     }
     // What grep shows is what the hash of the entry before gave.
@@ -95,10 +89,7 @@ fn the_readme_of_a_pack_checks_it_without_us() {
         .filter(|it| it.script.contains("printf '\\0'") || it.script.starts_with("grep"))
         .map(|it| bash(&folder, &it.script).1)
         .collect();
-    let (hash, prev) = (
-        said[0].split_whitespace().next(),
-        said[1].split_whitespace().nth(1),
-    );
+    let (hash, prev) = (said[0].split_whitespace().next(), said[1].split_whitespace().nth(1));
     assert_eq!(hash, prev);
 }
 
@@ -117,8 +108,5 @@ fn a_changed_byte_is_noticed_by_the_outside_tools_too() {
     let readme = String::from_utf8(files["README.txt"].clone()).unwrap();
     let first = &checks(&readme)[0].script;
     let (done, said) = bash(&place.file("attestry-pack"), first);
-    assert!(
-        !done && said.contains("data/population.csv: FAILED"),
-        "{said}"
-    );
+    assert!(!done && said.contains("data/population.csv: FAILED"), "{said}");
 }

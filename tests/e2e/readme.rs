@@ -31,11 +31,7 @@ fn steps(text: &str) -> Vec<Step> {
         } else if let Some(command) = line.strip_prefix("$ ") {
             asked = false;
             let (command, shown, code) = (command.to_owned(), Vec::new(), 0);
-            steps.push(Step {
-                command,
-                shown,
-                code,
-            });
+            steps.push(Step { command, shown, code });
         } else if asked {
             steps.last_mut().unwrap().code = line.parse().expect("an exit code");
             asked = false;
@@ -52,11 +48,8 @@ fn steps(text: &str) -> Vec<Step> {
 
 fn run(place: &Place, command: &str) -> Outcome {
     let Some(rest) = command.strip_prefix("attestry ") else {
-        let output = Command::new("bash")
-            .current_dir(place.path())
-            .args(["-c", command])
-            .output()
-            .unwrap();
+        let output =
+            Command::new("bash").current_dir(place.path()).args(["-c", command]).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         return Outcome {
             code: u8::try_from(output.status.code().unwrap()).unwrap(),

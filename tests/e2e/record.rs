@@ -20,13 +20,7 @@ struct Bad {
 }
 
 fn bad(name: &'static str, line: &str, code: u8, says: &'static str) -> Bad {
-    Bad {
-        name,
-        line: format!("attestry {line}"),
-        stdin: b"",
-        code,
-        says,
-    }
+    Bad { name, line: format!("attestry {line}"), stdin: b"", code, says }
 }
 
 /// Runs every case; after each the log is as long as before and holds.
@@ -34,11 +28,7 @@ fn check(place: &Place, cases: &[Bad]) {
     let before = size(place);
     let mut wrong = Vec::new();
     for case in cases {
-        let Outcome {
-            code,
-            stdout,
-            stderr,
-        } = place.run_with(&case.line, case.stdin);
+        let Outcome { code, stdout, stderr } = place.run_with(&case.line, case.stdin);
         if code != case.code || !stderr.contains(case.says) || !stdout.is_empty() {
             wrong.push(format!(
                 "{}: $ {}\nexit {code}, wanted {} and {:?}\n{stdout}{stderr}",
@@ -69,43 +59,22 @@ fn bad_reports_are_refused_and_lose_nothing() {
     let place = story::team();
     for (name, text) in [
         ("empty.xml", String::new()),
-        (
-            "cut.xml",
-            r#"<testsuite name="u"><testcase classname="c" name="a"/>"#.to_owned(),
-        ),
-        (
-            "wrong.xml",
-            r#"<testsuite name="u"></testcase></testsuite>"#.to_owned(),
-        ),
+        ("cut.xml", r#"<testsuite name="u"><testcase classname="c" name="a"/>"#.to_owned()),
+        ("wrong.xml", r#"<testsuite name="u"></testcase></testsuite>"#.to_owned()),
         ("bomb.xml", BOMB.to_owned()),
-        (
-            "deep.xml",
-            format!("<testsuite>{}", "<testsuite>".repeat(100_000)),
-        ),
+        ("deep.xml", format!("<testsuite>{}", "<testsuite>".repeat(100_000))),
         ("other.xml", "<html><body/></html>".to_owned()),
         ("nothing.xml", r#"<testsuites/>"#.to_owned()),
         ("empty.json", String::new()),
         ("cut.json", r#"{"SchemaVersion": 2,"#.to_owned()),
-        (
-            "twice.json",
-            r#"{"coverage.line": 1, "coverage.line": 99}"#.to_owned(),
-        ),
-        (
-            "deep.json",
-            format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000)),
-        ),
+        ("twice.json", r#"{"coverage.line": 1, "coverage.line": 99}"#.to_owned()),
+        ("deep.json", format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000))),
         ("list.json", "[1,2,3]".to_owned()),
         ("bom.json", "\u{feff}{\"coverage.line\": 1}".to_owned()),
         ("nan.json", r#"{"coverage.line": NaN}"#.to_owned()),
-        (
-            "notrivy.json",
-            r#"{"SchemaVersion":2,"ArtifactName":"x"}"#.to_owned(),
-        ),
+        ("notrivy.json", r#"{"SchemaVersion":2,"ArtifactName":"x"}"#.to_owned()),
         ("policyless.json", r#"{"some":"thing"}"#.to_owned()),
-        (
-            "half.json",
-            r#"{"payloadType":"application/vnd.in-toto+json","payload":"e30"#.to_owned(),
-        ),
+        ("half.json", r#"{"payloadType":"application/vnd.in-toto+json","payload":"e30"#.to_owned()),
     ] {
         place.write(name, text);
     }
@@ -113,12 +82,7 @@ fn bad_reports_are_refused_and_lose_nothing() {
     huge(&place, "huge.json");
     let about = "--subject dist/app.zip --key ci.pem";
     let test = |name, file: &str, says| {
-        bad(
-            name,
-            &format!("record test {file} --suite u {about}"),
-            2,
-            says,
-        )
+        bad(name, &format!("record test {file} --suite u {about}"), 2, says)
     };
     let scan = |name, file: &str, says| bad(name, &format!("record scan {file} {about}"), 2, says);
     let coverage =
@@ -136,18 +100,10 @@ fn bad_reports_are_refused_and_lose_nothing() {
             test("huge XML", "huge.xml", "[file-too-large]"),
             scan("an empty JSON file", "empty.json", "[report-empty]"),
             scan("JSON cut off", "cut.json", "[json-malformed]"),
-            scan(
-                "a scan that looked at nothing",
-                "notrivy.json",
-                "[trivy-no-results]",
-            ),
+            scan("a scan that looked at nothing", "notrivy.json", "[trivy-no-results]"),
             scan("huge JSON", "huge.json", "[file-too-large]"),
             scan("JSON of no format", "policyless.json", "[format-unknown]"),
-            scan(
-                "a test report as a scan",
-                "reports/unit.xml",
-                "[wrong-kind]",
-            ),
+            scan("a test report as a scan", "reports/unit.xml", "[wrong-kind]"),
             coverage("a member twice", "twice.json", "[json-malformed]"),
             coverage("JSON too deep", "deep.json", "[json-malformed]"),
             coverage("a list", "list.json", "[json-not-an-object]"),
@@ -159,24 +115,14 @@ fn bad_reports_are_refused_and_lose_nothing() {
                 2,
                 "cut.xml",
             ),
-            bad(
-                "half an envelope",
-                "record envelope half.json",
-                3,
-                "[envelope-malformed]",
-            ),
+            bad("half an envelope", "record envelope half.json", 3, "[envelope-malformed]"),
             bad(
                 "an envelope that is empty",
                 "record envelope empty.json",
                 3,
                 "[envelope-malformed]",
             ),
-            bad(
-                "no file",
-                &format!("record test {about}"),
-                2,
-                "no file to record",
-            ),
+            bad("no file", &format!("record test {about}"), 2, "no file to record"),
             bad(
                 "a file that is not there",
                 &format!("record test gone.xml {about}"),
@@ -208,7 +154,8 @@ fn bad_subjects_projects_and_keys_are_refused_and_lose_nothing() {
         "image.json",
         format!(
             r#"{{"SchemaVersion":2,"ArtifactName":"app:1","ArtifactType":"container_image",
-            "Metadata":{{"RepoDigests":["registry.example/app@sha256:{}"]}},"Results":[]}}"#,
+            "Metadata":{{"RepoDigests":["registry.example/app@sha256:{}"]}},
+            "Results":[{{"Target":"app:1","Class":"os-pkgs","Type":"debian"}}]}}"#,
             "51".repeat(32)
         ),
     );
@@ -229,48 +176,28 @@ fn bad_subjects_projects_and_keys_are_refused_and_lose_nothing() {
             2,
             "[tag-not-digest]",
         ),
-        bad(
-            "a short tag",
-            &with("--subject app:latest --key ci.pem"),
-            2,
-            "[tag-not-digest]",
-        ),
+        bad("a short tag", &with("--subject app:latest --key ci.pem"), 2, "[tag-not-digest]"),
         bad(
             "an empty variable",
             &with("--subject \"\" --key ci.pem"),
             2,
             "is your variable empty?",
         ),
-        bad(
-            "a folder",
-            &with("--subject dist --key ci.pem"),
-            2,
-            "is a folder",
-        ),
+        bad("a folder", &with("--subject dist --key ci.pem"), 2, "is a folder"),
         bad(
             "a file that is not there",
             &with("--subject dist/gone.zip --key ci.pem"),
             5,
             "[file-not-found]",
         ),
-        bad(
-            "a short digest",
-            &with("--subject sha256:ab --key ci.pem"),
-            2,
-            "8 digits",
-        ),
+        bad("a short digest", &with("--subject sha256:ab --key ci.pem"), 2, "8 digits"),
         bad(
             "a prefix that nobody knows",
             &with("--subject sha256:0123456789 --key ci.pem"),
             5,
             "[subject-unknown]",
         ),
-        bad(
-            "no subject",
-            &with("--key ci.pem"),
-            2,
-            "--subject is missing",
-        ),
+        bad("no subject", &with("--key ci.pem"), 2, "--subject is missing"),
         bad(
             "an unknown project",
             &with(&format!("{app} --project paymints --key ci.pem")),
@@ -295,36 +222,16 @@ fn bad_subjects_projects_and_keys_are_refused_and_lose_nothing() {
             3,
             "[report-names-other-subject]",
         ),
-        bad(
-            "a key without the role",
-            &with(&format!("{app} --key bob.pem")),
-            4,
-            "[role-missing]",
-        ),
+        bad("a key without the role", &with(&format!("{app} --key bob.pem")), 4, "[role-missing]"),
         bad(
             "a stranger's key",
             &with(&format!("{app} --key stranger.pem")),
             4,
             "[signature-invalid]",
         ),
-        bad(
-            "the public half",
-            &with(&format!("{app} --key ci.pem.pub")),
-            2,
-            "public half",
-        ),
-        bad(
-            "no key file",
-            &with(&format!("{app} --key gone.pem")),
-            5,
-            "[file-not-found]",
-        ),
-        bad(
-            "an empty key",
-            &with(&format!("{app} --key \"\"")),
-            2,
-            "--key is empty",
-        ),
+        bad("the public half", &with(&format!("{app} --key ci.pem.pub")), 2, "public half"),
+        bad("no key file", &with(&format!("{app} --key gone.pem")), 5, "[file-not-found]"),
+        bad("an empty key", &with(&format!("{app} --key \"\"")), 2, "--key is empty"),
         bad("no key", &with(app), 2, "no key to sign with"),
         bad(
             "a secret that is not set",
@@ -332,12 +239,7 @@ fn bad_subjects_projects_and_keys_are_refused_and_lose_nothing() {
             2,
             "NO_KEY is not set",
         ),
-        bad(
-            "a key from nowhere",
-            &with(&format!("{app} --key -")),
-            2,
-            "[key-malformed]",
-        ),
+        bad("a key from nowhere", &with(&format!("{app} --key -")), 2, "[key-malformed]"),
         bad(
             "a kind that is none",
             "record rest reports/unit.xml --subject dist/app.zip --key ci.pem",
@@ -356,12 +258,7 @@ fn bad_subjects_projects_and_keys_are_refused_and_lose_nothing() {
             5,
             "[no-ledger]",
         ),
-        bad(
-            "an empty note",
-            "record note --text \"\" --key ci.pem",
-            2,
-            "--text is empty",
-        ),
+        bad("an empty note", "record note --text \"\" --key ci.pem", 2, "--text is empty"),
         bad(
             "a build without source",
             "record build --builder https://b.example --subject dist/app.zip --key ci.pem",
@@ -401,10 +298,7 @@ fn bad_subjects_projects_and_keys_are_refused_and_lose_nothing() {
         "[key-file-open]",
     ));
     // Not everything that a key file may be is a key; and none of it may be told.
-    place.write(
-        "secret.pem",
-        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n",
-    );
+    place.write("secret.pem", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -418,9 +312,7 @@ fn bad_subjects_projects_and_keys_are_refused_and_lose_nothing() {
         "[key-malformed]",
     ));
     check(&place, &cases);
-    let said = place
-        .run("attestry record note --text x --key secret.pem")
-        .stderr;
+    let said = place.run("attestry record note --text x --key secret.pem").stderr;
     assert!(!said.contains("b3Blbn"), "{said}");
 }
 
@@ -429,20 +321,12 @@ fn bad_documents_are_refused_and_lose_nothing() {
     let place = story::team();
     place.write("anchors.yaml", story::POLICY.replace("gates:", "gates: &g"));
     place.write("twice.yaml", format!("{}project: other\n", story::POLICY));
-    place.write(
-        "other.yaml",
-        story::POLICY.replace("project: payments", "project: paymints"),
-    );
+    place.write("other.yaml", story::POLICY.replace("project: payments", "project: paymints"));
     place.write("binary.yaml", [0xff, 0xfe, 0x00]);
     check(
         &place,
         &[
-            bad(
-                "a broken policy",
-                "policy set broken.yaml --key mia.pem",
-                3,
-                "[policy-refused]",
-            ),
+            bad("a broken policy", "policy set broken.yaml --key mia.pem", 3, "[policy-refused]"),
             bad(
                 "a policy with anchors",
                 "policy set anchors.yaml --key mia.pem",
@@ -455,12 +339,7 @@ fn bad_documents_are_refused_and_lose_nothing() {
                 3,
                 "[policy-refused]",
             ),
-            bad(
-                "a policy that is no text",
-                "policy check binary.yaml",
-                3,
-                "UTF-8",
-            ),
+            bad("a policy that is no text", "policy check binary.yaml", 3, "UTF-8"),
             bad(
                 "a policy of another project",
                 "policy set other.yaml --key mia.pem",
@@ -473,24 +352,14 @@ fn bad_documents_are_refused_and_lose_nothing() {
                 4,
                 "[role-missing]",
             ),
-            bad(
-                "trust by no root",
-                "identity add eve --pub bob.pem.pub --role admin --project payments --key mia.pem",
-                4,
-                "[",
-            ),
+            bad("trust by no root", "identity add bob --alias robert --key mia.pem", 4, "["),
             bad(
                 "a key twice",
                 "identity add eve --pub bob.pem.pub --role security --project payments --key attestry-root.pem",
                 3,
                 "[trust-refused]",
             ),
-            bad(
-                "nobody by that name",
-                "identity revoke eve --key attestry-root.pem",
-                5,
-                "eve",
-            ),
+            bad("nobody by that name", "identity revoke eve --key attestry-root.pem", 5, "eve"),
             bad(
                 "a private key as public",
                 "identity add eve --pub bob.pem --role security --project payments --key attestry-root.pem",
@@ -498,24 +367,9 @@ fn bad_documents_are_refused_and_lose_nothing() {
                 "[",
             ),
             bad("no root key", "identity revoke ci", 2, "root key"),
-            bad(
-                "a ledger over a ledger",
-                "init --origin x.example",
-                2,
-                "[folder-not-empty]",
-            ),
-            bad(
-                "an origin that is none",
-                "init --origin \"a b\" --dir new",
-                2,
-                "--origin",
-            ),
-            bad(
-                "an empty origin",
-                "init --origin \"\" --dir new",
-                2,
-                "--origin is empty",
-            ),
+            bad("a ledger over a ledger", "init --origin x.example", 2, "[folder-not-empty]"),
+            bad("an origin that is none", "init --origin \"a b\" --dir new", 2, "--origin"),
+            bad("an empty origin", "init --origin \"\" --dir new", 2, "--origin is empty"),
             bad(
                 "a root key inside",
                 "init --origin x.example --dir new --root-out new/root.pem",
@@ -535,10 +389,7 @@ fn what_is_read_is_logged_with_a_receipt_that_verifies() {
     let json: Value = serde_json::from_str(&logged.stdout).unwrap();
     let receipt = json["logged"][0]["receipt"].as_str().unwrap();
     assert_eq!(receipt, "dist/app.zip.8.receipt");
-    place.expect(
-        0,
-        &format!("attestry verify {receipt} --trust ledger/pin.txt"),
-    );
+    place.expect(0, &format!("attestry verify {receipt} --trust ledger/pin.txt"));
     let text = std::fs::read_to_string(place.file(receipt)).unwrap();
     place.write("forged.receipt", text.replacen("index 8", "index 7", 1));
     place.expect(7, "attestry verify forged.receipt --trust ledger/pin.txt");
@@ -550,11 +401,7 @@ fn what_is_read_is_logged_with_a_receipt_that_verifies() {
         r#"<testsuite name="i"><testcase classname="c" name="a"><failure/></testcase></testsuite>"#,
     );
     let both = place.expect(0, "attestry record test reports/unit.xml reports/more.xml --subject sha256:160b7f97 --receipt r --key ci.pem");
-    assert!(
-        both.stdout.contains("entry 9") && both.stdout.contains("entry 10"),
-        "{}",
-        both.stdout
-    );
+    assert!(both.stdout.contains("entry 9") && both.stdout.contains("entry 10"), "{}", both.stdout);
     assert!(place.file("r.9").exists() && place.file("r.10").exists());
     assert!(both.stdout.contains("1 failed"), "{}", both.stdout);
     assert_eq!(size(&place), 11);
@@ -572,11 +419,7 @@ fn somebody_elses_envelope_is_kept_byte_for_byte_and_once() {
     let envelope = verifier::sign::sign_payload(payload.as_bytes(), &[&key]);
     place.write("odd.dsse.json", &envelope);
     let first = place.expect(0, "attestry record envelope odd.dsse.json");
-    assert!(
-        first.stdout.contains("logged as entry 8"),
-        "{}",
-        first.stdout
-    );
+    assert!(first.stdout.contains("logged as entry 8"), "{}", first.stdout);
     let again = place.expect(0, "attestry record envelope odd.dsse.json --json");
     let json: Value = serde_json::from_str(&again.stdout).unwrap();
     assert_eq!(
@@ -588,10 +431,7 @@ fn somebody_elses_envelope_is_kept_byte_for_byte_and_once() {
         serde_json::from_str(&place.expect(0, "attestry show 8 --json").stdout).unwrap();
     let digest = verifier::merkle::sha256(&[&envelope]).to_string();
     assert_eq!(shown["envelope"], Value::from(digest));
-    place.expect(
-        3,
-        "attestry record envelope odd.dsse.json --subject dist/app.zip",
-    );
+    place.expect(3, "attestry record envelope odd.dsse.json --subject dist/app.zip");
 }
 
 #[test]
@@ -605,9 +445,6 @@ fn keys_come_from_files_streams_and_variables() {
     place.set("ATTESTRY_KEY", "env:CI_KEY");
     place.expect(0, "attestry record note --text three");
     place.set("ATTESTRY_KEY", "ci.pem");
-    place.expect(
-        0,
-        "attestry record coverage --metric coverage.line=83.2 --subject dist/app.zip",
-    );
+    place.expect(0, "attestry record coverage --metric coverage.line=83.2 --subject dist/app.zip");
     assert_eq!(size(&place), 12);
 }

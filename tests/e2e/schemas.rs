@@ -28,19 +28,12 @@ fn examples_are_valid_by_the_schema_of_their_kind() {
         let validator = jsonschema::validator_for(&schema).unwrap();
         let example = read(folder.join(format!("examples/{}.json", line.name)));
         let good = statement(line.predicate_type, &example);
-        let wrong: Vec<String> = validator
-            .iter_errors(&good)
-            .map(|it| it.to_string())
-            .collect();
+        let wrong: Vec<String> = validator.iter_errors(&good).map(|it| it.to_string()).collect();
         assert!(wrong.is_empty(), "{}: {wrong:?}", line.name);
         // Without its predicate, and with a predicate that is no object, it is none.
         let mut without = good.clone();
         without.as_object_mut().unwrap().remove("predicate");
-        assert!(
-            !validator.is_valid(&without),
-            "{} without predicate",
-            line.name
-        );
+        assert!(!validator.is_valid(&without), "{} without predicate", line.name);
         let text = statement(line.predicate_type, &json!("text"));
         assert!(!validator.is_valid(&text), "{} with a text", line.name);
     }
@@ -57,11 +50,7 @@ fn every_member_that_must_be_there_is_asked_for() {
             let mut forged = example.clone();
             if forged.as_object_mut().unwrap().remove(member).is_some() {
                 let forged = statement(line.predicate_type, &forged);
-                assert!(
-                    !validator.is_valid(&forged),
-                    "{} without {member}",
-                    line.name
-                );
+                assert!(!validator.is_valid(&forged), "{} without {member}", line.name);
             }
         }
     }

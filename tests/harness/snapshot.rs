@@ -83,11 +83,7 @@ pub fn mask(text: &str, known: &[&str]) -> String {
             (is_hex && !stays).then(|| "x".repeat(run.len()))
         });
         let keys = runs(&hex, &|c| !c.is_whitespace() && c != '"', &mask_base64);
-        let times = runs(
-            &keys,
-            &|c| c.is_ascii_digit() || "-:.TZ".contains(c),
-            &mask_time,
-        );
+        let times = runs(&keys, &|c| c.is_ascii_digit() || "-:.TZ".contains(c), &mask_time);
         mask_span(&mask_clock(&times))
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -119,9 +115,7 @@ fn mask_base64(run: &str) -> Option<String> {
     let base64 = |text: &str| {
         text.len() >= 40
             && text.bytes().any(|byte| byte.is_ascii_uppercase())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
     };
     let mut parts = run.splitn(3, '+');
     if let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next())
@@ -135,10 +129,7 @@ fn mask_base64(run: &str) -> Option<String> {
 
 /// `2026-11-20`, with or without `T17:00:00.000Z`.
 fn mask_time(run: &str) -> Option<String> {
-    let shape: String = run
-        .chars()
-        .map(|c| if c.is_ascii_digit() { '0' } else { c })
-        .collect();
+    let shape: String = run.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     shape.starts_with("0000-00-00").then_some(shape)
 }
 

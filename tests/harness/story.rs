@@ -59,13 +59,8 @@ pub struct Chapter {
 }
 
 fn chapter(name: &'static str, lines: &[(&str, u8)]) -> Chapter {
-    let lines = lines
-        .iter()
-        .map(|(line, code)| (format!("attestry {line}"), *code));
-    Chapter {
-        name,
-        lines: lines.collect(),
-    }
+    let lines = lines.iter().map(|(line, code)| (format!("attestry {line}"), *code));
+    Chapter { name, lines: lines.collect() }
 }
 
 /// An empty folder with the files that the story begins with.
@@ -93,10 +88,7 @@ pub fn outset() -> Place {
 /// Entries 0 to 7: a ledger, five people, one policy.
 pub fn beginning() -> Vec<Chapter> {
     let add = |rest: &str| {
-        (
-            format!("attestry identity add {rest} --project payments --key attestry-root.pem"),
-            0,
-        )
+        (format!("attestry identity add {rest} --project payments --key attestry-root.pem"), 0)
     };
     let kinds = "--kind build --kind test --kind analysis --kind measurement --kind sbom \
                  --kind vulnerabilities --kind review --kind deployment --kind note --kind other";
@@ -112,10 +104,7 @@ pub fn beginning() -> Vec<Chapter> {
     vec![
         chapter(
             "init",
-            &[
-                ("init --origin ledger.acme.example", 0),
-                ("init --origin ledger.acme.example", 2),
-            ],
+            &[("init --origin ledger.acme.example", 0), ("init --origin ledger.acme.example", 2)],
         ),
         chapter(
             "key",
@@ -128,10 +117,7 @@ pub fn beginning() -> Vec<Chapter> {
                 ("key generate carol.pem", 2),
             ],
         ),
-        Chapter {
-            name: "identity",
-            lines: people,
-        },
+        Chapter { name: "identity", lines: people },
         chapter(
             "policy",
             &[
@@ -174,10 +160,7 @@ pub fn release() -> Vec<Chapter> {
             "refused",
             &[
                 ("gate dist/rc.zip --to staging", 3),
-                (
-                    "promote dist/rc.zip --to staging --reason 1.4.2 --key mia.pem",
-                    3,
-                ),
+                ("promote dist/rc.zip --to staging --reason 1.4.2 --key mia.pem", 3),
             ],
         ),
         Chapter {
@@ -187,10 +170,7 @@ pub fn release() -> Vec<Chapter> {
         chapter(
             "staging",
             &[
-                (
-                    "promote dist/app.zip --to staging --reason \"1.4.2, mended\" --key mia.pem",
-                    0,
-                ),
+                ("promote dist/app.zip --to staging --reason \"1.4.2, mended\" --key mia.pem", 0),
                 (
                     "record deployment --subject dist/app.zip --to staging --result succeeded --key ci.pem",
                     0,
@@ -212,18 +192,9 @@ pub fn release() -> Vec<Chapter> {
         chapter(
             "approvals",
             &[
-                (
-                    "approve P-27 --reason \"I wrote it and it works\" --key alice.pem",
-                    0,
-                ),
-                (
-                    "approve P-27 --reason \"looked at the canary\" --key bob.pem",
-                    0,
-                ),
-                (
-                    "approve P-27 --reason \"the library is mended\" --key carol.pem",
-                    0,
-                ),
+                ("approve P-27 --reason \"I wrote it and it works\" --key alice.pem", 0),
+                ("approve P-27 --reason \"looked at the canary\" --key bob.pem", 0),
+                ("approve P-27 --reason \"the library is mended\" --key carol.pem", 0),
                 ("approve P-27 --reason \"too late\" --key carol.pem", 3),
             ],
         ),
@@ -243,10 +214,7 @@ pub fn release() -> Vec<Chapter> {
         chapter(
             "rejected",
             &[
-                (
-                    "promote dist/app.zip --to prod --reason \"once more\" --key mia.pem",
-                    0,
-                ),
+                ("promote dist/app.zip --to prod --reason \"once more\" --key mia.pem", 0),
                 ("reject P-34 --reason \"open incident\" --key bob.pem", 0),
             ],
         ),
