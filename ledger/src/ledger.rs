@@ -19,9 +19,8 @@ use crate::folder::{Folder, read_key};
 use crate::high_water::HighWater;
 use crate::loader::Loader;
 use crate::publish::Publisher;
-use crate::reading::receipt_of;
+use crate::reading::receipts_of;
 use crate::store::{Read, SqliteStore, Store, StoredEntry};
-use crate::tree::Tiles;
 use crate::working::{Committed, Incoming, Place, Working};
 
 /// One thing to log.
@@ -263,20 +262,27 @@ impl<S: Store> Ledger<S> {
         places: Vec<Result<(Place, EventKind, Hash), Finding>>,
         checkpoint: &VerifiedCheckpoint,
     ) -> Result<Vec<Result<Logged, LedgerError>>, LedgerError> {
-        let mut read = self.store.snapshot().await?;
-        let mut tiles = Tiles::default();
-        let mut answers = Vec::with_capacity(places.len());
-        for place in places {
-            answers.push(match place {
-                Err(finding) => Err(LedgerError::Refused(finding)),
-                Ok((place, kind, statement)) => {
-                    let receipt = receipt_of(&mut read, &mut tiles, &place, checkpoint).await?;
-                    let (index, repeated) = (place.last(), place.repeated);
-                    Ok(Logged { index, kind, repeated, receipt, notices: place.notices, statement })
-                }
-            });
+        let found: Vec<&Place> = places.iter().flatten().map(|(place, ..)| place).collect();
+        let mut receipts = match found.is_empty() {
+            true => Vec::new(),
+            false => {
+                let mut read = self.store.snapshot().await?;
+                receipts_of(&mut read, &found, checkpoint).await?
+            }
         }
-        Ok(answers)
+        .into_iter();
+        let answer = |place: Result<(Place, EventKind, Hash), Finding>| match place {
+            Err(finding) => Err(LedgerError::Refused(finding)),
+            Ok((place, kind, statement)) => Ok(Logged {
+                index: place.last(),
+                kind,
+                repeated: place.repeated,
+                receipt: receipts.next().unwrap_or_default(),
+                notices: place.notices,
+                statement,
+            }),
+        };
+        Ok(places.into_iter().map(answer).collect())
     }
 
     /// Logs one event that the service itself signs, within an append.

@@ -1,8 +1,9 @@
 //! What can be asked of a ledger without logging anything: state, entries, threads, proofs.
 
+use std::collections::HashMap;
+
 use schemas::id::{Digest, EntryIndex, Environment, Hash, TreeSize};
 use schemas::predicate::Seen;
-use schemas::report::{Code, Finding};
 use schemas::thread::ThreadId;
 use verifier::checkpoint::VerifiedCheckpoint;
 use verifier::note::format_note;
@@ -79,7 +80,8 @@ impl<S: Store> Ledger<S> {
         }
         let mut read = self.store.snapshot().await?;
         let place = Place { first: index, parts: 1, repeated: false, notices: Vec::new() };
-        receipt_of(&mut read, &mut Tiles::default(), &place, &checkpoint).await
+        let receipts = receipts_of(&mut read, &[&place], &checkpoint).await?;
+        receipts.into_iter().next().ok_or(LedgerError::NoEntry(index))
     }
 
     pub(crate) async fn published(&self) -> Result<VerifiedCheckpoint, LedgerError> {
@@ -138,30 +140,30 @@ pub(crate) async fn walk_thread<R: Read>(
     Ok(found)
 }
 
-/// The receipt of every part of a statement.
-pub(crate) async fn receipt_of<R: Read>(
+/// The receipts of places in the log, each with every part of its statement.
+pub(crate) async fn receipts_of<R: Read>(
     read: &mut R,
-    tiles: &mut Tiles,
-    place: &Place,
+    places: &[&Place],
     checkpoint: &VerifiedCheckpoint,
-) -> Result<String, LedgerError> {
-    let indexes: Vec<EntryIndex> = (place.first..=place.last()).collect();
-    let mut stored = read.entries(&indexes).await?;
-    stored.sort_by_key(|stored| stored.index);
-    let mut receipts = Vec::with_capacity(stored.len());
-    for stored in stored {
-        let proof = tiles.inclusion(read, stored.index, checkpoint.size()).await?;
-        let checkpoint = format_note(checkpoint.note());
-        receipts.push(Receipt {
-            extra: Some(stored.entry),
-            index: stored.index,
-            proof,
-            checkpoint,
-        });
+) -> Result<Vec<String>, LedgerError> {
+    let mut indexes: Vec<EntryIndex> =
+        places.iter().flat_map(|place| place.first..=place.last()).collect();
+    indexes.sort_unstable();
+    indexes.dedup();
+    let proofs = Tiles::default().inclusions(read, &indexes, checkpoint.size()).await?;
+    let stored = read.entries(&indexes).await?;
+    let note = format_note(checkpoint.note());
+    let mut entries: HashMap<EntryIndex, Vec<u8>> =
+        stored.into_iter().map(|stored| (stored.index, stored.entry)).collect();
+    let mut receipts: HashMap<EntryIndex, Receipt> = HashMap::with_capacity(indexes.len());
+    for (index, proof) in indexes.into_iter().zip(proofs) {
+        let extra = entries.remove(&index).ok_or(LedgerError::NoEntry(index))?;
+        let checkpoint = note.clone();
+        receipts.insert(index, Receipt { extra: Some(extra), index, proof, checkpoint });
     }
-    if receipts.is_empty() {
-        let detail = format!("entry {} is not in the database", place.first);
-        return Err(LedgerError::Refused(Finding::new(Code::EntryMissing, None, detail)));
-    }
-    Ok(format_receipts(&receipts))
+    let of_place = |place: &&Place| {
+        let parts = (place.first..=place.last()).filter_map(|index| receipts.get(&index).cloned());
+        format_receipts(&parts.collect::<Vec<_>>())
+    };
+    Ok(places.iter().map(of_place).collect())
 }

@@ -87,6 +87,23 @@ impl Tiles {
         self.ask(read, size, |hashes| prove_inclusion(hashes, index, size)).await
     }
 
+    /// Proves several entries at once: neighbours share their tiles, and the hashes inside them.
+    pub async fn inclusions<R: Read>(
+        &mut self,
+        read: &mut R,
+        indexes: &[EntryIndex],
+        size: TreeSize,
+    ) -> Result<Vec<Vec<Hash>>, LedgerError> {
+        let mut leaves: Vec<(u8, u64)> = indexes.iter().map(|index| (0, index / 256)).collect();
+        leaves.dedup();
+        leaves.retain(|key| !self.loaded.contains_key(key));
+        self.load(read, &leaves).await?;
+        let all = |hashes: &mut TileHashes<&mut Tiles>| {
+            indexes.iter().map(|index| prove_inclusion(hashes, *index, size)).collect()
+        };
+        self.ask(read, size, all).await
+    }
+
     pub async fn consistency<R: Read>(
         &mut self,
         read: &mut R,

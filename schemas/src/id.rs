@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -47,23 +48,33 @@ impl Hash {
         if text.len() != 64 {
             return None;
         }
+        let mut all = 0;
         for (byte, pair) in out.iter_mut().zip(text.chunks_exact(2)) {
-            *byte = (hex_digit(pair[0])? << 4) | hex_digit(pair[1])?;
+            let (high, low) = (hex_digit(pair[0]), hex_digit(pair[1]));
+            all |= high | low;
+            *byte = (high << 4) | (low & 15);
         }
-        Some(Hash(out))
+        (all < 16).then_some(Hash(out))
     }
 }
 
-fn hex_digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
+/// The value of each byte as a lower-case hex digit; 0xff for those that are none.
+const HEX_DIGITS: [u8; 256] = {
+    let mut values = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value] as usize] = value as u8;
+        value += 1;
     }
+    values
+};
+
+fn hex_digit(byte: u8) -> u8 {
+    HEX_DIGITS[usize::from(byte)]
 }
 
 fn is_lower_hex(text: &str) -> bool {
-    text.bytes().all(|byte| hex_digit(byte).is_some())
+    text.bytes().fold(0, |all, byte| all | hex_digit(byte)) < 16
 }
 
 impl fmt::Display for Hash {
@@ -97,11 +108,7 @@ macro_rules! text_id {
             type Err = IdError;
             fn from_str(text: &str) -> Result<$name, IdError> {
                 let check: fn(&str) -> bool = $check;
-                if check(text) {
-                    Ok($name(text.to_owned()))
-                } else {
-                    Err(malformed($expected, text))
-                }
+                if check(text) { Ok($name(text.into())) } else { Err(malformed($expected, text)) }
             }
         }
         impl fmt::Display for $name {
@@ -152,7 +159,7 @@ string_serde!(Hash);
 
 /// The name of a log: 1 to 255 printable ASCII bytes without space and `+`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Origin(String);
+pub struct Origin(Arc<str>);
 text_id!(
     Origin,
     |text| (1..=255).contains(&text.len())
@@ -170,17 +177,17 @@ fn is_name(text: &str) -> bool {
 
 /// The name of a project: `[a-z0-9][a-z0-9._-]{0,62}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Project(String);
+pub struct Project(Arc<str>);
 text_id!(Project, is_name, "a project name ([a-z0-9][a-z0-9._-]{0,62})");
 
 /// The name of an environment inside its project: `[a-z0-9][a-z0-9._-]{0,62}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EnvironmentName(String);
+pub struct EnvironmentName(Arc<str>);
 text_id!(EnvironmentName, is_name, "an environment name ([a-z0-9][a-z0-9._-]{0,62})");
 
 /// The name of an identity: `[a-z0-9][a-z0-9._-]{0,62}`; a pseudonym if you like.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IdentityName(String);
+pub struct IdentityName(Arc<str>);
 text_id!(IdentityName, is_name, "an identity name ([a-z0-9][a-z0-9._-]{0,62})");
 
 /// One environment of one project, written `project/name`; ordered by that text.
@@ -259,6 +266,13 @@ impl DigestAlgorithm {
         }
     }
 
+    fn check(self, hex: &str) -> Result<(), IdError> {
+        if self.fits(hex.len()) && is_lower_hex(hex) {
+            return Ok(());
+        }
+        Err(malformed("a digest of that algorithm in lower-case hex", hex))
+    }
+
     fn fits(self, hex_digits: usize) -> bool {
         match self {
             DigestAlgorithm::GitCommit => hex_digits == 40 || hex_digits == 64,
@@ -272,20 +286,26 @@ impl DigestAlgorithm {
 /// The digest of an artifact or commit: algorithm and lower-case hex, written `sha256:ab12…`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
-    text: Box<str>,
+    text: Arc<str>,
 }
 
 impl Digest {
     /// Makes a digest, refusing a wrong length and anything but lower-case hex.
     pub fn new(algorithm: DigestAlgorithm, hex: &str) -> Result<Digest, IdError> {
-        if !algorithm.fits(hex.len()) || !is_lower_hex(hex) {
-            return Err(malformed("a digest of that algorithm in lower-case hex", hex));
-        }
-        Ok(Digest { text: format!("{}:{hex}", algorithm.name()).into() })
+        algorithm.check(hex)?;
+        let text = [algorithm.name(), ":", hex].concat().into();
+        Ok(Digest { text })
     }
 
     pub fn sha256(hash: &Hash) -> Digest {
-        Digest { text: format!("sha256:{hash}").into() }
+        let text = format!("sha256:{hash}").into();
+        Digest { text }
+    }
+
+    /// True where this is the SHA-256 that [`Digest::sha256`] makes of the hash.
+    pub fn is_sha256(&self, hash: &Hash) -> bool {
+        let hex = self.text.strip_prefix("sha256:");
+        hex.is_some_and(|hex| hex.as_bytes() == hash.to_hex())
     }
 
     pub fn algorithm(&self) -> DigestAlgorithm {
@@ -333,7 +353,8 @@ impl FromStr for Digest {
         let (name, hex) = text.split_once(':').ok_or_else(|| malformed(expected, text))?;
         let algorithm =
             DigestAlgorithm::from_name(name).ok_or_else(|| malformed(expected, text))?;
-        Digest::new(algorithm, hex)
+        algorithm.check(hex)?;
+        Ok(Digest { text: text.into() })
     }
 }
 string_serde!(Digest);

@@ -5,6 +5,8 @@
 mod control;
 mod promotion;
 
+use std::fmt;
+
 use schemas::id::{EntryIndex, Hash, IdentityName, KeyId, Project, Time};
 use schemas::kind::EventKind;
 use schemas::report::{Code, Finding};
@@ -151,7 +153,7 @@ pub fn judge_as_logged(
     case.signatures()?;
     let project = case.project(filed)?;
     let repeated = case.repeated(project.as_ref())?;
-    let signers = case.signers("sign", |_| true)?;
+    let signers = case.signers(format_args!("sign"), |_| true)?;
     let accepted = Accepted::by(project, signers);
     Ok(Accepted { repeated, keys: signed_by.to_vec(), ..accepted })
 }
@@ -226,7 +228,7 @@ impl Case<'_> {
     /// The identities behind the signatures that pass `may`.
     fn signers(
         &self,
-        what: &str,
+        what: fmt::Arguments<'_>,
         may: impl Fn(&IdentityName) -> bool,
     ) -> Result<Vec<Signer>, Refusal> {
         let mut denied = None;
@@ -249,19 +251,16 @@ impl Case<'_> {
         }
     }
 
-    /// The digest by which statements name the ledger itself.
-    fn ledger_digest(&self) -> Hash {
-        genesis_prev(&self.trust.document.origin)
-    }
-
     /// Evidence: an emitter with this kind, about at least one digest that opens a thread.
     fn evidence(&self, project: Option<&Project>) -> Result<Accepted, Refusal> {
         let Some(project) = project else {
             return refuse(self, Code::UnknownProject, "filed under no project");
         };
         let kind = self.event.kind;
-        let what = format!("record {} about {project}", kind.name());
-        let signers = self.signers(&what, |name| self.trust.may_emit(name, kind, project, None))?;
+        let signers = self
+            .signers(format_args!("record {} about {project}", kind.name()), |name| {
+                self.trust.may_emit(name, kind, project, None)
+            })?;
         self.evidence_body()?;
         for digest in self.event.digests() {
             let slice = self.state.artifact(digest)?;
@@ -307,8 +306,10 @@ impl Case<'_> {
     }
 
     fn note(&self, body: &schemas::predicate::note::Note) -> Result<Accepted, Refusal> {
-        let what = format!("note anything about {}", body.project);
-        let signers = self.signers(&what, |name| self.trust.has_any_role(name, &body.project))?;
+        let signers = self
+            .signers(format_args!("note anything about {}", body.project), |name| {
+                self.trust.has_any_role(name, &body.project)
+            })?;
         if body.text.is_empty() || body.text.len() > 65_536 {
             return refuse(self, Code::PredicateInvalid, "a note has 1 to 65,536 bytes of text");
         }

@@ -114,7 +114,14 @@ impl Entry {
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(EntryError::TooLong(bytes.len()));
         }
-        let mut lines = Lines { rest: bytes, line: 0 };
+        let text = str::from_utf8(bytes).map_err(|cause| {
+            let before = &bytes[..cause.valid_up_to()];
+            EntryError::Line {
+                line: before.split(|byte| *byte == b'\n').count(),
+                expected: "UTF-8",
+            }
+        })?;
+        let mut lines = Lines { rest: text, line: 0 };
         lines.take("attestry/entry/v1").and_then(|rest| lines.check(rest.is_empty(), HEADER))?;
         let index = lines.field("index ", "index and a number", integer)?;
         let time =
@@ -146,7 +153,7 @@ impl Entry {
 
 /// Walks the lines of an entry, counting them for errors.
 struct Lines<'a> {
-    rest: &'a [u8],
+    rest: &'a str,
     line: usize,
 }
 
@@ -154,15 +161,21 @@ impl<'a> Lines<'a> {
     /// Takes the next line if it begins with `prefix`, and gives what follows the prefix.
     fn take(&mut self, prefix: &'static str) -> Result<&'a str, EntryError> {
         self.line += 1;
-        let error = EntryError::Line { line: self.line, expected: prefix };
-        let end = self.rest.iter().position(|byte| *byte == b'\n').ok_or_else(|| error.clone())?;
-        let text = str::from_utf8(&self.rest[..end]).map_err(|_| error.clone())?;
-        self.rest = &self.rest[end + 1..];
-        text.strip_prefix(prefix).ok_or(error)
+        let (line, rest) = match memchr::memchr(b'\n', self.rest.as_bytes()) {
+            Some(end) => (&self.rest[..end], &self.rest[end + 1..]),
+            None => return Err(self.expected(prefix)),
+        };
+        self.rest = rest;
+        line.strip_prefix(prefix).ok_or_else(|| self.expected(prefix))
+    }
+
+    fn expected(&self, expected: &'static str) -> EntryError {
+        let line = self.line;
+        EntryError::Line { line, expected }
     }
 
     fn check(&self, holds: bool, expected: &'static str) -> Result<(), EntryError> {
-        if holds { Ok(()) } else { Err(EntryError::Line { line: self.line, expected }) }
+        if holds { Ok(()) } else { Err(self.expected(expected)) }
     }
 
     fn field<T>(
@@ -172,7 +185,7 @@ impl<'a> Lines<'a> {
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<T, EntryError> {
         let text = self.take(prefix)?;
-        read(text).ok_or(EntryError::Line { line: self.line, expected })
+        read(text).ok_or_else(|| self.expected(expected))
     }
 
     fn threads(&mut self) -> Result<Vec<ThreadLine>, EntryError> {

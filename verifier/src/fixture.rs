@@ -13,9 +13,11 @@
 pub mod body;
 pub mod cast;
 pub mod forge;
+pub mod traffic;
 mod verbs;
 
 use schemas::id::{Digest, EntryIndex, Environment, Hash, KeyId, Origin, Project, Time, TreeSize};
+use schemas::kind::EventKind;
 use schemas::predicate::{Nonce, Seen};
 use schemas::statement::{Statement, Subject};
 use schemas::thread::ThreadId;
@@ -172,7 +174,19 @@ impl World {
             Refusal::Rule(schemas::report::Finding::new(cause.code, index, cause.detail))
         })?;
         let keys = self.signed_by(&event);
-        let (placed, _) = self.sequence.append(&event, &keys, filed, time)?;
+        self.place(envelope, &event, &keys, filed, time)
+    }
+
+    /// Appends an event whose signers the caller knows.
+    pub fn place(
+        &mut self,
+        envelope: &[u8],
+        event: &Event,
+        keys: &[KeyId],
+        filed: Option<&Project>,
+        time: Time,
+    ) -> Result<EntryIndex, Refusal> {
+        let (placed, _) = self.sequence.append(event, keys, filed, time)?;
         for (number, placed) in placed.into_iter().enumerate() {
             self.leaves.push(placed.leaf);
             self.records.push(Record {
@@ -180,10 +194,10 @@ impl World {
                 envelope: (number == 0).then(|| envelope.to_vec()),
             });
         }
-        if let Some(trust) = self.sequence.state.trust() {
-            if trust.document != self.document {
-                self.document = trust.document.clone();
-            }
+        if event.kind == EventKind::Trust
+            && let Some(trust) = self.sequence.state.trust()
+        {
+            self.document = trust.document.clone();
             self.ring = KeyRing::of(&self.sequence.state);
         }
         Ok(self.size() - 1)

@@ -10,6 +10,7 @@ mod parse;
 mod read;
 
 pub use parse::parse;
+pub(crate) use parse::plain_end;
 pub use read::{ReadError, read};
 
 /// Deepest accepted nesting of arrays and objects.

@@ -6,26 +6,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-use schemas::id::{EntryIndex, Hash, KeyId, Origin, Project, TreeSize};
+use schemas::id::{EntryIndex, Hash, KeyId, Origin, Time, TreeSize};
 use schemas::kind::EventKind;
 use schemas::predicate::Seen;
 use schemas::report::{Class, Code, Finding};
-use schemas::thread::ThreadId;
 
 use crate::admission::{Accepted, Moment, Refusal, check_genesis, judge};
 use crate::chain::Chain;
-use crate::entry::{Entry, EntryError, ThreadLine, genesis_prev};
+use crate::entry::{Entry, ThreadLine, genesis_prev};
 use crate::event::{Body, Event, EventError};
-use crate::merkle;
 use crate::merkle::proof::verify_consistency;
 use crate::projection::State;
-use crate::sequence::thread_lines;
-use crate::signed::{KeyRing, signed_by};
-use crate::thread::derive_threads;
+use crate::sequence::{joins, thread_lines};
+use crate::signed::KeyRing;
+use reading::{Reading, Signed};
+
+mod reading;
 
 /// Most findings that a report keeps; the counts go on.
 const FINDINGS_MAX: usize = 10_000;
+
+/// Records that are read while those before them are folded: enough for every core, and few
+/// enough that they are still in its cache when their turn comes.
+const STEP: usize = 64;
 
 /// One log position as stored: the envelope comes with the first part of its statement.
 #[derive(Debug, Clone)]
@@ -77,20 +80,22 @@ pub struct LogReport {
 pub fn verify_log<S: LogSource>(origin: &Origin, source: &mut S) -> Result<LogReport, S::Error> {
     let mut fold = Fold::new(origin);
     let mut waiting: Vec<Reading> = Vec::new();
-    loop {
+    while !fold.halted {
         let records = source.next_records()?;
-        let last = records.is_empty();
-        let ring = Arc::clone(&fold.ring);
-        let batch = std::mem::take(&mut waiting);
-        let (read, ()) = rayon::join(
-            || records.into_par_iter().map(|record| Reading::of(record, &ring)).collect(),
-            || fold.take(batch),
-        );
-        waiting = read;
-        if last || fold.halted {
+        if records.is_empty() {
             break;
         }
+        let mut records = records.into_iter();
+        while records.len() > 0 && !fold.halted {
+            let step = records.by_ref().take(STEP).collect();
+            let (ring, ledger) = (Arc::clone(&fold.ring), fold.ledger);
+            let spent = std::mem::take(&mut fold.spent);
+            let read = || reading::read(step, &ring, &ledger, spent);
+            let batch = std::mem::take(&mut waiting);
+            (waiting, ()) = rayon::join(read, || fold.take(batch));
+        }
     }
+    fold.take(waiting);
     let claims = std::mem::take(&mut fold.seen);
     let (size, root) = (fold.chain.size(), fold.chain.root());
     for ((seen_size, seen_root), index) in claims {
@@ -106,39 +111,11 @@ pub fn verify_log<S: LogSource>(origin: &Origin, source: &mut S) -> Result<LogRe
     Ok(fold.finish())
 }
 
-/// A record after the work that needs no order.
-struct Reading {
-    leaf: Hash,
-    entry: Result<Entry, EntryError>,
-    event: Option<Result<(Event, Vec<KeyId>), EventError>>,
-    ring: Option<Hash>,
-}
-
-impl Reading {
-    fn of(record: Record, ring: &KeyRing) -> Reading {
-        let event = record.envelope.map(|bytes| {
-            Event::read(&bytes).map(|event| {
-                let keys = signed_by(&event, ring);
-                (event, keys)
-            })
-        });
-        Reading {
-            leaf: merkle::leaf_hash(&record.entry),
-            entry: Entry::parse(&record.entry),
-            event,
-            ring: ring.version(),
-        }
-    }
-}
-
 /// A statement of which some parts have been seen.
 struct Open {
-    event: Event,
-    keys: Vec<KeyId>,
-    filed: Option<Project>,
-    parts: Vec<Vec<ThreadId>>,
+    signed: Box<Signed>,
     entries: Vec<(Entry, Hash)>,
-    chain_before: Chain,
+    time_before: Option<Time>,
 }
 
 /// The ordered part of the work.
@@ -148,6 +125,8 @@ struct Fold {
     state: State,
     ring: Arc<KeyRing>,
     open: Option<Open>,
+    /// What has been folded, for whoever reads to drop.
+    spent: Vec<Option<Box<Signed>>>,
     relied: Vec<(EntryIndex, EntryIndex, KeyId)>,
     seen: BTreeMap<(TreeSize, Hash), EntryIndex>,
     genesis: Option<Hash>,
@@ -164,6 +143,7 @@ impl Fold {
             state: State::empty(),
             ring: Arc::default(),
             open: None,
+            spent: Vec::new(),
             relied: Vec::new(),
             seen: BTreeMap::new(),
             genesis: None,
@@ -181,11 +161,13 @@ impl Fold {
     }
 
     fn take(&mut self, batch: Vec<Reading>) {
-        for reading in batch {
+        let mut rest = batch.into_iter();
+        while !self.halted {
+            reading::catch_up(rest.as_mut_slice(), &self.ring);
+            let Some(reading) = rest.next() else { return };
             if let Err(finding) = self.one(reading) {
                 self.find(finding);
                 self.halted = true;
-                return;
             }
         }
     }
@@ -199,7 +181,7 @@ impl Fold {
         self.chain.check(&entry)?;
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => self.begin(&entry, reading.event, reading.ring)?,
+            None => self.begin(&entry, reading.event)?,
         };
         check_part(&open, &entry, &self.state)?;
         self.genesis.get_or_insert(reading.leaf);
@@ -218,26 +200,16 @@ impl Fold {
     fn begin(
         &self,
         entry: &Entry,
-        event: Option<Result<(Event, Vec<KeyId>), EventError>>,
-        ring: Option<Hash>,
+        event: Option<Result<Box<Signed>, EventError>>,
     ) -> Result<Open, Finding> {
         let broken = |code, detail: String| Finding::new(code, Some(entry.index), detail);
-        let (event, mut keys) = match event {
+        let signed = match event {
             None => return Err(broken(Code::EnvelopeMissing, entry.envelope.to_string())),
             Some(Err(cause)) => return Err(broken(logged_code(cause.code), cause.detail)),
-            Some(Ok(read)) => read,
+            Some(Ok(signed)) => signed,
         };
-        if ring != self.ring.version() {
-            keys = signed_by(&event, &self.ring);
-        }
-        check_envelope(entry, &event)?;
-        let filed = entry.threads.iter().find_map(|line| match &line.thread {
-            ThreadId::Project(project) => Some(project.clone()),
-            _ => None,
-        });
-        let parts = derive_threads(&event, filed.as_ref(), &self.ledger);
-        let chain_before = self.chain.clone();
-        Ok(Open { event, keys, filed, parts, entries: Vec::new(), chain_before })
+        check_envelope(entry, &signed.event)?;
+        Ok(Open { signed, entries: Vec::with_capacity(1), time_before: self.chain.time() })
     }
 
     /// Folds a statement at its last part.
@@ -245,27 +217,29 @@ impl Fold {
         let Some((last, _)) = open.entries.last() else {
             return Ok(());
         };
-        let time_before = open.chain_before.time().unwrap_or(last.time);
-        let at = Moment { index: last.index, time: last.time, time_before };
-        let judged = check_genesis(&open.event, &self.ledger, at.index)
+        let at = Moment {
+            index: last.index,
+            time: last.time,
+            time_before: open.time_before.unwrap_or(last.time),
+        };
+        let Signed { event, keys, filed, .. } = &*open.signed;
+        let judged = check_genesis(event, &self.ledger, at.index)
             .map_err(Refusal::Rule)
-            .and_then(|()| {
-                let filed = open.filed.as_ref();
-                judge(&self.state, &open.event, &open.keys, filed, &at)
-            });
-        let heads = self.check_heads(&open.event, at.index);
+            .and_then(|()| judge(&self.state, event, keys, filed.as_ref(), &at));
+        let heads = self.check_heads(event, at.index);
         for (entry, leaf) in &open.entries {
             self.state.advance(entry, *leaf);
         }
         self.counts.events += 1;
-        self.counts.signatures += open.keys.len() as u64;
-        *self.counts.kinds.entry(open.event.kind).or_default() += 1;
+        self.counts.signatures += keys.len() as u64;
+        *self.counts.kinds.entry(event.kind).or_default() += 1;
         match judged {
-            Ok(accepted) => self.accept(&open.event, accepted, &at),
+            Ok(accepted) => self.accept(event, accepted, &at),
             Err(Refusal::Rule(finding)) => self.find(finding),
             // A complete state misses nothing.
             Err(Refusal::Missing(_)) => {}
         }
+        self.spent.push(Some(open.signed));
         heads
     }
 
@@ -363,14 +337,18 @@ pub fn check_envelope(entry: &Entry, event: &Event) -> Result<(), Finding> {
 /// A part must stand in its turn, name its statement, and join the derived threads at their heads.
 fn check_part(open: &Open, entry: &Entry, state: &State) -> Result<(), Finding> {
     let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
-    let turn = open.entries.len() + 1;
-    if (usize::from(entry.part), usize::from(entry.parts)) != (turn, open.parts.len()) {
-        let detail =
-            format!("part {}/{}, expected {turn}/{}", entry.part, entry.parts, open.parts.len());
+    let (turn, parts) = (open.entries.len() + 1, open.signed.parts.as_slice());
+    if (usize::from(entry.part), usize::from(entry.parts)) != (turn, parts.len()) {
+        let (part, of) = (entry.part, entry.parts);
+        let detail = format!("part {part}/{of}, expected {turn}/{}", parts.len());
         return broken(Code::PartsBroken, detail);
     }
-    check_envelope(entry, &open.event)?;
-    let Ok(expected) = thread_lines(state, &open.parts[turn - 1]) else {
+    check_envelope(entry, &open.signed.event)?;
+    let threads = &parts[turn - 1];
+    if joins(entry, state, threads) {
+        return Ok(());
+    }
+    let Ok(expected) = thread_lines(state, threads) else {
         return Ok(());
     };
     compare_lines(entry, &expected)

@@ -11,9 +11,10 @@ pub mod evidence;
 mod model;
 pub mod slice;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use schemas::id::{Digest, EntryIndex, Environment, Hash, KeyId, Project};
 use schemas::thread::ThreadId;
 
@@ -54,17 +55,24 @@ pub struct State {
     partial: bool,
     /// What is logged is known even where threads are not: the statements of a pack.
     all_statements: bool,
-    known: HashSet<ThreadId>,
+    threads: HashMap<ThreadId, Known>,
     known_statements: HashSet<(Hash, Option<Project>)>,
     heads_root: Option<HeadsRoot>,
     trust: Option<Arc<Trust>>,
     control: ControlSlice,
     artifacts: HashMap<Digest, ArtifactSlice>,
     environments: HashMap<Environment, EnvironmentSlice>,
-    heads: HashMap<ThreadId, Head>,
-    slice_hashes: HashMap<ThreadId, Hash>,
-    changed: HashSet<ThreadId>,
     statements: Statements,
+}
+
+/// What a state knows of a thread, besides its slice.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    head: Option<Head>,
+    /// Of the slice as it stands, once somebody has asked.
+    slice_hash: Option<Hash>,
+    /// The slice has changed since [`State::take_changed`].
+    changed: bool,
 }
 
 impl State {
@@ -76,19 +84,21 @@ impl State {
     /// A state that knows nothing yet but the control thread, which it is given.
     pub fn partial(control: ControlSlice, head: Option<Head>) -> Result<State, TrustError> {
         let mut state = State { partial: true, ..State::default() };
-        state.known.insert(ThreadId::Control);
+        state.know(ThreadId::Control, head);
         state.set_control(control)?;
-        if let Some(head) = head {
-            state.heads.insert(ThreadId::Control, head);
-        }
         Ok(state)
     }
 
     /// The state of a pack before its first entry: these threads are known from their beginning,
     /// and no others.
     pub fn of_threads(threads: impl IntoIterator<Item = ThreadId>) -> State {
-        let known = threads.into_iter().collect();
-        State { partial: true, all_statements: true, known, ..State::default() }
+        let unmet = |thread| (thread, Known::default());
+        State {
+            partial: true,
+            all_statements: true,
+            threads: threads.into_iter().map(unmet).collect(),
+            ..State::default()
+        }
     }
 
     /// Makes a thread known: its slice as stored (none: no entry yet) and its head.
@@ -120,10 +130,8 @@ impl State {
 
     /// Makes a thread known that has no slice, or none yet.
     pub fn know(&mut self, thread: ThreadId, head: Option<Head>) {
-        if let Some(head) = head {
-            self.heads.insert(thread.clone(), head);
-        }
-        self.known.insert(thread);
+        let known = self.threads.entry(thread).or_default();
+        known.head = head.or(known.head);
     }
 
     /// Makes known who signed a statement under a project, if it is logged at all.
@@ -144,7 +152,7 @@ impl State {
     }
 
     pub fn knows(&self, thread: &ThreadId) -> bool {
-        !self.partial || self.known.contains(thread)
+        !self.partial || self.threads.contains_key(thread)
     }
 
     fn require(&self, thread: &ThreadId) -> Result<(), Missing> {
@@ -181,12 +189,15 @@ impl State {
     }
 
     pub fn head(&self, thread: &ThreadId) -> Result<Option<&Head>, Missing> {
-        self.require(thread)?;
-        Ok(self.heads.get(thread))
+        match self.threads.get(thread) {
+            Some(known) => Ok(known.head.as_ref()),
+            None => self.require(thread).map(|()| None),
+        }
     }
 
     pub fn all_heads(&self) -> impl Iterator<Item = (&ThreadId, &Head)> {
-        self.heads.iter()
+        let threads = self.threads.iter();
+        threads.filter_map(|(thread, known)| Some((thread, known.head.as_ref()?)))
     }
 
     pub fn artifacts(&self) -> impl Iterator<Item = (&Digest, &ArtifactSlice)> {
@@ -217,9 +228,11 @@ impl State {
     /// stay unknown.
     pub fn advance(&mut self, entry: &Entry, leaf: Hash) {
         for line in &entry.threads {
-            if self.knows(&line.thread) {
-                let head = Head { position: line.position, index: entry.index, leaf };
-                self.heads.insert(line.thread.clone(), head);
+            let head = Head { position: line.position, index: entry.index, leaf };
+            if let Some(known) = self.threads.get_mut(&line.thread) {
+                known.head = Some(head);
+            } else if !self.partial {
+                self.know(line.thread.clone(), Some(head));
             }
         }
     }
@@ -232,13 +245,17 @@ impl State {
     }
 
     /// The threads whose slices changed since this was last asked.
-    pub fn take_changed(&mut self) -> HashSet<ThreadId> {
-        std::mem::take(&mut self.changed)
+    pub fn take_changed(&mut self) -> Vec<ThreadId> {
+        let changed = |(thread, known): (&ThreadId, &mut Known)| {
+            std::mem::take(&mut known.changed).then(|| thread.clone())
+        };
+        self.threads.iter_mut().filter_map(changed).collect()
     }
 
     fn touch(&mut self, thread: ThreadId) {
-        self.slice_hashes.remove(&thread);
-        self.changed.insert(thread);
+        let known = self.threads.entry(thread).or_default();
+        known.slice_hash = None;
+        known.changed = true;
     }
 
     /// The canonical JSON of a thread's slice; `None` for a project, which has none.
@@ -261,28 +278,33 @@ impl State {
 
     /// The line by which a heads event commits to a thread.
     pub fn heads_line(&self, thread: &ThreadId, head: &Head) -> Vec<u8> {
-        let slice = match self.slice_hashes.get(thread) {
-            Some(hash) => Some(*hash),
-            None => self.slice_json(thread).map(|json| merkle::sha256(&[&json])),
-        };
-        heads_line(thread, head, slice)
+        let known = self.threads.get(thread).and_then(|known| known.slice_hash);
+        heads_line(thread, head, known.or_else(|| self.slice_hash(thread)))
     }
 
-    /// The root over one line for each thread, in the order of entries.
+    fn slice_hash(&self, thread: &ThreadId) -> Option<Hash> {
+        let json = self.slice_json(thread)?;
+        Some(merkle::sha256(&[&json]))
+    }
+
+    /// The root over one line for each thread, in the order of entries. Over all cores: the
+    /// slices that changed since the last time are written and hashed.
     pub fn heads_root(&mut self) -> Result<HeadsRoot, Missing> {
         if self.partial {
             return self.heads_root.ok_or(Missing::Heads);
         }
-        for thread in self.heads.keys() {
-            if !self.slice_hashes.contains_key(thread)
-                && let Some(json) = self.slice_json(thread)
-            {
-                self.slice_hashes.insert(thread.clone(), merkle::sha256(&[&json]));
-            }
+        let hashes: Vec<Option<Hash>> = self
+            .threads
+            .par_iter()
+            .map(|(thread, known)| known.slice_hash.or_else(|| self.slice_hash(thread)))
+            .collect();
+        for (known, hash) in self.threads.values_mut().zip(hashes) {
+            known.slice_hash = hash;
         }
-        let sorted: BTreeMap<&ThreadId, &Head> = self.heads.iter().collect();
+        let mut sorted: Vec<(&ThreadId, &Head)> = self.all_heads().collect();
+        sorted.sort_unstable_by_key(|(thread, _)| *thread);
         let leaves: Vec<Hash> = sorted
-            .iter()
+            .par_iter()
             .map(|(thread, head)| merkle::leaf_hash(&self.heads_line(thread, head)))
             .collect();
         Ok(HeadsRoot { threads: leaves.len() as u64, root: merkle::root_of(&leaves) })

@@ -10,7 +10,7 @@ use crate::chain::Chain;
 use crate::entry::{Entry, Link, ThreadLine, genesis_prev};
 use crate::event::Event;
 use crate::merkle;
-use crate::projection::{Missing, State};
+use crate::projection::{Head, Missing, State};
 use crate::thread::derive_threads;
 
 /// The end of a log with the state there.
@@ -88,10 +88,21 @@ pub fn thread_lines(state: &State, threads: &[ThreadId]) -> Result<Vec<ThreadLin
 }
 
 fn thread_line(state: &State, thread: &ThreadId) -> Result<ThreadLine, Missing> {
-    let head = state.head(thread)?;
-    Ok(ThreadLine {
-        thread: thread.clone(),
-        position: head.map_or(0, |head| head.position + 1),
-        before: head.map(|head| Link { index: head.index, leaf: head.leaf }),
-    })
+    let (position, before) = behind(state.head(thread)?);
+    Ok(ThreadLine { thread: thread.clone(), position, before })
+}
+
+/// Whether an entry joins just these threads at their heads, as [`thread_lines`] would say it.
+pub fn joins(entry: &Entry, state: &State, threads: &[ThreadId]) -> bool {
+    let at_head = |(line, thread): (&ThreadLine, &ThreadId)| {
+        let head = state.head(thread).map(behind);
+        line.thread == *thread && head == Ok((line.position, line.before))
+    };
+    entry.threads.len() == threads.len() && entry.threads.iter().zip(threads).all(at_head)
+}
+
+/// The place behind a head: of a thread without one, the first.
+fn behind(head: Option<&Head>) -> (u64, Option<Link>) {
+    let link = |head: &Head| Link { index: head.index, leaf: head.leaf };
+    (head.map_or(0, |head| head.position + 1), head.map(link))
 }

@@ -1,7 +1,5 @@
 //! Which threads a statement joins: mechanical, derived from payload and filing, never chosen.
 
-use std::collections::BTreeSet;
-
 use schemas::id::{Environment, Hash, Project};
 use schemas::kind::ExtraThread;
 use schemas::thread::ThreadId;
@@ -15,12 +13,13 @@ use crate::event::Event;
 /// `ledger` is the digest by which statements name the ledger itself (`prev` of entry 0): it opens
 /// no thread. Artifact lines stand in order over the parts, the other threads on the first.
 pub fn derive_threads(event: &Event, filed: Option<&Project>, ledger: &Hash) -> Vec<Vec<ThreadId>> {
-    let itself = schemas::id::Digest::sha256(ledger);
-    let artifacts: BTreeSet<ThreadId> = event
+    let mut artifacts: Vec<ThreadId> = event
         .digests()
-        .filter(|digest| **digest != itself)
+        .filter(|digest| !digest.is_sha256(ledger))
         .map(|digest| ThreadId::Artifact(digest.clone()))
         .collect();
+    artifacts.sort_unstable();
+    artifacts.dedup();
     let others = other_threads(event, filed);
     let mut rest = artifacts.into_iter();
     let mut first: Vec<ThreadId> = rest.by_ref().take(THREADS_MAX - others.len()).collect();

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use schemas::id::{EntryIndex, EnvironmentName, IdentityName, KeyId, Project};
+use schemas::id::{EntryIndex, EnvironmentName, Hash, IdentityName, KeyId, Project};
 use schemas::kind::EventKind;
 use schemas::trust::{
     ALL_PROJECTS, ENTRY_VERSION, Grant, IDENTITIES_MAX, KeyAlgorithm, KeyText, TrustDocument, role,
 };
 
 use crate::RULES;
+use crate::entry::genesis_prev;
 use crate::note::{self, Vkey};
 use crate::signature::PublicKey;
 
@@ -19,10 +20,14 @@ use crate::signature::PublicKey;
 #[derive(Debug, Clone)]
 pub struct Trust {
     pub document: TrustDocument,
+    /// The `prev` of entry 0, by which statements name the ledger itself.
+    pub ledger: Hash,
     identities: HashMap<KeyId, (IdentityName, Arc<PublicKey>)>,
     roots: HashMap<KeyId, Arc<PublicKey>>,
     compromised: HashMap<KeyId, EntryIndex>,
     projects: HashSet<Project>,
+    /// The places in the document of each identity's grants.
+    grants: HashMap<IdentityName, Vec<usize>>,
 }
 
 /// Which rule a trust document breaks.
@@ -82,7 +87,13 @@ impl Trust {
             .flat_map(|grant| &grant.projects)
             .filter_map(|name| name.parse().ok())
             .collect();
+        let mut grants: HashMap<IdentityName, Vec<usize>> = HashMap::new();
+        for (nth, grant) in document.grants.iter().enumerate() {
+            grants.entry(grant.identity.clone()).or_default().push(nth);
+        }
         Ok(Trust {
+            grants,
+            ledger: genesis_prev(&document.origin),
             document,
             identities,
             roots: roots.into_iter().collect(),
@@ -204,12 +215,11 @@ impl Trust {
         project: &Project,
         environment: Option<&EnvironmentName>,
     ) -> impl Iterator<Item = &Grant> {
-        self.document.grants.iter().filter(move |grant| {
-            grant.identity == *identity
-                && grant
-                    .projects
-                    .iter()
-                    .any(|name| name == ALL_PROJECTS || name == project.as_str())
+        let theirs = self.grants.get(identity).into_iter().flatten();
+        let grants = theirs.map(|nth| &self.document.grants[*nth]);
+        grants.filter(move |grant| {
+            let names = |name: &String| name == ALL_PROJECTS || name == project.as_str();
+            grant.projects.iter().any(names)
                 && environment.is_none_or(|environment| {
                     grant.environments.is_empty() || grant.environments.contains(environment)
                 })

@@ -94,7 +94,7 @@ impl Case<'_> {
 
     pub fn policy(&self, body: &Policy, digest: &Hash) -> Result<Accepted, Refusal> {
         let project = &body.project;
-        let signers = self.signers(&format!("set the policy of {project}"), |name| {
+        let signers = self.signers(format_args!("set the policy of {project}"), |name| {
             self.trust.has_role(name, role::POLICY_ADMIN, project, None)
         })?;
         let in_force = self.state.policy(project).map(|policy| policy.statement);
@@ -119,19 +119,19 @@ impl Case<'_> {
     /// Heads are about the log just before their own entry, so that the state is at hand.
     pub fn heads(&self, body: &Heads) -> Result<Accepted, Refusal> {
         let service = |name: &_| self.is_service(name);
-        let signers = self.signers("log heads", service)?;
+        let signers = self.signers(format_args!("log heads"), service)?;
         if body.size != self.at.index {
             let detail = format!("heads of size {} at entry {}", body.size, self.at.index);
             return refuse(self, Code::HeadsStale, detail);
         }
-        if !has_one_subject(self.event, &self.ledger_digest()) {
+        if !has_one_subject(self.event, &self.trust.ledger) {
             return refuse(self, Code::SubjectInvalid, "the subject is not the ledger");
         }
         Ok(Accepted::by(None, signers))
     }
 
     pub fn export(&self, body: &Export) -> Result<Accepted, Refusal> {
-        let signers = self.signers("log exports", |name| {
+        let signers = self.signers(format_args!("log exports"), |name| {
             self.trust.has_role(name, role::SERVICE, &body.project, None)
         })?;
         let one = self.event.subjects.len() == 1 && self.event.digests().count() == 1;

@@ -45,10 +45,10 @@ impl Case<'_> {
     }
 
     pub fn request(&self, body: &PromotionRequest) -> Result<Accepted, Refusal> {
-        let what = format!("request promotions to {}/{}", body.project, body.to);
-        let signers = self.signers(&what, |name| {
-            self.trust.has_role(name, role::RELEASE_MANAGER, &body.project, Some(&body.to))
-        })?;
+        let signers = self.signers(
+            format_args!("request promotions to {}/{}", body.project, body.to),
+            |name| self.trust.has_role(name, role::RELEASE_MANAGER, &body.project, Some(&body.to)),
+        )?;
         self.artifact()?;
         self.seen(&body.seen)?;
         let known = self.state.policy(&body.project);
@@ -86,11 +86,13 @@ impl Case<'_> {
 
     pub fn approval(&self, body: &Approval) -> Result<Accepted, Refusal> {
         let (project, name) = (&body.project, &body.environment);
-        let what = format!("approve as {} for {project}/{name}", body.role);
-        let signers = self.signers(&what, |identity| {
-            role::is_approval(&body.role)
-                && self.trust.has_role(identity, &body.role, project, Some(name))
-        })?;
+        let signers = self.signers(
+            format_args!("approve as {} for {project}/{name}", body.role),
+            |identity| {
+                role::is_approval(&body.role)
+                    && self.trust.has_role(identity, &body.role, project, Some(name))
+            },
+        )?;
         if let Some(admin) = signers.iter().find(|signer| self.trust.is_admin(&signer.identity)) {
             return refuse(self, Code::AdminApproves, format!("{} is an admin", admin.identity));
         }
@@ -126,7 +128,7 @@ impl Case<'_> {
     pub fn decision(&self, body: &Decision) -> Result<Accepted, Refusal> {
         let said = &body.extension;
         let environment = environment_of(&said.project, &said.environment);
-        let signers = self.signers("log decisions", |name| {
+        let signers = self.signers(format_args!("log decisions"), |name| {
             self.trust.has_role(name, role::SERVICE, &said.project, Some(&said.environment))
         })?;
         if said.rules != crate::RULES {
@@ -227,10 +229,10 @@ impl Case<'_> {
 
     pub fn deployment(&self, body: &Deployment) -> Result<Accepted, Refusal> {
         let (project, name) = (&body.project, &body.environment);
-        let what = format!("record deployments to {project}/{name}");
-        let signers = self.signers(&what, |identity| {
-            self.trust.may_emit(identity, EventKind::Deployment, project, Some(name))
-        })?;
+        let signers = self
+            .signers(format_args!("record deployments to {project}/{name}"), |identity| {
+                self.trust.may_emit(identity, EventKind::Deployment, project, Some(name))
+            })?;
         let artifact = self.artifact()?;
         let slice = self.state.artifact(&artifact)?;
         let place = slice

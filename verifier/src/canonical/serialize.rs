@@ -1,6 +1,7 @@
 //! Our own structs to canonical JSON, without a tree between.
 
 use std::fmt::Display;
+use std::io::Write as _;
 
 use serde::ser::{
     self, Serialize, SerializeSeq, SerializeTuple, SerializeTupleStruct, SerializeTupleVariant,
@@ -27,11 +28,13 @@ pub struct Canonical<'o> {
 }
 
 impl Canonical<'_> {
-    fn integer(self, text: String, magnitude: u128) -> Result {
+    fn integer(self, value: impl Display, magnitude: u128) -> Result {
         if magnitude > u128::from(INTEGER_MAX) {
+            let text = value.to_string();
             return Err(CanonicalError::IntegerTooLarge { text });
         }
-        self.out.extend(text.as_bytes());
+        // Writing to memory does not fail.
+        let _ = write!(self.out, "{value}");
         Ok(())
     }
 
@@ -44,7 +47,7 @@ impl Canonical<'_> {
 macro_rules! integers {
     ($($method:ident $unsigned:ident $type:ty,)*) => {
         $(fn $method(self, value: $type) -> Result {
-            self.integer(value.to_string(), integers!($unsigned value))
+            self.integer(value, integers!($unsigned value))
         })*
     };
     (signed $value:ident) => { i128::from($value).unsigned_abs() };

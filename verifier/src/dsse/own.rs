@@ -9,6 +9,8 @@ use super::{
     STANDARD, Spelling,
 };
 
+use crate::json::plain_end;
+
 const PAYLOAD: &str = r#"{"payload":""#;
 const SIGNATURES: &str = r#"","payloadType":"application/vnd.in-toto+json","signatures":["#;
 const KEYID: &str = r#"{"keyid":""#;
@@ -93,12 +95,11 @@ impl Rest<'_> {
         Some(EnvelopeSignature { keyid: Some(keyid), sig })
     }
 
-    /// Reads up to the next quote, which stays unread.
+    /// Reads up to the next quote, which stays unread; what else may end a string is no base64.
     fn base64(&mut self) -> Option<Vec<u8>> {
-        let rest = &self.bytes[self.at..];
-        let len = rest.iter().position(|byte| *byte == b'"')?;
-        let decoded = STANDARD.decode(&rest[..len]).ok()?;
-        self.at += len;
+        let end = plain_end(self.bytes, self.at);
+        let decoded = STANDARD.decode(&self.bytes[self.at..end]).ok()?;
+        self.at = end;
         Some(decoded)
     }
 

@@ -14,8 +14,15 @@ pub fn parse(bytes: &[u8]) -> Result<Value<'_>, JsonError> {
     if text.starts_with('\u{feff}') {
         return Err(JsonError::ByteOrderMark);
     }
-    let mut parser =
-        Parser { text, bytes, at: 0, depth: 0, values: Vec::new(), members: Vec::new() };
+    let mut parser = Parser {
+        text,
+        bytes,
+        at: 0,
+        depth: 0,
+        // Enough for most statements: growing costs more than the room.
+        values: Vec::with_capacity(16),
+        members: Vec::with_capacity(16),
+    };
     let value = parser.value()?;
     match parser.skip_space() {
         None => Ok(value),
@@ -266,7 +273,7 @@ const FEW_MEMBERS: usize = 16;
 ///
 /// Looks at eight bytes at a time: strings are most of a statement, and this loop is most of the
 /// time that its reading takes.
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+pub(crate) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let special = special_bytes(u64::from_le_bytes(*eight));
         if special != 0 {

@@ -35,15 +35,16 @@ impl State {
             self.apply_environment(event, accepted, &environment, at);
         }
         // The ledger itself is no artifact: its digest has no thread, so no slice either.
-        let itself = self.trust().map(|trust| {
-            let origin = &trust.document.origin;
-            Digest::sha256(&crate::entry::genesis_prev(origin))
-        });
-        let digests: Vec<&Digest> =
-            event.digests().filter(|digest| Some(*digest) != itself.as_ref()).collect();
+        let ledger = self.trust().map(|trust| trust.ledger);
+        let digests: Vec<&Digest> = event
+            .digests()
+            .filter(|digest| !ledger.is_some_and(|ledger| digest.is_sha256(&ledger)))
+            .collect();
         for (position, digest) in digests.iter().enumerate() {
             let first = !digests[..position].contains(digest);
-            if first && self.knows(&ThreadId::Artifact((*digest).clone())) {
+            let thread = ThreadId::Artifact((*digest).clone());
+            if first && self.knows(&thread) {
+                self.touch(thread);
                 self.apply_artifact(event, accepted, project, digest, at);
             }
         }
@@ -135,14 +136,19 @@ impl State {
         digest: &Digest,
         at: &Moment,
     ) {
-        let slice = self.artifacts.entry(digest.clone()).or_default();
-        let known = slice.projects.entry(project.clone()).or_default();
+        let slice = match self.artifacts.get_mut(digest) {
+            Some(slice) => slice,
+            None => self.artifacts.entry(digest.clone()).or_default(),
+        };
+        let known = match slice.projects.get_mut(project) {
+            Some(known) => known,
+            None => slice.projects.entry(project.clone()).or_default(),
+        };
         if accepted.repeated {
             artifact::add_signers(known, event, &accepted.signers, at);
         } else {
             artifact::put(known, event, accepted, digest, at);
         }
-        self.touch(ThreadId::Artifact(digest.clone()));
     }
 }
 

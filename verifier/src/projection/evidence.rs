@@ -28,7 +28,14 @@ pub fn suite_of(report: Option<&ReportNote>) -> String {
 }
 
 fn bounded(text: &str) -> String {
-    text.chars().take(NAME_CHARS_MAX).collect()
+    first_chars(text, NAME_CHARS_MAX).to_owned()
+}
+
+fn first_chars(text: &str, max: usize) -> &str {
+    // Most texts have no more bytes than that, so no more characters either.
+    let long = text.len() > max;
+    let end = long.then(|| text.char_indices().nth(max)).flatten();
+    end.map_or(text, |(end, _)| &text[..end])
 }
 
 pub fn build_facts(build: &Build) -> BuildFacts {
@@ -42,7 +49,7 @@ pub fn build_facts(build: &Build) -> BuildFacts {
             }
         }
     }
-    let builder: String = build.run_details.builder.id.chars().take(2048).collect();
+    let builder = first_chars(&build.run_details.builder.id, 2048).to_owned();
     BuildFacts { builder, sources, truncated }
 }
 
@@ -93,22 +100,14 @@ pub fn scan_facts(scan: &Vulnerabilities) -> ScanFacts {
 /// The worst of the scanner's own words; a number is a score and no word.
 fn severity_of(vulnerability: &Vulnerability) -> Result<SeverityWord, String> {
     let is_score = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let words: Vec<&str> = vulnerability
-        .severity
-        .iter()
-        .map(|severity| severity.score.as_str())
-        .filter(|text| !is_score(text))
-        .collect();
-    let known: Option<Vec<SeverityWord>> =
-        words.iter().map(|word| SeverityWord::from_scanner(word)).collect();
-    match known.and_then(|known| known.into_iter().min()) {
-        Some(worst) => Ok(worst),
-        None => Err(words
-            .iter()
-            .find(|word| SeverityWord::from_scanner(word).is_none())
-            .map(|word| word.chars().take(32).collect())
-            .unwrap_or_default()),
+    let scores = vulnerability.severity.iter().map(|it| it.score.as_str());
+    let mut worst = None;
+    for word in scores.filter(|text| !is_score(text)) {
+        let severity =
+            SeverityWord::from_scanner(word).ok_or_else(|| first_chars(word, 32).to_owned())?;
+        worst = Some(worst.map_or(severity, |worst: SeverityWord| worst.min(severity)));
     }
+    worst.ok_or_else(String::new)
 }
 
 fn name(vulnerability: &Vulnerability, severity: SeverityWord) -> NamedVulnerability {

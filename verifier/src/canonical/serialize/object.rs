@@ -1,28 +1,40 @@
 //! Objects: members are written as they come, and put in order when the object ends.
 
+use std::borrow::Cow;
+
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, SerializeStructVariant};
 
-use super::super::{CanonicalError, canonical_of, utf16_order, write_string};
+use super::super::{CanonicalError, utf16_order, write_string};
 use super::{Canonical, Result};
 use crate::json::{self, Value};
 
 /// An object whose members are written in the order they come, and sorted when it ends.
 pub struct Object<'o> {
     out: &'o mut Vec<u8>,
+    /// Where in `out` the members begin.
     start: usize,
     /// The name of each member, and where in `out` it begins.
-    members: Vec<(String, usize)>,
+    members: Vec<(Cow<'static, str>, usize)>,
     end: &'static [u8],
 }
 
 impl<'o> Object<'o> {
     /// Starts an object; `end` closes it and whatever was opened around it.
     pub fn new(out: &'o mut Vec<u8>, end: &'static [u8]) -> Object<'o> {
+        out.push(b'{');
         Object { start: out.len(), out, members: Vec::new(), end }
     }
 
-    fn name(&mut self, name: String) {
-        let begins = self.out.len();
+    /// Puts a comma before the next member, and says where that begins.
+    fn next(&mut self) -> usize {
+        if !self.members.is_empty() {
+            self.out.push(b',');
+        }
+        self.out.len()
+    }
+
+    fn name(&mut self, name: Cow<'static, str>) {
+        let begins = self.next();
         write_string(&name, self.out);
         self.out.push(b':');
         self.members.push((name, begins));
@@ -33,22 +45,36 @@ impl<'o> Object<'o> {
     }
 
     fn finish(mut self) -> Result {
-        let ends: Vec<usize> = self.members.iter().skip(1).map(|member| member.1).collect();
-        let ends = ends.into_iter().chain([self.out.len()]);
-        let mut members: Vec<_> = std::mem::take(&mut self.members).into_iter().zip(ends).collect();
-        members.sort_by(|((left, _), _), ((right, _), _)| utf16_order(left, right));
-        if let Some(pair) = members.windows(2).find(|pair| pair[0].0.0 == pair[1].0.0) {
-            return Err(CanonicalError::DuplicateMember { name: pair[0].0.0.clone() });
+        let order = |pair: &[(Cow<'_, str>, usize)]| utf16_order(&pair[0].0, &pair[1].0);
+        if !self.members.windows(2).all(|pair| order(pair).is_lt()) {
+            self.sort()?;
         }
+        self.out.extend(self.end);
+        Ok(())
+    }
+
+    /// Writes the members again, in their order.
+    fn sort(&mut self) -> Result {
         let written = self.out.split_off(self.start);
-        self.out.push(b'{');
-        for (nth, ((_, begins), ends)) in members.into_iter().enumerate() {
+        let begins = |nth: usize| self.members[nth].1 - self.start;
+        let member = |nth: usize| match nth + 1 == self.members.len() {
+            true => &written[begins(nth)..],
+            // A comma stands between the two.
+            false => &written[begins(nth)..begins(nth + 1) - 1],
+        };
+        let mut sorted: Vec<usize> = (0..self.members.len()).collect();
+        let name = |nth: usize| &*self.members[nth].0;
+        sorted.sort_by(|left, right| utf16_order(name(*left), name(*right)));
+        if let Some(pair) = sorted.windows(2).find(|it| name(it[0]) == name(it[1])) {
+            let name = name(pair[0]).to_owned();
+            return Err(CanonicalError::DuplicateMember { name });
+        }
+        for (nth, which) in sorted.into_iter().enumerate() {
             if nth > 0 {
                 self.out.push(b',');
             }
-            self.out.extend(&written[begins - self.start..ends - self.start]);
+            self.out.extend(member(which));
         }
-        self.out.extend(self.end);
         Ok(())
     }
 }
@@ -60,12 +86,17 @@ impl SerializeMap for Object<'_> {
     /// Takes whatever is written as a string (text, identifiers, unit variants), and integers in
     /// their digits, as JSON writers do.
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result {
-        let written = canonical_of(key)?;
-        match json::parse(&written) {
-            Ok(Value::String(name)) => self.name(name.into_owned()),
-            Ok(Value::Number(digits)) => self.name(digits.to_owned()),
+        let begins = self.next();
+        self.value(key)?;
+        let name = match json::parse(&self.out[begins..]) {
+            Ok(Value::String(name)) => name.into_owned(),
+            Ok(Value::Number(digits)) => digits.to_owned(),
             _ => return Err(CanonicalError::KeyNotString),
-        }
+        };
+        self.out.truncate(begins);
+        write_string(&name, self.out);
+        self.out.push(b':');
+        self.members.push((Cow::Owned(name), begins));
         Ok(())
     }
 
@@ -88,7 +119,7 @@ macro_rules! structs {
                 name: &'static str,
                 value: &T,
             ) -> Result {
-                self.name(name.to_owned());
+                self.name(Cow::Borrowed(name));
                 self.value(value)
             }
             fn end(self) -> Result {
