@@ -2,4 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod cli;
+mod demo;
+mod kill;
+mod offline;
+mod outside;
+mod promote;
+mod readme;
+mod record;
+mod schemas;
+mod tamper;
 mod tidy;
