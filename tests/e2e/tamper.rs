@@ -6,6 +6,7 @@
 //! be among what is found; a table or page that no longer fits is never enough.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
@@ -52,7 +53,12 @@ struct Case {
     exit: Exit,
 }
 
-fn genuine() -> Genuine {
+fn genuine() -> &'static Genuine {
+    static GENUINE: OnceLock<Genuine> = OnceLock::new();
+    GENUINE.get_or_init(made)
+}
+
+fn made() -> Genuine {
     let place = story::released();
     // A stricter policy, a revocation, and one more deployment behind both.
     place.write(
@@ -371,7 +377,7 @@ fn every_field_of_every_entry_is_proven() {
             cases.push(case(name, payload, &[Code::EntryMalformed]));
         }
     }
-    check(&genuine, &cases);
+    check(genuine, &cases);
 }
 
 #[test]
@@ -397,7 +403,7 @@ fn every_field_is_caught_even_where_the_log_key_is_stolen() {
             cases.push(case(format!("entry {index}: {name}"), payload, &codes));
         }
     }
-    check(&genuine, &cases);
+    check(genuine, &cases);
 }
 
 #[test]
@@ -457,7 +463,7 @@ fn every_signature_and_envelope_is_checked() {
         }
         cases.push(gone);
     }
-    check(&genuine, &cases);
+    check(genuine, &cases);
 }
 
 #[test]
@@ -483,7 +489,7 @@ fn every_proof_hash_is_checked() {
         let name = format!("proof {index} removed");
         cases.push(case(name, genuine.without(&[path]), &[Code::ProofMissing]));
     }
-    check(&genuine, &cases);
+    check(genuine, &cases);
 }
 
 #[test]
@@ -550,8 +556,8 @@ fn every_line_of_heads_extensions_and_checkpoint_is_checked() {
             add(name(&format!("hash {hash}")), &forged, EXTENSIONS, Code::NotExtending);
         }
     }
-    cases.extend(checkpoints(&genuine));
-    check(&genuine, &cases);
+    cases.extend(checkpoints(genuine));
+    check(genuine, &cases);
 }
 
 fn checkpoints(genuine: &Genuine) -> Vec<Case> {
@@ -645,7 +651,7 @@ fn removal_repetition_reordering_and_truncation_are_noticed() {
         let codes = [Code::HeadUnproven, Code::EntryMissing];
         cases.push(case(format!("cut behind {keep} entries"), genuine.without(&cut), &codes));
     }
-    check(&genuine, &cases);
+    check(genuine, &cases);
 }
 
 /// The entries that one would like to have left out, each closed up behind it: the next entry of
@@ -696,7 +702,7 @@ fn whoever_closes_a_gap_up_is_caught_by_the_heads() {
         let payload = genuine.without(&[entry_path(index), proof_path(index)]);
         cases.push(case(what, payload, &[Code::ThreadGap, Code::HeadUnproven]));
     }
-    check(&genuine, &cases);
+    check(genuine, &cases);
 }
 
 #[test]
@@ -718,7 +724,7 @@ fn two_entries_at_one_position_of_a_thread_are_noticed() {
             cases.push(case(name, payload, &codes));
         }
     }
-    check(&genuine, &cases);
+    check(genuine, &cases);
 }
 
 #[test]
@@ -777,7 +783,7 @@ fn what_follows_from_the_entries_cannot_be_altered() {
             cases.push(case(format!("{path} changed"), genuine.with(path, forged), &code));
         }
     }
-    check(&genuine, &cases);
+    check(genuine, &cases);
 }
 
 #[test]
