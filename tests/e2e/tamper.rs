@@ -507,10 +507,9 @@ fn every_line_of_heads_extensions_and_checkpoint_is_checked() {
         let words: Vec<&str> = line.split(' ').collect();
         for (at, word) in words.iter().enumerate() {
             let mut words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
-            words[at] = if word.ends_with('1') {
-                format!("{}2", &word[..word.len() - 1])
-            } else {
-                format!("{}1", &word[..word.len() - 1])
+            words[at] = match word.strip_suffix('1') {
+                Some(rest) => format!("{rest}2"),
+                None => format!("{}1", &word[..word.len() - 1]),
             };
             let mut forged = heads.clone();
             forged["lines"][number]["line"] = Value::from(words.join(" "));
