@@ -501,7 +501,7 @@ fn every_line_of_heads_extensions_and_checkpoint_is_checked() {
         for (at, word) in words.iter().enumerate() {
             let mut words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
             words[at] = match word.strip_suffix('1') {
-                Some(start) => format!("{start}2"),
+                Some(rest) => format!("{rest}2"),
                 None => format!("{}1", &word[..word.len() - 1]),
             };
             let mut forged = heads.clone();
