@@ -55,6 +55,7 @@ const BOMB: &str = r#"<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "aaaaaaaaa
 <testsuite name="u"><testcase classname="c" name="&b;"/></testsuite>"#;
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn bad_reports_are_refused_and_lose_nothing() {
     let place = story::team();
     for (name, text) in [
@@ -146,6 +147,7 @@ fn bad_reports_are_refused_and_lose_nothing() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn bad_subjects_projects_and_keys_are_refused_and_lose_nothing() {
     let mut place = story::team();
     place.expect(0, "attestry key generate stranger.pem");

@@ -6,6 +6,7 @@ pub mod story;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use cli::{Io, run};
 use tempfile::TempDir;
@@ -67,11 +68,21 @@ impl Place {
     /// Where the machine does not let it.
     pub fn copy(&self) -> Place {
         let mut copy = Place::new();
+        self.settle();
         copy_folder(self.path(), copy.path());
         for (name, value) in self.env.iter().filter(|(name, _)| name != "ATTESTRY_STATE") {
             copy.set(name, value);
         }
         copy
+    }
+
+    /// Waits until the last command's connections, which close behind its back, have put what is
+    /// beside the database into it: a copy taken meanwhile would be of two moments.
+    fn settle(&self) {
+        let until = Instant::now() + Duration::from_secs(5);
+        while self.file("ledger/ledger.db-wal").exists() && Instant::now() < until {
+            std::thread::yield_now();
+        }
     }
 
     pub fn set(&mut self, name: &str, value: &str) {

@@ -110,8 +110,12 @@ impl Fold<'_> {
         };
         let (entry, leaf) = (it.entry.clone(), it.leaf);
         let Some(event) = it.event.clone() else {
-            if entry.threads.iter().any(|line| self.whole.contains(&line.thread)) {
-                let detail = format!("envelope {} is not in the pack", entry.envelope);
+            let detail = format!("envelope {} is not in the pack", entry.envelope);
+            // Only other projects' envelopes may be withheld.
+            let of_other = filed_under(&entry).is_some_and(|it| it != self.scope.project);
+            if !of_other {
+                self.find(Code::EnvelopeMissing, index, detail);
+            } else if entry.threads.iter().any(|line| self.whole.contains(&line.thread)) {
                 self.find(Code::EnvelopeWithheld, index, detail);
             }
             self.state.advance(&entry, leaf);
