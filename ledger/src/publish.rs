@@ -1,6 +1,8 @@
 //! Checkpoints: signed over what was read back, published by compare and swap, never a fork.
 
-use schemas::id::{Hash, Origin, TreeSize};
+use std::collections::HashMap;
+
+use schemas::id::{EntryIndex, Origin, TreeSize};
 use verifier::checkpoint::{Checkpoint, VerifiedCheckpoint, sign_checkpoint, verify_checkpoint};
 use verifier::merkle::{self, Frontier};
 use verifier::note::{Vkey, format_note};
@@ -12,9 +14,6 @@ use crate::high_water::HighWater;
 use crate::store::{Read, Store};
 use crate::tree::Tiles;
 use crate::working::Committed;
-
-/// Most bytes of entries that are read back in one go.
-const READ_BACK_BYTES: u64 = 16 << 20;
 
 /// Whoever publishes: the log key and the places where checkpoints are kept.
 pub struct Publisher {
@@ -78,11 +77,21 @@ impl Publisher {
         store: &S,
         committed: &Committed,
         key: &SigningKey,
-    ) -> Result<VerifiedCheckpoint, LedgerError> {
+    ) -> Result<Published, LedgerError> {
         let mut read = store.snapshot().await?;
-        self.read_back(&mut read, committed).await?;
+        let entries = self.read_back(&mut read, committed).await?;
+        let checkpoint = self.checkpoint(store, read, &committed.frontier, key).await?;
+        Ok(Published { checkpoint, entries })
+    }
+
+    async fn checkpoint<S: Store>(
+        &self,
+        store: &S,
+        mut read: S::Snapshot,
+        frontier: &Frontier,
+        key: &SigningKey,
+    ) -> Result<VerifiedCheckpoint, LedgerError> {
         let published = read.checkpoint().await?.map(|(size, _)| size);
-        let frontier = &committed.frontier;
         if let Some(size) = published.filter(|size| *size >= frontier.size()) {
             let note = read.checkpoint_at(size).await?;
             let note = note.ok_or_else(|| malformed("checkpoint", "it has gone"))?;
@@ -113,23 +122,31 @@ impl Publisher {
         &self,
         read: &mut R,
         committed: &Committed,
-    ) -> Result<(), LedgerError> {
-        let mut index = committed.from;
+    ) -> Result<HashMap<EntryIndex, Vec<u8>>, LedgerError> {
         let end = committed.from + committed.leaves.len() as TreeSize;
-        while index < end {
-            let entries = read.read_range(index, end, READ_BACK_BYTES).await?;
-            if entries.is_empty() {
-                return Err(LedgerError::Forked(format!("entry {index} is not in the database")));
+        let mut entries = HashMap::with_capacity(committed.leaves.len());
+        for (index, leaf) in (committed.from..end).zip(&committed.leaves) {
+            if !entries.contains_key(&index) {
+                entries.extend(read.entries_alone(index, end).await?);
             }
-            for entry in entries {
-                let expected: Hash = committed.leaves[(entry.index - committed.from) as usize];
-                if merkle::leaf_hash(&entry.entry) != expected {
-                    let detail = format!("entry {} was not stored as written", entry.index);
+            match entries.get(&index) {
+                Some(entry) if merkle::leaf_hash(entry) == *leaf => {}
+                Some(_) => {
+                    let detail = format!("entry {index} was not stored as written");
                     return Err(LedgerError::Forked(detail));
                 }
-                index = entry.index + 1;
+                None => {
+                    let detail = format!("entry {index} is not in the database");
+                    return Err(LedgerError::Forked(detail));
+                }
             }
         }
-        Ok(())
+        Ok(entries)
     }
+}
+
+/// A checkpoint that is published, and the entries that it is the first to cover, as stored.
+pub struct Published {
+    pub checkpoint: VerifiedCheckpoint,
+    pub entries: HashMap<EntryIndex, Vec<u8>>,
 }

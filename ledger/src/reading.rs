@@ -1,8 +1,9 @@
 //! What can be asked of a ledger without logging anything: state, entries, threads, proofs.
 
+use std::collections::HashMap;
+
 use schemas::id::{Digest, EntryIndex, Environment, Hash, TreeSize};
 use schemas::predicate::Seen;
-use schemas::report::{Code, Finding};
 use schemas::thread::ThreadId;
 use verifier::checkpoint::VerifiedCheckpoint;
 use verifier::note::format_note;
@@ -79,7 +80,9 @@ impl<S: Store> Ledger<S> {
         }
         let mut read = self.store.snapshot().await?;
         let place = Place { first: index, parts: 1, repeated: false, notices: Vec::new() };
-        receipt_of(&mut read, &mut Tiles::default(), &place, &checkpoint).await
+        let (mut tiles, known) = (Tiles::default(), HashMap::new());
+        let receipts = receipts_of(&mut read, &mut tiles, known, &[&place], &checkpoint).await?;
+        receipts.into_iter().next().ok_or(LedgerError::NoEntry(index))
     }
 
     pub(crate) async fn published(&self) -> Result<VerifiedCheckpoint, LedgerError> {
@@ -138,30 +141,36 @@ pub(crate) async fn walk_thread<R: Read>(
     Ok(found)
 }
 
-/// The receipt of every part of a statement.
-pub(crate) async fn receipt_of<R: Read>(
+/// The receipt of each event: a list of them where its statement has several parts.
+///
+/// `entries` are those that were read just now, by index; others are read here.
+pub(crate) async fn receipts_of<R: Read>(
     read: &mut R,
     tiles: &mut Tiles,
-    place: &Place,
+    mut entries: HashMap<EntryIndex, Vec<u8>>,
+    places: &[&Place],
     checkpoint: &VerifiedCheckpoint,
-) -> Result<String, LedgerError> {
-    let indexes: Vec<EntryIndex> = (place.first..=place.last()).collect();
-    let mut stored = read.entries(&indexes).await?;
-    stored.sort_by_key(|stored| stored.index);
-    let mut receipts = Vec::with_capacity(stored.len());
-    for stored in stored {
-        let proof = tiles.inclusion(read, stored.index, checkpoint.size()).await?;
-        let checkpoint = format_note(checkpoint.note());
-        receipts.push(Receipt {
-            extra: Some(stored.entry),
-            index: stored.index,
-            proof,
-            checkpoint,
-        });
+) -> Result<Vec<String>, LedgerError> {
+    let indexes: Vec<EntryIndex> = places.iter().flat_map(|it| it.first..=it.last()).collect();
+    let unread: Vec<EntryIndex> =
+        indexes.iter().filter(|index| !entries.contains_key(index)).copied().collect();
+    if !unread.is_empty() {
+        let stored = read.entries(&unread).await?;
+        entries.extend(stored.into_iter().map(|stored| (stored.index, stored.entry)));
     }
-    if receipts.is_empty() {
-        let detail = format!("entry {} is not in the database", place.first);
-        return Err(LedgerError::Refused(Finding::new(Code::EntryMissing, None, detail)));
-    }
-    Ok(format_receipts(&receipts))
+    let mut proofs = tiles.inclusions(read, &indexes, checkpoint.size()).await?.into_iter();
+    let note = format_note(checkpoint.note());
+    let mut receipt = |index: EntryIndex| {
+        let entry = entries.get(&index).ok_or(LedgerError::NoEntry(index))?;
+        let (proof, checkpoint) = (proofs.next().unwrap_or_default(), note.clone());
+        Ok(Receipt { extra: Some(entry.clone()), index, proof, checkpoint })
+    };
+    let mut parts = |place: &Place| (place.first..=place.last()).map(&mut receipt).collect();
+    places
+        .iter()
+        .map(|place| {
+            let receipts: Result<Vec<Receipt>, LedgerError> = parts(place);
+            Ok(format_receipts(&receipts?))
+        })
+        .collect()
 }
