@@ -33,7 +33,7 @@ const BATCH: usize = 256;
 const WINDOW: usize = 20;
 /// Whoever submits waits for the answer; with two of them one batch is read while another is
 /// written.
-const SUBMITTERS: usize = 2;
+const SUBMITTERS: usize = 4;
 
 fn main() {
     println!("{}", machine::describe());

@@ -109,8 +109,7 @@ impl<S: Store> Ledger<S> {
         let origin: Origin =
             vkey.name().as_str().parse().map_err(|cause| malformed("pin.txt", cause))?;
         let high_water = HighWater::of(high_water, &origin, &vkey);
-        let publisher =
-            Publisher { origin: origin.clone(), vkey, folder: folder.clone(), high_water };
+        let publisher = Publisher::new(origin.clone(), vkey, folder.clone(), high_water);
         let ring = Mutex::default();
         Ok(Ledger {
             store,

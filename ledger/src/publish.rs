@@ -1,6 +1,7 @@
 //! Checkpoints: signed over what was read back, published by compare and swap, never a fork.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
 
 use schemas::id::{EntryIndex, Origin, TreeSize};
 use verifier::checkpoint::{Checkpoint, VerifiedCheckpoint, sign_checkpoint, verify_checkpoint};
@@ -21,9 +22,18 @@ pub struct Publisher {
     pub vkey: Vkey,
     pub folder: Folder,
     pub high_water: HighWater,
+    /// Whose turn it is to publish, with what was published last.
+    turn: tokio::sync::Mutex<Option<VerifiedCheckpoint>>,
+    /// What was read back and waits for its turn: by the size before it, the frontier behind it.
+    waiting: Mutex<BTreeMap<TreeSize, Frontier>>,
 }
 
 impl Publisher {
+    pub fn new(origin: Origin, vkey: Vkey, folder: Folder, high_water: HighWater) -> Publisher {
+        let (turn, waiting) = Default::default();
+        Publisher { origin, vkey, folder, high_water, turn, waiting }
+    }
+
     /// Refuses a database that is no continuation of what was published.
     ///
     /// Checks the published checkpoint, the file beside the database and the high-water file: the
@@ -72,6 +82,9 @@ impl Publisher {
     }
 
     /// Publishes the log as committed, unless somebody has published more already.
+    ///
+    /// One at a time, and whoever has the turn publishes for those who wait: however many append
+    /// at once, a checkpoint and its files are written once for all that was committed meanwhile.
     pub async fn publish<S: Store>(
         &self,
         store: &S,
@@ -80,17 +93,46 @@ impl Publisher {
     ) -> Result<Published, LedgerError> {
         let mut read = store.snapshot().await?;
         let entries = self.read_back(&mut read, committed).await?;
-        let checkpoint = self.checkpoint(store, read, &committed.frontier, key).await?;
+        drop(read);
+        let grown = Some(&committed.frontier).filter(|it| it.size() > committed.from);
+        self.wait_with(committed.from, grown);
+        let mut last = self.turn.lock().await;
+        self.wait_with(committed.from, None);
+        let size = committed.frontier.size();
+        if let Some(checkpoint) = last.clone().filter(|last| last.size() >= size) {
+            return Ok(Published { checkpoint, entries });
+        }
+        let frontier = self.longest(&committed.frontier);
+        let checkpoint = self.checkpoint(store, &frontier, key).await?;
+        *last = Some(checkpoint.clone());
         Ok(Published { checkpoint, entries })
+    }
+
+    /// Notes what waits to be published behind an entry, or that it waits no more.
+    fn wait_with(&self, from: TreeSize, frontier: Option<&Frontier>) {
+        if let Ok(mut waiting) = self.waiting.lock() {
+            match frontier {
+                Some(frontier) => drop(waiting.insert(from, frontier.clone())),
+                None => drop(waiting.remove(&from)),
+            }
+        }
+    }
+
+    /// The end of what waits, one behind the other, from here on.
+    fn longest(&self, frontier: &Frontier) -> Frontier {
+        let waiting = self.waiting.lock().map(|waiting| waiting.clone()).unwrap_or_default();
+        let next = |frontier: &&Frontier| waiting.get(&frontier.size());
+        let behind = std::iter::successors(Some(frontier), next);
+        behind.last().unwrap_or(frontier).clone()
     }
 
     async fn checkpoint<S: Store>(
         &self,
         store: &S,
-        mut read: S::Snapshot,
         frontier: &Frontier,
         key: &SigningKey,
     ) -> Result<VerifiedCheckpoint, LedgerError> {
+        let mut read = store.snapshot().await?;
         let published = read.checkpoint().await?.map(|(size, _)| size);
         if let Some(size) = published.filter(|size| *size >= frontier.size()) {
             let note = read.checkpoint_at(size).await?;
