@@ -301,3 +301,19 @@ fn chain(cause: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_database_says_that_nothing_is_lost() {
+        let failure = failure_of(&LedgerError::Full);
+        assert_eq!((failure.code.as_ref(), failure.exit), ("database-full", Exit::Unexpected));
+        let text = failure.render();
+        assert!(
+            text.contains("the database is full") && text.contains("nothing was lost"),
+            "{text}"
+        );
+    }
+}

@@ -102,7 +102,9 @@ impl<S: Store> Ledger<S> {
     }
 
     /// Adds what follows from the entries, and seals the bag.
-    fn complete(&self, scope: Scope, files: Files) -> Result<Exported, LedgerError> {
+    fn complete(&self, scope: Scope, mut files: Files) -> Result<Exported, LedgerError> {
+        // The check below wants the pin to be in its place already.
+        files.insert(PIN.to_owned(), format_pin(&self.pin).into_bytes());
         let (bare, _) = seal(&scope, String::new(), files.clone());
         let checked = verifier::pack::verify(bare, Some(&self.pin));
         let findings = derived::log_findings(&checked.findings);
@@ -114,7 +116,6 @@ impl<S: Store> Ledger<S> {
             rows: &checked.rows,
             findings: &findings,
         };
-        let mut files = files;
         files.extend(derived::files(&material));
         let readme = report::readme(&scope, &checked.shown);
         let (files, id) = seal(&scope, readme, files);

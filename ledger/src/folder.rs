@@ -124,18 +124,35 @@ pub fn write_key(path: &Path, key: &SigningKey) -> Result<(), LedgerError> {
 /// Writes beside, syncs, and renames into place, so that a reader sees all or nothing.
 pub fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> Result<(), LedgerError> {
     let folder = path.parent().unwrap_or(Path::new("."));
+    replace(path, bytes, File::sync_all)?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(file_error(path))?;
+    restrict(path, mode)
+}
+
+/// Writes a copy of what the database holds: renamed into place and not waited for.
+///
+/// A machine that loses power may keep the one before, or an empty file; both are read as "not
+/// ahead of the database".
+pub fn write_copy(path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
+    replace(path, bytes, |_| Ok(()))
+}
+
+fn replace(
+    path: &Path,
+    bytes: &[u8],
+    sync: impl Fn(&File) -> std::io::Result<()>,
+) -> Result<(), LedgerError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(file_error(folder))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = folder.join(format!(".{name}.{}.new", std::process::id()));
     let write = || -> std::io::Result<()> {
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        File::open(folder)?.sync_all()
+        sync(&file)?;
+        fs::rename(&beside, path)
     };
-    write().map_err(file_error(path))?;
-    restrict(path, mode)
+    write().map_err(file_error(path))
 }
 
 #[cfg(unix)]

@@ -8,7 +8,7 @@ use verifier::checkpoint::{VerifiedCheckpoint, verify_checkpoint};
 use verifier::note::{Vkey, format_note};
 
 use crate::error::{LedgerError, file_error};
-use crate::folder::write_durably;
+use crate::folder::write_copy;
 
 pub struct HighWater {
     path: PathBuf,
@@ -32,6 +32,7 @@ impl HighWater {
     /// Reads the checkpoint; a file that does not verify is an error and not an absence.
     pub fn read(&self, vkey: &Vkey) -> Result<Option<VerifiedCheckpoint>, LedgerError> {
         let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) if bytes.is_empty() => return Ok(None),
             Ok(bytes) => bytes,
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(file_error(&self.path)(cause)),
@@ -42,6 +43,6 @@ impl HighWater {
     }
 
     pub fn write(&self, checkpoint: &VerifiedCheckpoint) -> Result<(), LedgerError> {
-        write_durably(&self.path, format_note(checkpoint.note()).as_bytes(), 0o644)
+        write_copy(&self.path, format_note(checkpoint.note()).as_bytes())
     }
 }

@@ -82,12 +82,8 @@ impl Ledger<SqliteStore> {
         if !folder.database().exists() {
             return Err(LedgerError::NotFound(root.to_owned()));
         }
-        let bytes = std::fs::read(folder.pin()).map_err(file_error(folder.pin()))?;
-        let pin = parse_pin(&bytes).map_err(|cause| malformed("pin.txt", cause))?;
         let store = SqliteStore::open(folder.database()).await?;
-        let ledger = Ledger::assemble(store, folder, pin, high_water, clock, accept_clock)?;
-        ledger.check().await?;
-        Ok(ledger)
+        Ledger::open_on(store, root, high_water, clock, accept_clock).await
     }
 
     /// Closes the database's connections.
@@ -97,6 +93,22 @@ impl Ledger<SqliteStore> {
 }
 
 impl<S: Store> Ledger<S> {
+    /// Opens a ledger's folder on a store that is open already.
+    pub async fn open_on(
+        store: S,
+        root: &Path,
+        high_water: &Path,
+        clock: Arc<dyn Clock>,
+        accept_clock: bool,
+    ) -> Result<Ledger<S>, LedgerError> {
+        let folder = Folder::new(root);
+        let bytes = std::fs::read(folder.pin()).map_err(file_error(folder.pin()))?;
+        let pin = parse_pin(&bytes).map_err(|cause| malformed("pin.txt", cause))?;
+        let ledger = Ledger::assemble(store, folder, pin, high_water, clock, accept_clock)?;
+        ledger.check().await?;
+        Ok(ledger)
+    }
+
     pub(crate) fn assemble(
         store: S,
         folder: Folder,

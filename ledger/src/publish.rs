@@ -10,7 +10,7 @@ use verifier::note::{Vkey, format_note};
 use verifier::signature::SigningKey;
 
 use crate::error::{LedgerError, malformed};
-use crate::folder::{Folder, write_durably};
+use crate::folder::{Folder, write_copy};
 use crate::high_water::HighWater;
 use crate::store::{Read, Store};
 use crate::tree::Tiles;
@@ -47,8 +47,8 @@ impl Publisher {
             Some((_, note)) => Some(self.verify(note.as_bytes(), "the published checkpoint")?),
         };
         let beside = match std::fs::read(self.folder.checkpoint()) {
-            Ok(bytes) => Some(self.verify(&bytes, "the file checkpoint")?),
-            Err(_) => None,
+            Ok(bytes) if !bytes.is_empty() => Some(self.verify(&bytes, "the file checkpoint")?),
+            Ok(_) | Err(_) => None,
         };
         let kept = self.high_water.read(&self.vkey)?;
         let size = read.head().size;
@@ -143,7 +143,7 @@ impl Publisher {
         let note = format_note(checkpoint.note());
         drop(read);
         if store.swap_checkpoint(published, frontier.size(), &note).await? {
-            write_durably(&self.folder.checkpoint(), note.as_bytes(), 0o644)?;
+            write_copy(&self.folder.checkpoint(), note.as_bytes())?;
             self.high_water.write(&checkpoint)?;
         }
         Ok(checkpoint)

@@ -154,6 +154,9 @@ pub(crate) async fn receipts_of<R: Read>(
     let indexes: Vec<EntryIndex> = places.iter().flat_map(|it| it.first..=it.last()).collect();
     let unread: Vec<EntryIndex> =
         indexes.iter().filter(|index| !entries.contains_key(index)).copied().collect();
+    if indexes.is_empty() {
+        return Ok(Vec::new());
+    }
     if !unread.is_empty() {
         let stored = read.entries(&unread).await?;
         entries.extend(stored.into_iter().map(|stored| (stored.index, stored.entry)));

@@ -78,17 +78,21 @@ impl Tiles {
         self.ask(read, size, |hashes| root_at(hashes, size).map_err(ProveError::Read)).await
     }
 
-    /// Proofs for many entries, which share most of their tiles.
+    /// Proves several entries at once: neighbours share their tiles, and the hashes inside them.
     pub async fn inclusions<R: Read>(
         &mut self,
         read: &mut R,
         indexes: &[EntryIndex],
         size: TreeSize,
     ) -> Result<Vec<Vec<Hash>>, LedgerError> {
-        let prove = |hashes: &mut TileHashes<&mut Tiles>| {
-            indexes.iter().map(|index| prove_inclusion(&mut *hashes, *index, size)).collect()
+        let mut leaves: Vec<(u8, u64)> = indexes.iter().map(|index| (0, index / 256)).collect();
+        leaves.dedup();
+        leaves.retain(|key| !self.loaded.contains_key(key));
+        self.load(read, &leaves).await?;
+        let all = |hashes: &mut TileHashes<&mut Tiles>| {
+            indexes.iter().map(|index| prove_inclusion(hashes, *index, size)).collect()
         };
-        self.ask(read, size, prove).await
+        self.ask(read, size, all).await
     }
 
     pub async fn consistency<R: Read>(

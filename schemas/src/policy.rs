@@ -280,11 +280,17 @@ impl From<GateRule> for GateText {
 
 /// A length of time: a whole number and one of `s`, `m`, `h`, `d`.
 #[derive(Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "DurationText")]
 pub struct Duration {
-    #[schemars(skip)]
     ms: i64,
     text: String,
 }
+
+/// A length of time: a whole number and one of `s`, `m`, `h`, `d`.
+#[derive(JsonSchema)]
+#[schemars(rename = "Duration")]
+#[allow(dead_code, reason = "only its schema is used")]
+struct DurationText(#[schemars(regex(pattern = r"^[1-9][0-9]{0,5}[smhd]$"))] String);
 
 impl Duration {
     pub fn ms(&self) -> i64 {

@@ -1,5 +1,15 @@
 //! Journeys through the command line and the ledger, and everything that can be broken on the way.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "tests, whose tables are long")]
 
+mod cli;
+mod demo;
+mod kill;
+mod offline;
+mod outside;
+mod promote;
+mod readme;
+mod record;
+mod schemas;
+mod tamper;
 mod tidy;

@@ -1,4 +1,8 @@
-//! What the journeys share: a folder of their own with its own environment, and the corpus.
+//! What the journeys share: a folder of their own with its own environment, a story to be in, kept
+//! texts, and the corpus.
+
+pub mod snapshot;
+pub mod story;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -46,6 +50,30 @@ impl Place {
         self.folder.path().join(name)
     }
 
+    /// Writes a file, and the folders above it.
+    ///
+    /// # Panics
+    /// Where the machine does not let it.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.file(name);
+        let folder = path.parent().expect("a file stands in a folder");
+        std::fs::create_dir_all(folder).expect("a folder");
+        std::fs::write(path, bytes).expect("a file");
+    }
+
+    /// Another folder with the same files and variables.
+    ///
+    /// # Panics
+    /// Where the machine does not let it.
+    pub fn copy(&self) -> Place {
+        let mut copy = Place::new();
+        copy_folder(self.path(), copy.path());
+        for (name, value) in self.env.iter().filter(|(name, _)| name != "ATTESTRY_STATE") {
+            copy.set(name, value);
+        }
+        copy
+    }
+
     pub fn set(&mut self, name: &str, value: &str) {
         self.env.retain(|(known, _)| known != name);
         self.env.push((name.to_owned(), value.to_owned()));
@@ -74,6 +102,19 @@ impl Place {
         let Outcome { stdout, stderr, .. } = &outcome;
         assert_eq!(outcome.code, code, "$ {line}\n{stdout}\n{stderr}");
         outcome
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            // Permissions too: a key file stays its owner's alone.
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
     }
 }
 

@@ -259,12 +259,14 @@ impl State {
         Ok(())
     }
 
-    /// The threads whose slices changed since this was last asked.
-    pub fn take_changed(&mut self) -> HashSet<ThreadId> {
+    /// The threads whose slices changed since this was last asked, in order.
+    pub fn take_changed(&mut self) -> Vec<ThreadId> {
         let changed = |(thread, known): (&ThreadId, &mut Known)| {
             std::mem::take(&mut known.changed).then(|| thread.clone())
         };
-        self.threads.iter_mut().filter_map(changed).collect()
+        let mut changed: Vec<ThreadId> = self.threads.iter_mut().filter_map(changed).collect();
+        changed.sort_unstable();
+        changed
     }
 
     fn touch(&mut self, thread: ThreadId) {

@@ -6,6 +6,7 @@ mod story;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -24,6 +25,10 @@ pub fn run(args: &DemoArgs, io: &mut Io) -> Result<Exit, Failure> {
     let folder = new_folder(args.dir.as_deref(), io)?;
     let mut stage = Stage { folder, io };
     story::tell(&mut stage)?;
+    let folder = stage.folder.display().to_string();
+    if io.json {
+        io.answer("", &json!({ "folder": folder, "forgeriesRefused": 2 }))?;
+    }
     Ok(Exit::Done)
 }
 

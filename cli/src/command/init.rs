@@ -92,7 +92,7 @@ fn answer(dir: &Path, root: &Path, service: &Service, io: &mut Io) -> Result<Exi
     io.answer(&text, &json)?;
     if !io.json {
         io.note(&format!(
-            "next: attestry identity add NAME --pub F --role R --project P --key {root}"
+            "next: attestry identity add NAME --pub F --role R \\\n        --project P --key {root}"
         ));
     }
     Ok(Exit::Done)

@@ -57,7 +57,7 @@ fn generate(file: &Path, io: &mut Io) -> Result<Exit, Failure> {
     io.answer(&text, &json)?;
     if !io.json {
         io.note(&format!(
-            "next: attestry identity add NAME --pub {public} --role R --project P --key ROOT"
+            "next: attestry identity add NAME --pub {public} --role R \\\n        --project P --key ROOT"
         ));
     }
     Ok(Exit::Done)

@@ -63,6 +63,11 @@ pub fn run(args: &LogArgs, io: &mut Io) -> Result<Exit, Failure> {
     let kind = args.kind.as_deref().map(parse_kind).transpose()?;
     let from = args.from.as_deref().map(parse_time).transpose()?;
     let to = args.to.as_deref().map(parse_time).transpose()?;
+    if let (Some(from), Some(to)) = (from, to)
+        && to <= from
+    {
+        return Err(Failure::usage("the period ends before it begins"));
+    }
     let history = History::open(&args.history, io)?;
     let subject = args.subject.as_deref().map(|text| history.subject(text, io)).transpose()?;
     let filter = Filter::new(kind, subject, environment, project, from, to);

@@ -82,7 +82,13 @@ pub fn run(command: &PackCommand, io: &mut Io) -> Result<Exit, Failure> {
         reason: args.reason.clone(),
         framework: args.framework.clone(),
     };
-    create(&ask, &args.out, &Service::open(&args.ledger, io)?, io)
+    let service = Service::open(&args.ledger, io)?;
+    if service.environment(&ask.environment)?.is_none() {
+        // A misspelt name would give a pack in which nothing was ever deployed.
+        let named = ask.environment.to_string();
+        super::promote::environment(&named, &ProjectArgs::default(), &service, io)?;
+    }
+    create(&ask, &args.out, &service, io)
 }
 
 fn check(args: &CreateArgs, from: Time, to: Time, io: &Io) -> Result<(), Failure> {

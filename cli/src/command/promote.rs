@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::record::append;
 use crate::argument::{
-    KeyArgs, LedgerArgs, ProjectArgs, parse_environment, project_of_environment,
+    KeyArgs, LedgerArgs, ProjectArgs, parse_environment, parse_project, project_of_environment,
 };
 use crate::compose::Draft;
 use crate::exit::Exit;
@@ -117,6 +117,10 @@ pub fn environment(
     service: &Service,
     io: &Io,
 ) -> Result<Environment, Failure> {
+    if let Some(option) = project.project.as_deref() {
+        // Named twice, it must be the same one.
+        parse_environment(text, Some(&parse_project(option)?))?;
+    }
     let named = project_of_environment(text);
     let named = match named {
         Some(named) => Some(named),

@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::names::Called;
+use crate::output::{WIDTH, columns};
 use crate::service::Service;
 use crate::subject::{self, Written};
 
@@ -217,7 +218,9 @@ impl Job {
             }
             None => self.service.origin().to_string(),
         };
-        format!("{word:<6} {}   {summary}", title.trim_start()).trim_end().to_owned()
+        let title = title.trim_start();
+        let line = format!("{word:<6} {title}   {summary}").trim_end().to_owned();
+        if columns(&line) <= WIDTH { line } else { format!("{word:<6} {title}\n       {summary}") }
     }
 }
 

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod append;
+mod full;
 mod pack;
 mod world;

@@ -68,7 +68,7 @@ pub async fn world() -> World {
     world
 }
 
-fn state(folder: &tempfile::TempDir) -> PathBuf {
+pub fn state(folder: &tempfile::TempDir) -> PathBuf {
     folder.path().join("state")
 }
 

@@ -3,13 +3,15 @@
 //! They are written for people and other tools, and decide nothing; verification makes them again
 //! and compares, so that nobody can change what a reader sees.
 
+use std::collections::BTreeSet;
+
 use schemas::report::{Code, Finding};
 
 use super::bag::{Bag, Files, Scope};
 use super::population::{Row, format_csv};
-use super::report;
-use super::shown::Shown;
+use super::shown::{Shown, envelope_path, proof_path};
 use super::{PIN, PackReport};
+use super::{gather, report};
 use crate::canonical;
 use crate::pin::{Pin, format_pin};
 use crate::projection::State;
@@ -84,15 +86,34 @@ pub fn check(bag: &Bag, pin: &Pin, shown: &Shown, state: &State, report: &mut Pa
         let detail = "README.txt is not what this pack's format gives".to_owned();
         report.findings.push(Finding::new(Code::DerivedMismatch, None, detail));
     }
+    // Where an entry could not be read, what it names is not known, and that is the finding.
+    let evidence = (!report.is_broken()).then(|| named_by(shown));
     let known = |path: &str| {
         expected.contains_key(path)
             || [super::CHECKPOINT, super::OPENING, super::HEADS, super::EXTENSIONS].contains(&path)
-            || ["data/entries/", "data/proofs/", "data/envelopes/", "data/attachments/"]
-                .iter()
-                .any(|folder| path.starts_with(folder))
+            || path.starts_with("data/entries/")
+            || evidence.as_ref().map_or_else(|| is_evidence(path), |named| named.contains(path))
     };
     if let Some(path) = bag.payload.keys().find(|path| !known(path)) {
         let detail = format!("{path} does not belong into a pack");
         report.findings.push(Finding::new(Code::PackMalformed, None, detail));
     }
+}
+
+fn is_evidence(path: &str) -> bool {
+    let folders = ["data/proofs/", "data/envelopes/", "data/attachments/"];
+    folders.iter().any(|folder| path.starts_with(folder))
+}
+
+/// The proofs, envelopes and attachments of the shown entries. An envelope that no entry names was
+/// never logged, whoever signed it: it has no place among the evidence.
+fn named_by(shown: &Shown) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    for (index, it) in &shown.entries {
+        named.insert(proof_path(*index));
+        named.insert(envelope_path(&it.entry.envelope));
+        let attachments = it.event.iter().flat_map(gather::attachments_of);
+        named.extend(attachments.map(|digest| format!("data/attachments/{}", digest.hex())));
+    }
+    named
 }

@@ -68,9 +68,7 @@ fn of_report(
     };
     if binding == Binding::Unbound && takes_binding(job.kind) {
         let name = &read.name;
-        io.note(&format!(
-            "note: {name} names no digest, so only your signature ties it to the subject"
-        ));
+        io.note(&format!("note: {name} names no digest: only your signature binds it"));
     }
     let summary = format!("{}   ({})", read.reading.summary, read.reading.format_name);
     let report = Report {
