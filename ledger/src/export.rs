@@ -82,9 +82,10 @@ impl<S: Store> Ledger<S> {
         files.insert(CHECKPOINT.to_owned(), note.clone().into_bytes());
         files.insert(PIN.to_owned(), format_pin(&self.pin).into_bytes());
         let mut seen = BTreeSet::new();
-        for stored in shown.into_values() {
+        let indexes: Vec<EntryIndex> = shown.keys().copied().collect();
+        let proofs = tiles.inclusions(&mut read, &indexes, scope.size).await?;
+        for (stored, proof) in shown.into_values().zip(proofs) {
             self.add_entry(&mut files, &mut seen, &stored)?;
-            let proof = tiles.inclusion(&mut read, stored.index, scope.size).await?;
             let checkpoint = note.clone();
             let receipt = Receipt { extra: None, index: stored.index, proof, checkpoint };
             files.insert(proof_path(stored.index), format_receipt(&receipt).into_bytes());
@@ -166,7 +167,7 @@ impl<S: Store> Ledger<S> {
         let envelope = sign::sign_statement(&statement, &[&service])
             .map_err(|cause| malformed("heads", cause))?;
         Ledger::<S>::append_own(&mut working, envelope).await?;
-        let checkpoint = self.commit(working, &log).await?;
+        let checkpoint = self.commit(working, &log).await?.0.checkpoint;
         if checkpoint.size() == lines.index + 1 {
             return Ok((lines, checkpoint));
         }

@@ -7,7 +7,6 @@ use schemas::id::{EntryIndex, Hash, Origin, Time};
 use schemas::kind::EventKind;
 use schemas::predicate::Nonce;
 use schemas::report::Finding;
-use verifier::checkpoint::VerifiedCheckpoint;
 use verifier::event::Event;
 use verifier::pin::{Pin, parse_pin};
 use verifier::signature::SigningKey;
@@ -17,10 +16,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{LedgerError, file_error, malformed};
 use crate::folder::{Folder, read_key};
 use crate::high_water::HighWater;
-use crate::loader::Loader;
-use crate::publish::Publisher;
+use crate::loader::{Loader, Warm};
+use crate::publish::{Published, Publisher};
 use crate::reading::receipts_of;
 use crate::store::{Read, SqliteStore, Store, StoredEntry};
+use crate::tree::Tiles;
 use crate::working::{Committed, Incoming, Place, Working};
 
 /// One thing to log.
@@ -62,6 +62,8 @@ pub struct Ledger<S: Store = SqliteStore> {
     accept_clock: bool,
     /// The keys that were known when last asked; refreshed where the trust document has changed.
     ring: Mutex<Arc<KeyRing>>,
+    /// The state that the last append has left.
+    kept: Arc<Mutex<Option<Warm>>>,
 }
 
 impl Ledger<SqliteStore> {
@@ -119,10 +121,19 @@ impl<S: Store> Ledger<S> {
         let origin: Origin =
             vkey.name().as_str().parse().map_err(|cause| malformed("pin.txt", cause))?;
         let high_water = HighWater::of(high_water, &origin, &vkey);
-        let publisher =
-            Publisher { origin: origin.clone(), vkey, folder: folder.clone(), high_water };
+        let publisher = Publisher::new(origin.clone(), vkey, folder.clone(), high_water);
         let ring = Mutex::default();
-        Ok(Ledger { store, folder, pin, origin, publisher, clock, accept_clock, ring })
+        Ok(Ledger {
+            store,
+            folder,
+            pin,
+            origin,
+            publisher,
+            clock,
+            accept_clock,
+            ring,
+            kept: Arc::default(),
+        })
     }
 
     /// The checks before the first signature; publishes what an earlier run had only committed.
@@ -140,7 +151,8 @@ impl<S: Store> Ledger<S> {
         };
         let frontier = verifier::merkle::Frontier::from_parts(head.size, head.peaks)
             .ok_or_else(|| malformed("head", "its peaks are not those of its size"))?;
-        let committed = Committed { from: head.size, leaves: Vec::new(), frontier };
+        let committed =
+            Committed { from: head.size, leaves: Vec::new(), frontier, tiles: Tiles::default() };
         self.publisher.publish(&self.store, &committed, &key).await?;
         Ok(())
     }
@@ -215,8 +227,8 @@ impl<S: Store> Ledger<S> {
                 }
             });
         }
-        let checkpoint = self.commit(working, &key).await?;
-        self.answer(places, &checkpoint).await
+        let (published, tiles) = self.commit(working, &key).await?;
+        self.answer(places, published, tiles).await
     }
 
     /// Reads envelopes and checks their signatures outside of any lock.
@@ -242,45 +254,46 @@ impl<S: Store> Ledger<S> {
 
     pub(crate) async fn begin(&self) -> Result<Working<S::Append>, LedgerError> {
         let append = self.store.lock().await?;
-        Working::begin(append, &self.origin, self.clock.now(), self.accept_clock).await
+        let (now, accept) = (self.clock.now(), self.accept_clock);
+        Working::begin(append, &self.origin, now, accept, &self.kept).await
     }
 
     pub(crate) async fn commit(
         &self,
         working: Working<S::Append>,
         key: &SigningKey,
-    ) -> Result<VerifiedCheckpoint, LedgerError> {
+    ) -> Result<(Published, Tiles), LedgerError> {
         if let Ok(mut ring) = self.ring.lock() {
             *ring = Arc::new(working.ring().clone());
         }
         let committed = working.commit().await?;
-        self.publisher.publish(&self.store, &committed, key).await
+        let published = self.publisher.publish(&self.store, &committed, key).await?;
+        let tiles = match published.checkpoint.size() == committed.frontier.size() {
+            true => committed.tiles,
+            // Somebody has published a longer log: its edge is elsewhere.
+            false => Tiles::default(),
+        };
+        Ok((published, tiles))
     }
 
     async fn answer(
         &self,
         places: Vec<Result<(Place, EventKind, Hash), Finding>>,
-        checkpoint: &VerifiedCheckpoint,
+        published: Published,
+        mut tiles: Tiles,
     ) -> Result<Vec<Result<Logged, LedgerError>>, LedgerError> {
-        let found: Vec<&Place> = places.iter().flatten().map(|(place, ..)| place).collect();
-        let mut receipts = match found.is_empty() {
-            true => Vec::new(),
-            false => {
-                let mut read = self.store.snapshot().await?;
-                receipts_of(&mut read, &found, checkpoint).await?
-            }
-        }
-        .into_iter();
-        let answer = |place: Result<(Place, EventKind, Hash), Finding>| match place {
+        let mut read = self.store.snapshot().await?;
+        let Published { checkpoint, entries } = published;
+        let logged: Vec<&Place> = places.iter().flatten().map(|(place, ..)| place).collect();
+        let receipts = receipts_of(&mut read, &mut tiles, entries, &logged, &checkpoint).await?;
+        let mut receipts = receipts.into_iter();
+        let answer = |place| match place {
             Err(finding) => Err(LedgerError::Refused(finding)),
-            Ok((place, kind, statement)) => Ok(Logged {
-                index: place.last(),
-                kind,
-                repeated: place.repeated,
-                receipt: receipts.next().unwrap_or_default(),
-                notices: place.notices,
-                statement,
-            }),
+            Ok((place, kind, statement)) => {
+                let (index, repeated) = (Place::last(&place), place.repeated);
+                let (receipt, notices) = (receipts.next().unwrap_or_default(), place.notices);
+                Ok(Logged { index, kind, repeated, receipt, notices, statement })
+            }
         };
         Ok(places.into_iter().map(answer).collect())
     }

@@ -10,7 +10,30 @@ use verifier::projection::slice::ControlSlice;
 use verifier::projection::{Missing, State};
 
 use crate::error::{LedgerError, malformed};
-use crate::store::{Read, Thread};
+use crate::store::{LogHead, Read, Thread};
+
+/// Most threads that a state keeps from one append to the next.
+const THREADS_KEPT_MAX: usize = 4096;
+
+/// A partial state at the end of the log, kept from one append to the next.
+///
+/// Valid wherever the log ends with this head, whoever wrote it, since the head's leaf hash binds
+/// everything before it. So it may be put down before the commit of which nobody knows yet whether
+/// it succeeds.
+pub struct Warm {
+    head: LogHead,
+    state: State,
+}
+
+impl Warm {
+    /// Keeps a partial state, unless it has grown too large. (A complete one, that of a log's first
+    /// append, would take a statement that it has forgotten for one that is not logged.)
+    pub fn keep(head: LogHead, mut state: State) -> Option<Warm> {
+        state.forget_statements();
+        let small = state.threads_known() <= THREADS_KEPT_MAX;
+        (state.is_partial() && small).then_some(Warm { head, state })
+    }
+}
 
 /// A partial state over a view of the store.
 pub struct Loader<R> {
@@ -32,6 +55,14 @@ impl<R: Read> Loader<R> {
         };
         let state = State::partial(control, head).map_err(|cause| malformed("control", cause))?;
         Ok(Loader { read, state })
+    }
+
+    /// Takes over the state of an append before, where the log still ends as that one left it.
+    pub async fn warm(read: R, warm: Option<Warm>) -> Result<Loader<R>, LedgerError> {
+        match warm {
+            Some(warm) if warm.head == *read.head() => Ok(Loader { read, state: warm.state }),
+            _ => Loader::new(read).await,
+        }
     }
 
     /// Makes threads known, in one look at the store.

@@ -1,6 +1,9 @@
 //! Checkpoints: signed over what was read back, published by compare and swap, never a fork.
 
-use schemas::id::{Hash, Origin, TreeSize};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+
+use schemas::id::{EntryIndex, Origin, TreeSize};
 use verifier::checkpoint::{Checkpoint, VerifiedCheckpoint, sign_checkpoint, verify_checkpoint};
 use verifier::merkle::{self, Frontier};
 use verifier::note::{Vkey, format_note};
@@ -13,18 +16,24 @@ use crate::store::{Read, Store};
 use crate::tree::Tiles;
 use crate::working::Committed;
 
-/// Most bytes of entries that are read back in one go.
-const READ_BACK_BYTES: u64 = 16 << 20;
-
 /// Whoever publishes: the log key and the places where checkpoints are kept.
 pub struct Publisher {
     pub origin: Origin,
     pub vkey: Vkey,
     pub folder: Folder,
     pub high_water: HighWater,
+    /// Whose turn it is to publish, with what was published last.
+    turn: tokio::sync::Mutex<Option<VerifiedCheckpoint>>,
+    /// What was read back and waits for its turn: by the size before it, the frontier behind it.
+    waiting: Mutex<BTreeMap<TreeSize, Frontier>>,
 }
 
 impl Publisher {
+    pub fn new(origin: Origin, vkey: Vkey, folder: Folder, high_water: HighWater) -> Publisher {
+        let (turn, waiting) = Default::default();
+        Publisher { origin, vkey, folder, high_water, turn, waiting }
+    }
+
     /// Refuses a database that is no continuation of what was published.
     ///
     /// Checks the published checkpoint, the file beside the database and the high-water file: the
@@ -73,16 +82,58 @@ impl Publisher {
     }
 
     /// Publishes the log as committed, unless somebody has published more already.
+    ///
+    /// One at a time, and whoever has the turn publishes for those who wait: however many append
+    /// at once, a checkpoint and its files are written once for all that was committed meanwhile.
     pub async fn publish<S: Store>(
         &self,
         store: &S,
         committed: &Committed,
         key: &SigningKey,
+    ) -> Result<Published, LedgerError> {
+        let mut read = store.snapshot().await?;
+        let entries = self.read_back(&mut read, committed).await?;
+        drop(read);
+        let grown = Some(&committed.frontier).filter(|it| it.size() > committed.from);
+        self.wait_with(committed.from, grown);
+        let mut last = self.turn.lock().await;
+        self.wait_with(committed.from, None);
+        let size = committed.frontier.size();
+        if let Some(checkpoint) = last.clone().filter(|last| last.size() >= size) {
+            return Ok(Published { checkpoint, entries });
+        }
+        let frontier = self.longest(&committed.frontier);
+        let checkpoint = self.checkpoint(store, &frontier, key).await?;
+        *last = Some(checkpoint.clone());
+        Ok(Published { checkpoint, entries })
+    }
+
+    /// Notes what waits to be published behind an entry, or that it waits no more.
+    fn wait_with(&self, from: TreeSize, frontier: Option<&Frontier>) {
+        if let Ok(mut waiting) = self.waiting.lock() {
+            match frontier {
+                Some(frontier) => drop(waiting.insert(from, frontier.clone())),
+                None => drop(waiting.remove(&from)),
+            }
+        }
+    }
+
+    /// The end of what waits, one behind the other, from here on.
+    fn longest(&self, frontier: &Frontier) -> Frontier {
+        let waiting = self.waiting.lock().map(|waiting| waiting.clone()).unwrap_or_default();
+        let next = |frontier: &&Frontier| waiting.get(&frontier.size());
+        let behind = std::iter::successors(Some(frontier), next);
+        behind.last().unwrap_or(frontier).clone()
+    }
+
+    async fn checkpoint<S: Store>(
+        &self,
+        store: &S,
+        frontier: &Frontier,
+        key: &SigningKey,
     ) -> Result<VerifiedCheckpoint, LedgerError> {
         let mut read = store.snapshot().await?;
-        self.read_back(&mut read, committed).await?;
         let published = read.checkpoint().await?.map(|(size, _)| size);
-        let frontier = &committed.frontier;
         if let Some(size) = published.filter(|size| *size >= frontier.size()) {
             let note = read.checkpoint_at(size).await?;
             let note = note.ok_or_else(|| malformed("checkpoint", "it has gone"))?;
@@ -113,23 +164,31 @@ impl Publisher {
         &self,
         read: &mut R,
         committed: &Committed,
-    ) -> Result<(), LedgerError> {
-        let mut index = committed.from;
+    ) -> Result<HashMap<EntryIndex, Vec<u8>>, LedgerError> {
         let end = committed.from + committed.leaves.len() as TreeSize;
-        while index < end {
-            let entries = read.read_range(index, end, READ_BACK_BYTES).await?;
-            if entries.is_empty() {
-                return Err(LedgerError::Forked(format!("entry {index} is not in the database")));
+        let mut entries = HashMap::with_capacity(committed.leaves.len());
+        for (index, leaf) in (committed.from..end).zip(&committed.leaves) {
+            if !entries.contains_key(&index) {
+                entries.extend(read.entries_alone(index, end).await?);
             }
-            for entry in entries {
-                let expected: Hash = committed.leaves[(entry.index - committed.from) as usize];
-                if merkle::leaf_hash(&entry.entry) != expected {
-                    let detail = format!("entry {} was not stored as written", entry.index);
+            match entries.get(&index) {
+                Some(entry) if merkle::leaf_hash(entry) == *leaf => {}
+                Some(_) => {
+                    let detail = format!("entry {index} was not stored as written");
                     return Err(LedgerError::Forked(detail));
                 }
-                index = entry.index + 1;
+                None => {
+                    let detail = format!("entry {index} is not in the database");
+                    return Err(LedgerError::Forked(detail));
+                }
             }
         }
-        Ok(())
+        Ok(entries)
     }
+}
+
+/// A checkpoint that is published, and the entries that it is the first to cover, as stored.
+pub struct Published {
+    pub checkpoint: VerifiedCheckpoint,
+    pub entries: HashMap<EntryIndex, Vec<u8>>,
 }

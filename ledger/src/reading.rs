@@ -80,7 +80,8 @@ impl<S: Store> Ledger<S> {
         }
         let mut read = self.store.snapshot().await?;
         let place = Place { first: index, parts: 1, repeated: false, notices: Vec::new() };
-        let receipts = receipts_of(&mut read, &[&place], &checkpoint).await?;
+        let (mut tiles, known) = (Tiles::default(), HashMap::new());
+        let receipts = receipts_of(&mut read, &mut tiles, known, &[&place], &checkpoint).await?;
         receipts.into_iter().next().ok_or(LedgerError::NoEntry(index))
     }
 
@@ -140,30 +141,39 @@ pub(crate) async fn walk_thread<R: Read>(
     Ok(found)
 }
 
-/// The receipts of places in the log, each with every part of its statement.
+/// The receipt of each event: a list of them where its statement has several parts.
+///
+/// `entries` are those that were read just now, by index; others are read here.
 pub(crate) async fn receipts_of<R: Read>(
     read: &mut R,
+    tiles: &mut Tiles,
+    mut entries: HashMap<EntryIndex, Vec<u8>>,
     places: &[&Place],
     checkpoint: &VerifiedCheckpoint,
 ) -> Result<Vec<String>, LedgerError> {
-    let mut indexes: Vec<EntryIndex> =
-        places.iter().flat_map(|place| place.first..=place.last()).collect();
-    indexes.sort_unstable();
-    indexes.dedup();
-    let proofs = Tiles::default().inclusions(read, &indexes, checkpoint.size()).await?;
-    let stored = read.entries(&indexes).await?;
-    let note = format_note(checkpoint.note());
-    let mut entries: HashMap<EntryIndex, Vec<u8>> =
-        stored.into_iter().map(|stored| (stored.index, stored.entry)).collect();
-    let mut receipts: HashMap<EntryIndex, Receipt> = HashMap::with_capacity(indexes.len());
-    for (index, proof) in indexes.into_iter().zip(proofs) {
-        let extra = entries.remove(&index).ok_or(LedgerError::NoEntry(index))?;
-        let checkpoint = note.clone();
-        receipts.insert(index, Receipt { extra: Some(extra), index, proof, checkpoint });
+    let indexes: Vec<EntryIndex> = places.iter().flat_map(|it| it.first..=it.last()).collect();
+    let unread: Vec<EntryIndex> =
+        indexes.iter().filter(|index| !entries.contains_key(index)).copied().collect();
+    if indexes.is_empty() {
+        return Ok(Vec::new());
     }
-    let of_place = |place: &&Place| {
-        let parts = (place.first..=place.last()).filter_map(|index| receipts.get(&index).cloned());
-        format_receipts(&parts.collect::<Vec<_>>())
+    if !unread.is_empty() {
+        let stored = read.entries(&unread).await?;
+        entries.extend(stored.into_iter().map(|stored| (stored.index, stored.entry)));
+    }
+    let mut proofs = tiles.inclusions(read, &indexes, checkpoint.size()).await?.into_iter();
+    let note = format_note(checkpoint.note());
+    let mut receipt = |index: EntryIndex| {
+        let entry = entries.get(&index).ok_or(LedgerError::NoEntry(index))?;
+        let (proof, checkpoint) = (proofs.next().unwrap_or_default(), note.clone());
+        Ok(Receipt { extra: Some(entry.clone()), index, proof, checkpoint })
     };
-    Ok(places.iter().map(of_place).collect())
+    let mut parts = |place: &Place| (place.first..=place.last()).map(&mut receipt).collect();
+    places
+        .iter()
+        .map(|place| {
+            let receipts: Result<Vec<Receipt>, LedgerError> = parts(place);
+            Ok(format_receipts(&receipts?))
+        })
+        .collect()
 }

@@ -29,6 +29,9 @@ pub const PREFIX_DIGITS_MIN: usize = 8;
 /// Most entries that one `read_range` returns, whatever room it is given.
 pub const RANGE_ENTRIES_MAX: usize = 4096;
 
+/// Most entries that one `entries_alone` returns: 16 MiB of them at their longest.
+pub const ALONE_MAX: usize = 256;
+
 /// A database that holds one log.
 pub trait Store: Send + Sync + 'static {
     type Snapshot: Read;
@@ -84,6 +87,15 @@ pub trait Read: Send {
         to: EntryIndex,
         bytes_max: u64,
     ) -> impl Future<Output = Result<Vec<StoredEntry>, StoreError>> + Send;
+
+    /// Reads entries without their envelopes from `from` up to, not including, `to`.
+    ///
+    /// Stops at [`ALONE_MAX`] of them, so that every call makes progress and is bounded.
+    fn entries_alone(
+        &mut self,
+        from: EntryIndex,
+        to: EntryIndex,
+    ) -> impl Future<Output = Result<Vec<(EntryIndex, Vec<u8>)>, StoreError>> + Send;
 
     fn entries(
         &mut self,

@@ -78,15 +78,6 @@ impl Tiles {
         self.ask(read, size, |hashes| root_at(hashes, size).map_err(ProveError::Read)).await
     }
 
-    pub async fn inclusion<R: Read>(
-        &mut self,
-        read: &mut R,
-        index: EntryIndex,
-        size: TreeSize,
-    ) -> Result<Vec<Hash>, LedgerError> {
-        self.ask(read, size, |hashes| prove_inclusion(hashes, index, size)).await
-    }
-
     /// Proves several entries at once: neighbours share their tiles, and the hashes inside them.
     pub async fn inclusions<R: Read>(
         &mut self,
@@ -128,11 +119,13 @@ impl Tiles {
         self.load(read, &edge).await?;
         let changed = append_tiles(&mut &mut *self, size, leaves)
             .map_err(|cause| crate::error::malformed("tree", cause))?;
-        let tile = |tile: verifier::merkle::tile::Tile| Tile {
+        let row = |tile: &verifier::merkle::tile::Tile| Tile {
             level: tile.level,
             number: tile.number,
             hashes: tile.hashes.iter().flat_map(|hash| hash.0).collect(),
         };
-        Ok(changed.into_iter().map(tile).collect())
+        let rows = changed.iter().map(row).collect();
+        self.loaded.extend(changed.into_iter().map(|it| ((it.level, it.number), it.hashes)));
+        Ok(rows)
     }
 }

@@ -1,6 +1,7 @@
 //! The working set of one append: everything that happens under the write lock.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use schemas::id::{EntryIndex, Hash, KeyId, Origin, Project, Time, TreeSize};
 use schemas::report::{Code, Finding};
@@ -16,7 +17,7 @@ use verifier::signed::{KeyRing, signed_by};
 
 use crate::clock::{AHEAD_MS_MAX, BEHIND_MS_MAX};
 use crate::error::{LedgerError, malformed};
-use crate::loader::Loader;
+use crate::loader::{Loader, Warm};
 use crate::store::{Append, Batch, LogHead, Logged, StoredEntry, Thread};
 use crate::tree::Tiles;
 
@@ -57,6 +58,8 @@ pub struct Working<A> {
     leaves: Vec<Hash>,
     statements: Vec<Logged>,
     touched: BTreeSet<ThreadId>,
+    /// Where the state is left for the next append.
+    kept: Arc<Mutex<Option<Warm>>>,
 }
 
 impl<A: Append> Working<A> {
@@ -66,10 +69,12 @@ impl<A: Append> Working<A> {
         origin: &Origin,
         now: Time,
         accept_clock: bool,
+        kept: &Arc<Mutex<Option<Warm>>>,
     ) -> Result<Working<A>, LedgerError> {
         let head = append.head().clone();
         let time = settle_time(now, head.time, accept_clock)?;
-        let loader = Loader::new(append).await?;
+        let warm = kept.lock().ok().and_then(|mut kept| kept.take());
+        let loader = Loader::warm(append, warm).await?;
         let ring = KeyRing::of(&loader.state);
         Ok(Working {
             chain: chain_at(origin, &head)?,
@@ -82,6 +87,7 @@ impl<A: Append> Working<A> {
             leaves: Vec::new(),
             statements: Vec::new(),
             touched: BTreeSet::new(),
+            kept: Arc::clone(kept),
         })
     }
 
@@ -225,11 +231,13 @@ impl<A: Append> Working<A> {
     /// Writes everything and commits; answers the leaves that were added and the frontier.
     pub async fn commit(mut self) -> Result<Committed, LedgerError> {
         let (from, frontier) = (self.size_before, self.chain.frontier().clone());
+        let mut tiles = Tiles::default();
         if self.entries.is_empty() {
-            return Ok(Committed { from, leaves: Vec::new(), frontier });
+            let Loader { read, state } = self.loader;
+            keep(&self.kept, read.head().clone(), state);
+            return Ok(Committed { from, leaves: Vec::new(), frontier, tiles });
         }
-        let tiles =
-            Tiles::default().append(&mut self.loader.read, self.size_before, &self.leaves).await?;
+        let changed = tiles.append(&mut self.loader.read, self.size_before, &self.leaves).await?;
         let state = &mut self.loader.state;
         self.touched.extend(state.take_changed());
         let mut threads = Vec::with_capacity(self.touched.len());
@@ -246,11 +254,19 @@ impl<A: Append> Working<A> {
             peaks: frontier.peaks().to_vec(),
         };
         let (entries, statements) = (self.entries, self.statements);
-        let batch = Batch { entries, threads, statements, tiles, head };
-        let mut append = self.loader.read;
+        let batch = Batch { entries, threads, statements, tiles: changed, head };
+        let Loader { read: mut append, state } = self.loader;
         append.write(&batch).await?;
+        // Before the commit, since whoever has waited for the lock goes on at once behind it.
+        keep(&self.kept, batch.head, state);
         append.commit().await?;
-        Ok(Committed { from, leaves: self.leaves, frontier })
+        Ok(Committed { from, leaves: self.leaves, frontier, tiles })
+    }
+}
+
+fn keep(kept: &Mutex<Option<Warm>>, head: LogHead, state: State) {
+    if let Ok(mut kept) = kept.lock() {
+        *kept = Warm::keep(head, state);
     }
 }
 
@@ -259,6 +275,8 @@ pub struct Committed {
     pub from: TreeSize,
     pub leaves: Vec<Hash>,
     pub frontier: Frontier,
+    /// The tiles at the right edge.
+    pub tiles: Tiles,
 }
 
 fn chain_at(origin: &Origin, head: &LogHead) -> Result<Chain, LedgerError> {

@@ -147,6 +147,21 @@ impl State {
         self.known_statements.insert((statement, project));
     }
 
+    pub fn is_partial(&self) -> bool {
+        self.partial
+    }
+
+    /// How many threads are known.
+    pub fn threads_known(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Forgets which statements are logged: a partial state that lives on asks for them again.
+    pub fn forget_statements(&mut self) {
+        self.known_statements = HashSet::new();
+        self.statements = Statements::default();
+    }
+
     pub fn know_heads_root(&mut self, root: Option<HeadsRoot>) {
         self.heads_root = root;
     }

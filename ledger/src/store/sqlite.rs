@@ -43,6 +43,10 @@ const WAL_PAGES: &str = "8192";
 /// Prepared statements kept by a connection: every text in `rows`, at each of its sizes.
 const STATEMENTS_CACHED: usize = 256;
 
+/// Rows that a connection's thread reads ahead of whoever asked: a batch of them, so that the two do
+/// not wake each other for every few.
+const ROWS_AHEAD: usize = 512;
+
 /// One log in one SQLite file.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
@@ -106,6 +110,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(STATEMENTS_CACHED)
+        .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging()
 }
 

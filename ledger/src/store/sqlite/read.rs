@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use super::failed;
 use super::rows::{Columns, RowsSql, number};
 use crate::store::{
-    Head, LogHead, Logged, RANGE_ENTRIES_MAX, StoreError, StoredEntry, Thread, Tile,
+    ALONE_MAX, Head, LogHead, Logged, RANGE_ENTRIES_MAX, StoreError, StoredEntry, Thread, Tile,
 };
 
 pub async fn head(connection: &mut SqliteConnection) -> Result<LogHead, StoreError> {
@@ -56,6 +56,28 @@ pub async fn range(
         .await
         .map_err(failed)?;
     rows.iter().map(stored_entry).collect()
+}
+
+const ALONE: &str = "SELECT entry_index, entry FROM entry \
+     WHERE entry_index >= ?1 AND entry_index < ?2 ORDER BY entry_index LIMIT ?3";
+
+pub async fn entries_alone(
+    connection: &mut SqliteConnection,
+    from: EntryIndex,
+    to: EntryIndex,
+) -> Result<Vec<(EntryIndex, Vec<u8>)>, StoreError> {
+    let rows = sqlx::query(ALONE)
+        .bind(number(from))
+        .bind(number(to))
+        .bind(number(ALONE_MAX as u64))
+        .fetch_all(connection)
+        .await
+        .map_err(failed)?;
+    let entry = |row: &SqliteRow| {
+        let columns = Columns { table: "entry", row };
+        Ok((columns.number("entry_index")?, columns.get("entry")?))
+    };
+    rows.iter().map(entry).collect()
 }
 
 const ENTRIES: RowsSql = RowsSql {
@@ -275,6 +297,7 @@ mod tests {
         let keys = |sql: RowsSql| sql.text(64).0;
         let queries = [
             RANGE.to_owned(),
+            ALONE.to_owned(),
             FIND_ARTIFACTS.to_owned(),
             PAGE.to_owned(),
             PAGE_OF_KIND.to_owned(),

@@ -82,6 +82,15 @@ impl<Mode> Read for SqliteTransaction<Mode> {
         self.finish(result)
     }
 
+    async fn entries_alone(
+        &mut self,
+        from: EntryIndex,
+        to: EntryIndex,
+    ) -> Result<Vec<(EntryIndex, Vec<u8>)>, StoreError> {
+        let result = read::entries_alone(self.enter()?, from, to).await;
+        self.finish(result)
+    }
+
     async fn entries(&mut self, indexes: &[EntryIndex]) -> Result<Vec<StoredEntry>, StoreError> {
         let result = read::entries(self.enter()?, indexes).await;
         self.finish(result)

@@ -1,0 +1,213 @@
+//! Durable append through every check, beside the bound that its two unavoidable parts give: bare
+//! strict verification of the same envelopes, and bare insertion of the same bytes.
+//!
+//! `cargo bench --bench append [-- --events N]`
+
+#![allow(clippy::unwrap_used, reason = "a bench")]
+
+#[path = "../../verifier/benches/machine.rs"]
+mod machine;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ledger::clock::SystemClock;
+use ledger::init::sign_trust;
+use ledger::{Ledger, Submission};
+use machine::{cpu_seconds, median, option, time};
+use schemas::id::EntryIndex;
+use schemas::statement::PAYLOAD_TYPE;
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
+};
+use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection};
+use verifier::dsse::{pae, parse_envelope};
+use verifier::fixture::traffic::{Traffic, enrol};
+use verifier::fixture::{ORIGIN, key, project};
+use verifier::signed::KeyRing;
+use verifier::trust::Trust;
+
+const ARTIFACTS: u64 = 2_000;
+const BATCH: usize = 256;
+/// Batches of one window; the three kinds of windows alternate.
+const WINDOW: usize = 20;
+/// Whoever submits waits for the answer; with two of them one batch is read while another is
+/// written.
+const SUBMITTERS: usize = 4;
+
+fn main() {
+    println!("{}", machine::describe());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(measure());
+}
+
+async fn measure() {
+    let events = option("--events", 100_000) as usize;
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Arc::new(new_ledger(folder.path()).await);
+    let document = ledger.control().await.unwrap().trust.unwrap().document;
+    let ring = KeyRing::of_document(&Trust::of(document).unwrap());
+    let mut bare = bare_database(&folder.path().join("bare.db")).await;
+    let mut traffic = Traffic::about(ARTIFACTS);
+    let cores = std::thread::available_parallelism().unwrap().get() as f64;
+    println!("batches of {BATCH}, {SUBMITTERS} submitters, windows of {WINDOW} batches");
+    println!(
+        "{:>8} {:>10} {:>11} {:>11} {:>10} {:>7} {:>10} {:>10}",
+        "size", "append/s", "verify us", "insert us", "bound/s", "ratio", "batch ms", "core us"
+    );
+    let (mut ratios, mut rates) = (Vec::new(), Vec::new());
+    for _ in 0..events.div_ceil(BATCH * WINDOW) {
+        let envelopes: Vec<Vec<u8>> = (0..BATCH * WINDOW).map(|_| traffic.send().0).collect();
+        let count = envelopes.len() as f64;
+        let verify = verify(&envelopes, &ring) / count;
+        let from = ledger.size().await.unwrap();
+        let before = cpu_seconds();
+        let (latencies, append) = submit(&ledger, &envelopes).await;
+        let core = (cpu_seconds() - before) / count;
+        let insert =
+            insert(&mut bare, from, &entries(&ledger, from).await, &envelopes).await / count;
+        let (rate, bound) = (count / append, cores / (verify + insert));
+        let us = |seconds: f64| seconds * 1e6;
+        println!(
+            "{:>8} {rate:>10.0} {:>11.1} {:>11.1} {bound:>10.0} {:>7.3} {:>10.1} {:>10.1}",
+            from + count as u64,
+            us(verify),
+            us(insert),
+            rate / bound,
+            median(latencies) * 1e3,
+            us(core),
+        );
+        rates.push(rate);
+        ratios.push(rate / bound);
+    }
+    println!("median {:.0}/s, ratio {:.3} (bound: 0.6)", median(rates), median(ratios));
+}
+
+async fn new_ledger(folder: &Path) -> Ledger {
+    let roots = [key("root-1")];
+    let (root, state) = (folder.join("ledger"), folder.join("state"));
+    let clock = Arc::new(SystemClock);
+    let ledger =
+        Ledger::init(&root, &ORIGIN.parse().unwrap(), &roots, &state, clock).await.unwrap();
+    let trust = ledger.control().await.unwrap().trust.unwrap();
+    let mut document = trust.document;
+    enrol(&mut document);
+    let envelope = sign_trust(&document, Some(trust.statement), &roots).unwrap();
+    let trust = Submission { envelope, project: None, attachments: Vec::new() };
+    ledger.submit(vec![trust]).await.unwrap().remove(0).unwrap();
+    ledger
+}
+
+/// Seconds in which one core checks the signatures, and does nothing else.
+fn verify(envelopes: &[Vec<u8>], ring: &KeyRing) -> f64 {
+    let signed: Vec<_> = envelopes
+        .iter()
+        .map(|bytes| {
+            let mut envelope = parse_envelope(bytes).unwrap();
+            let signature = envelope.signatures.remove(0);
+            let named = signature.keyid.unwrap().parse().unwrap();
+            let key = Arc::clone(ring.get(&named).unwrap());
+            (pae(PAYLOAD_TYPE, &envelope.payload), signature.sig, key)
+        })
+        .collect();
+    let holds = || signed.iter().all(|(message, sig, key)| key.verify(message, sig).is_ok());
+    let (hold, took) = time(holds);
+    assert!(hold);
+    took.as_secs_f64()
+}
+
+/// Submits batch after batch; gives the seconds that each took, and that all took together.
+async fn submit(ledger: &Arc<Ledger>, envelopes: &[Vec<u8>]) -> (Vec<f64>, f64) {
+    let batches: Vec<Vec<Submission>> = envelopes
+        .chunks(BATCH)
+        .map(|batch| batch.iter().map(|envelope| file(envelope.clone())).collect())
+        .collect();
+    let batches = Arc::new(std::sync::Mutex::new(batches));
+    let start = std::time::Instant::now();
+    let submitters: Vec<_> = (0..SUBMITTERS)
+        .map(|_| {
+            let (ledger, batches) = (Arc::clone(ledger), Arc::clone(&batches));
+            tokio::spawn(async move {
+                let mut latencies = Vec::new();
+                let next = || batches.lock().unwrap().pop();
+                while let Some(batch) = next() {
+                    let start = std::time::Instant::now();
+                    let answers = ledger.submit(batch).await.unwrap();
+                    assert!(answers.iter().all(|it| it.as_ref().is_ok_and(|it| !it.repeated)));
+                    latencies.push(start.elapsed().as_secs_f64());
+                }
+                latencies
+            })
+        })
+        .collect();
+    let mut latencies = Vec::new();
+    for submitter in submitters {
+        latencies.extend(submitter.await.unwrap());
+    }
+    (latencies, start.elapsed().as_secs_f64())
+}
+
+fn file(envelope: Vec<u8>) -> Submission {
+    Submission { envelope, project: Some(project()), attachments: Vec::new() }
+}
+
+/// The entries from an index to the end, as the ledger wrote them.
+async fn entries(ledger: &Ledger, from: EntryIndex) -> Vec<Vec<u8>> {
+    let size = ledger.size().await.unwrap();
+    let mut entries = Vec::new();
+    while from + (entries.len() as u64) < size {
+        let next = from + entries.len() as u64;
+        let stored = ledger.entries(next, size).await.unwrap();
+        entries.extend(stored.into_iter().map(|stored| stored.entry));
+    }
+    entries
+}
+
+/// A database with the two tables that hold a log's bytes, as durable as a ledger's.
+async fn bare_database(path: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .page_size(8192)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("cache_size", "-65536")
+        .pragma("wal_autocheckpoint", "8192");
+    let mut connection = options.connect().await.unwrap();
+    for table in ["entry", "envelope"] {
+        let create = format!("CREATE TABLE {table} (at INTEGER PRIMARY KEY, bytes BLOB NOT NULL)");
+        sqlx::query(AssertSqlSafe(create)).execute(&mut connection).await.unwrap();
+    }
+    connection
+}
+
+/// Seconds in which the bytes are inserted, 128 rows in a statement, a transaction for a batch.
+async fn insert(
+    bare: &mut SqliteConnection,
+    from: EntryIndex,
+    entries: &[Vec<u8>],
+    envelopes: &[Vec<u8>],
+) -> f64 {
+    const ROWS: usize = 128;
+    let start = std::time::Instant::now();
+    for (nth, (entries, envelopes)) in
+        entries.chunks(BATCH).zip(envelopes.chunks(BATCH)).enumerate()
+    {
+        let mut transaction = bare.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        for (table, all) in [("entry", entries), ("envelope", envelopes)] {
+            for (part, rows) in all.chunks(ROWS).enumerate() {
+                let text = format!("INSERT INTO {table} VALUES {}", ["(?,?)"; ROWS].join(","));
+                let mut arguments = SqliteArguments::default();
+                for (row, bytes) in rows.iter().enumerate() {
+                    let index = from as usize + nth * BATCH + part * ROWS + row;
+                    arguments.add(index as i64).unwrap();
+                    arguments.add(bytes.as_slice()).unwrap();
+                }
+                let insert = sqlx::query_with(AssertSqlSafe(text), arguments);
+                insert.execute(&mut *transaction).await.unwrap();
+            }
+        }
+        transaction.commit().await.unwrap();
+    }
+    start.elapsed().as_secs_f64()
+}
