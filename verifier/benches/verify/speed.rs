@@ -1,7 +1,6 @@
 //! The rate of full verification, against bare strict verification of the same envelopes.
 
-use std::sync::Arc;
-
+use ed25519_dalek::{Signature, VerifyingKey};
 use rayon::prelude::*;
 use schemas::id::{Hash, Origin, TreeSize};
 use schemas::statement::PAYLOAD_TYPE;
@@ -125,13 +124,13 @@ impl LogSource for Batches {
 /// All that a signature check needs, made ready.
 struct Signed {
     message: Vec<u8>,
-    signature: Vec<u8>,
-    key: Arc<PublicKey>,
+    signature: Signature,
+    key: VerifyingKey,
 }
 
 impl Signed {
     fn holds(&self) -> bool {
-        self.key.verify(&self.message, &self.signature).is_ok()
+        self.key.verify_strict(&self.message, &self.signature).is_ok()
     }
 }
 
@@ -146,8 +145,10 @@ fn signatures(records: &[Record]) -> Vec<Signed> {
         })
         .map(|(signature, message)| {
             let named = signature.keyid.unwrap().parse().unwrap();
-            let key = Arc::clone(ring.get(&named).unwrap());
-            Signed { message, signature: signature.sig, key }
+            let PublicKey::Ed25519(key) = &**ring.get(&named).unwrap();
+            let key = VerifyingKey::from_bytes(key.as_bytes()).unwrap();
+            let signature = Signature::from_slice(&signature.sig).unwrap();
+            Signed { message, signature, key }
         })
         .collect()
 }

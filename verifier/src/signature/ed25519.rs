@@ -10,15 +10,31 @@
 //! For the same reason nothing is verified in batches: a batch accepts some signatures that single
 //! verification refuses.
 
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use curve25519_dalek::edwards::{EdwardsBasepointTable, EdwardsPoint};
+use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::BasepointTable;
 use ed25519_dalek::{Signature, Verifier, VerifyingKey};
+use sha2::{Digest, Sha512};
 
 use super::{KeyError, SignatureError};
 
+/// Signatures after which a key gets a table of its multiples. The table takes 30 KB and a
+/// millisecond to make, and saves a fifth of every check that follows.
+const USES_BEFORE_TABLE: u32 = 1_000;
+
 /// An Ed25519 public key whose point was checked and decompressed once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ed25519Key(VerifyingKey);
+pub struct Ed25519Key {
+    key: VerifyingKey,
+    uses: AtomicU32,
+    /// Multiples of -A.
+    table: OnceLock<Box<EdwardsBasepointTable>>,
+}
 
 impl Ed25519Key {
     pub fn new(raw: [u8; 32]) -> Result<Ed25519Key, KeyError> {
@@ -28,18 +44,19 @@ impl Ed25519Key {
         if !is_reduced(&raw) {
             return Err(KeyError::NotCanonical);
         }
-        VerifyingKey::from_bytes(&raw).map(Ed25519Key).map_err(|_| KeyError::NotCanonical)
+        let key = VerifyingKey::from_bytes(&raw).map_err(|_| KeyError::NotCanonical)?;
+        Ok(Ed25519Key { key, uses: AtomicU32::new(0), table: OnceLock::new() })
     }
 
     pub fn as_bytes(&self) -> &[u8; 32] {
-        self.0.as_bytes()
+        self.key.as_bytes()
     }
 
     /// Checks one signature; conditions on A hold by construction.
     ///
-    /// dalek computes `[S]B - [k]A`, encodes it canonically and compares bytes with R. So condition
-    /// 1 for R follows from equality, and 2 needs the byte list only: the verdict of its
-    /// `verify_strict` for a tenth less time, since R is never decompressed.
+    /// `[S]B - [k]A` is computed, encoded canonically and compared with the bytes of R. So
+    /// condition 1 for R follows from equality, and 2 needs the byte list only: the verdict of
+    /// dalek's `verify_strict` for a tenth less time, since R is never decompressed.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
         let bytes: &[u8; 64] =
             signature.try_into().map_err(|_| SignatureError::Length { len: signature.len() })?;
@@ -50,7 +67,58 @@ impl Ed25519Key {
         if !is_below(signature.s_bytes(), &L) {
             return Err(SignatureError::ScalarOutOfRange);
         }
-        self.0.verify(message, &signature).map_err(|_| SignatureError::Mismatch)
+        let holds = match self.table() {
+            Some(table) => expected_r(table, self.as_bytes(), message, &signature)
+                .is_some_and(|expected| expected == *signature.r_bytes()),
+            None => self.key.verify(message, &signature).is_ok(),
+        };
+        if holds { Ok(()) } else { Err(SignatureError::Mismatch) }
+    }
+
+    /// The table of a key that is used often.
+    fn table(&self) -> Option<&EdwardsBasepointTable> {
+        if let Some(table) = self.table.get() {
+            return Some(table);
+        }
+        let often = self.uses.fetch_add(1, Ordering::Relaxed) >= USES_BEFORE_TABLE;
+        often.then(|| self.make_table())
+    }
+
+    pub(super) fn make_table(&self) -> &EdwardsBasepointTable {
+        self.table.get_or_init(|| Box::new(EdwardsBasepointTable::create(&-self.key.to_edwards())))
+    }
+}
+
+/// `[S]B - [k]A`, encoded; nothing where S is not reduced.
+fn expected_r(
+    minus_a: &EdwardsBasepointTable,
+    a: &[u8; 32],
+    message: &[u8],
+    signature: &Signature,
+) -> Option<[u8; 32]> {
+    let s = Option::<Scalar>::from(Scalar::from_canonical_bytes(*signature.s_bytes()))?;
+    let k = Sha512::new().chain_update(signature.r_bytes()).chain_update(a).chain_update(message);
+    let k = Scalar::from_bytes_mod_order_wide(&k.finalize().into());
+    Some((EdwardsPoint::mul_base(&s) + minus_a.mul_base(&k)).compress().to_bytes())
+}
+
+impl Clone for Ed25519Key {
+    fn clone(&self) -> Ed25519Key {
+        Ed25519Key { key: self.key, uses: AtomicU32::new(0), table: OnceLock::new() }
+    }
+}
+
+impl PartialEq for Ed25519Key {
+    fn eq(&self, other: &Ed25519Key) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Ed25519Key {}
+
+impl fmt::Debug for Ed25519Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.key.fmt(f)
     }
 }
 

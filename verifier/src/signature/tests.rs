@@ -14,9 +14,19 @@ fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&[seed; 32]).unwrap()
 }
 
+/// Checks a signature under a key that is used seldom and under one that is used often.
+fn verify(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
+    let often = key.clone();
+    let PublicKey::Ed25519(inner) = &often;
+    inner.make_table();
+    let answer = key.clone().verify(message, signature);
+    assert_eq!(often.verify(message, signature), answer);
+    answer
+}
+
 fn verdict(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
     let raw = key.try_into().unwrap();
-    PublicKey::from_raw(raw).is_ok_and(|key| key.verify(message, signature).is_ok())
+    PublicKey::from_raw(raw).is_ok_and(|key| verify(&key, message, signature).is_ok())
 }
 
 /// Our strictness refuses nothing that Wycheproof calls valid.
@@ -35,7 +45,7 @@ fn wycheproof() {
             let (message, signature) = (&test["msg"], &test["sig"]);
             let message = unhex(message.as_str().unwrap());
             let signature = unhex(signature.as_str().unwrap());
-            let holds = key.verify(&message, &signature).is_ok();
+            let holds = verify(&key, &message, &signature).is_ok();
             assert_eq!(holds, test["result"] == "valid", "tcId {}", test["tcId"]);
             let raw = key.to_spki_der()[12..].try_into().unwrap();
             let strict = strictly_by_dalek(&raw, &message, &signature);
@@ -80,7 +90,7 @@ fn agrees_with_verify_strict() {
     for r in SMALL_ORDER {
         let mut altered = signature;
         altered[..32].copy_from_slice(&r);
-        let refused = signer.public().verify(b"message", &altered);
+        let refused = verify(signer.public(), b"message", &altered);
         assert_eq!(refused, Err(SignatureError::SmallOrder));
     }
     let Some(file) = corpus::read_json("crypto/speccheck-cases.json") else {
@@ -100,6 +110,19 @@ fn strictly_by_dalek(raw: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
     };
     let key = VerifyingKey::from_bytes(raw);
     key.is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+}
+
+/// A key that is used often changes its way to the verdict, and never the verdict.
+#[test]
+fn a_key_that_is_used_often_keeps_its_verdicts() {
+    let signer = key(9);
+    let often = signer.public().clone();
+    for nth in 0..1_100_u32 {
+        let message = nth.to_le_bytes();
+        let signature = signer.sign(&message);
+        assert_eq!(often.verify(&message, &signature), Ok(()));
+        assert_eq!(often.verify(b"other", &signature), Err(SignatureError::Mismatch));
+    }
 }
 
 #[test]
@@ -129,15 +152,15 @@ fn small_order_and_non_canonical_keys_are_refused() {
 fn scalars_and_lengths_are_strict() {
     let signer = key(1);
     let signature = signer.sign(b"m");
-    assert_eq!(signer.public().verify(b"m", &signature), Ok(()));
-    assert_eq!(signer.public().verify(b"n", &signature), Err(SignatureError::Mismatch));
-    assert_eq!(key(2).public().verify(b"m", &signature), Err(SignatureError::Mismatch));
+    assert_eq!(verify(signer.public(), b"m", &signature), Ok(()));
+    assert_eq!(verify(signer.public(), b"n", &signature), Err(SignatureError::Mismatch));
+    assert_eq!(verify(key(2).public(), b"m", &signature), Err(SignatureError::Mismatch));
     for len in [0, 63] {
-        let cut = signer.public().verify(b"m", &signature[..len]);
+        let cut = verify(signer.public(), b"m", &signature[..len]);
         assert_eq!(cut, Err(SignatureError::Length { len }));
     }
     let long = [&signature[..], &[0]].concat();
-    assert_eq!(signer.public().verify(b"m", &long), Err(SignatureError::Length { len: 65 }));
+    assert_eq!(verify(signer.public(), b"m", &long), Err(SignatureError::Length { len: 65 }));
     // S + L is the same scalar; a lenient verifier takes it.
     let order = unhex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
     let mut raised = signature;
@@ -146,7 +169,7 @@ fn scalars_and_lengths_are_strict() {
         let sum = u16::from(*byte) + u16::from(add) + carry;
         (*byte, carry) = (sum as u8, sum >> 8);
     }
-    let refused = signer.public().verify(b"m", &raised);
+    let refused = verify(signer.public(), b"m", &raised);
     assert_eq!(refused, Err(SignatureError::ScalarOutOfRange));
 }
 
@@ -159,7 +182,7 @@ fn scalars_and_lengths_are_strict() {
 fn an_r_with_a_torsion_part_is_refused() {
     let signer = key(0x2a);
     let signature = unhex(TORSION_SIGNATURE);
-    let refused = signer.public().verify(b"torsion", &signature);
+    let refused = verify(signer.public(), b"torsion", &signature);
     assert_eq!(refused, Err(SignatureError::Mismatch));
 }
 
