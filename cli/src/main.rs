@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// Memory is taken on one thread and given back on another all day: the system's allocator is slow
+/// at that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let (mut stdin, mut stdout, mut stderr) =
         (std::io::stdin(), std::io::stdout(), std::io::stderr());

@@ -1,7 +1,7 @@
 //! Durable append through every check, beside the bound that its two unavoidable parts give: bare
 //! strict verification of the same envelopes, and bare insertion of the same bytes.
 //!
-//! `cargo bench --bench append [-- --events N]`
+//! `cargo bench --bench append [-- --events N] [--batch N] [--pipelines N]`
 
 #![allow(clippy::unwrap_used, reason = "a bench")]
 
@@ -11,6 +11,7 @@ mod machine;
 use std::path::Path;
 use std::sync::Arc;
 
+use ed25519_dalek::{Signature, VerifyingKey};
 use ledger::clock::SystemClock;
 use ledger::init::sign_trust;
 use ledger::{Ledger, Submission};
@@ -22,16 +23,18 @@ use sqlx::sqlite::{
 };
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection};
 use verifier::dsse::{pae, parse_envelope};
-use verifier::fixture::traffic::{Traffic, enrol};
+use verifier::fixture::traffic::{PIPELINES, Traffic, enrol};
 use verifier::fixture::{ORIGIN, key, project};
+use verifier::signature::PublicKey;
 use verifier::signed::KeyRing;
 use verifier::trust::Trust;
 
 const ARTIFACTS: u64 = 2_000;
-const BATCH: usize = 256;
-/// Batches of one window; the three kinds of windows alternate.
-const WINDOW: usize = 20;
-/// Whoever submits waits for the answer; with two of them one batch is read while another is
+/// Events of one batch, unless asked otherwise.
+const BATCH: u64 = 512;
+/// Events of one window; the three kinds of windows alternate.
+const WINDOW: usize = 5_120;
+/// Whoever submits waits for the answer; with several, one batch is read while another is
 /// written.
 const SUBMITTERS: usize = 4;
 
@@ -48,24 +51,28 @@ async fn measure() {
     let document = ledger.control().await.unwrap().trust.unwrap().document;
     let ring = KeyRing::of_document(&Trust::of(document).unwrap());
     let mut bare = bare_database(&folder.path().join("bare.db")).await;
-    let mut traffic = Traffic::about(ARTIFACTS);
+    let pipelines = option("--pipelines", PIPELINES);
+    let mut traffic = Traffic::about(ARTIFACTS).with_pipelines(pipelines);
     let cores = std::thread::available_parallelism().unwrap().get() as f64;
-    println!("batches of {BATCH}, {SUBMITTERS} submitters, windows of {WINDOW} batches");
+    let batch = option("--batch", BATCH) as usize;
+    println!(
+        "batches of {batch}, {SUBMITTERS} submitters, {pipelines} pipelines, windows of {WINDOW} events"
+    );
     println!(
         "{:>8} {:>10} {:>11} {:>11} {:>10} {:>7} {:>10} {:>10}",
         "size", "append/s", "verify us", "insert us", "bound/s", "ratio", "batch ms", "core us"
     );
     let (mut ratios, mut rates) = (Vec::new(), Vec::new());
-    for _ in 0..events.div_ceil(BATCH * WINDOW) {
-        let envelopes: Vec<Vec<u8>> = (0..BATCH * WINDOW).map(|_| traffic.send().0).collect();
+    for _ in 0..events.div_ceil(WINDOW) {
+        let envelopes: Vec<Vec<u8>> = (0..WINDOW).map(|_| traffic.send().0).collect();
         let count = envelopes.len() as f64;
         let verify = verify(&envelopes, &ring) / count;
         let from = ledger.size().await.unwrap();
         let before = cpu_seconds();
-        let (latencies, append) = submit(&ledger, &envelopes).await;
+        let (latencies, append) = submit(&ledger, &envelopes, batch).await;
         let core = (cpu_seconds() - before) / count;
         let insert =
-            insert(&mut bare, from, &entries(&ledger, from).await, &envelopes).await / count;
+            insert(&mut bare, from, &entries(&ledger, from).await, &envelopes, batch).await / count;
         let (rate, bound) = (count / append, cores / (verify + insert));
         let us = |seconds: f64| seconds * 1e6;
         println!(
@@ -106,20 +113,22 @@ fn verify(envelopes: &[Vec<u8>], ring: &KeyRing) -> f64 {
             let mut envelope = parse_envelope(bytes).unwrap();
             let signature = envelope.signatures.remove(0);
             let named = signature.keyid.unwrap().parse().unwrap();
-            let key = Arc::clone(ring.get(&named).unwrap());
-            (pae(PAYLOAD_TYPE, &envelope.payload), signature.sig, key)
+            let PublicKey::Ed25519(key) = &**ring.get(&named).unwrap();
+            let key = VerifyingKey::from_bytes(key.as_bytes()).unwrap();
+            let signature = Signature::from_slice(&signature.sig).unwrap();
+            (pae(PAYLOAD_TYPE, &envelope.payload), signature, key)
         })
         .collect();
-    let holds = || signed.iter().all(|(message, sig, key)| key.verify(message, sig).is_ok());
+    let holds = || signed.iter().all(|(message, sig, key)| key.verify_strict(message, sig).is_ok());
     let (hold, took) = time(holds);
     assert!(hold);
     took.as_secs_f64()
 }
 
 /// Submits batch after batch; gives the seconds that each took, and that all took together.
-async fn submit(ledger: &Arc<Ledger>, envelopes: &[Vec<u8>]) -> (Vec<f64>, f64) {
+async fn submit(ledger: &Arc<Ledger>, envelopes: &[Vec<u8>], batch: usize) -> (Vec<f64>, f64) {
     let batches: Vec<Vec<Submission>> = envelopes
-        .chunks(BATCH)
+        .chunks(batch)
         .map(|batch| batch.iter().map(|envelope| file(envelope.clone())).collect())
         .collect();
     let batches = Arc::new(std::sync::Mutex::new(batches));
@@ -187,11 +196,12 @@ async fn insert(
     from: EntryIndex,
     entries: &[Vec<u8>],
     envelopes: &[Vec<u8>],
+    batch: usize,
 ) -> f64 {
     const ROWS: usize = 128;
     let start = std::time::Instant::now();
     for (nth, (entries, envelopes)) in
-        entries.chunks(BATCH).zip(envelopes.chunks(BATCH)).enumerate()
+        entries.chunks(batch).zip(envelopes.chunks(batch)).enumerate()
     {
         let mut transaction = bare.begin_with("BEGIN IMMEDIATE").await.unwrap();
         for (table, all) in [("entry", entries), ("envelope", envelopes)] {
@@ -199,7 +209,7 @@ async fn insert(
                 let text = format!("INSERT INTO {table} VALUES {}", ["(?,?)"; ROWS].join(","));
                 let mut arguments = SqliteArguments::default();
                 for (row, bytes) in rows.iter().enumerate() {
-                    let index = from as usize + nth * BATCH + part * ROWS + row;
+                    let index = from as usize + nth * batch + part * ROWS + row;
                     arguments.add(index as i64).unwrap();
                     arguments.add(bytes.as_slice()).unwrap();
                 }

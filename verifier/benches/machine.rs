@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+/// The allocator of the binary that we ship.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One line about the machine.
 pub fn describe() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);

@@ -88,6 +88,8 @@ impl SqliteStore {
             .clone()
             .pragma("cache_size", WRITER_CACHE)
             .pragma("wal_autocheckpoint", WAL_PAGES)
+            // What a statement would need to undo itself: never worth a file.
+            .pragma("temp_store", "MEMORY")
             .pragma("secure_delete", "ON")
             .pragma("max_page_count", pages_max.to_string());
         let readers = options.pragma("query_only", "ON");
