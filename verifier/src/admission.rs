@@ -104,23 +104,16 @@ pub fn judge(
     filed: Option<&Project>,
     at: &Moment,
 ) -> Result<Accepted, Refusal> {
-    let Some(trust) = state.trust() else {
-        return control::judge_genesis(event, signed_by, at);
-    };
-    let case = Case { state, trust, event, signed_by, at };
-    case.signatures()?;
-    let project = case.project(filed)?;
-    let repeated = case.repeated(project.as_ref())?;
-    let mut accepted = match &event.body {
-        Body::Trust(body, digest) => case.trust_document(body, digest)?,
-        Body::Policy(body, digest) => case.policy(body, digest)?,
-        Body::Heads(body) => case.heads(body)?,
-        Body::Export(body) => case.export(body)?,
-        Body::PromotionRequest(body) => case.request(body)?,
-        Body::Approval(body) => case.approval(body)?,
-        Body::Decision(body) => case.decision(body)?,
-        Body::Deployment(body) => case.deployment(body)?,
-        Body::Note(body) => case.note(body)?,
+    judge_by(state, event, signed_by, filed, at, |case, project| match &event.body {
+        Body::Trust(body, digest) => case.trust_document(body, digest),
+        Body::Policy(body, digest) => case.policy(body, digest),
+        Body::Heads(body) => case.heads(body),
+        Body::Export(body) => case.export(body),
+        Body::PromotionRequest(body) => case.request(body),
+        Body::Approval(body) => case.approval(body),
+        Body::Decision(body) => case.decision(body),
+        Body::Deployment(body) => case.deployment(body),
+        Body::Note(body) => case.note(body),
         Body::Analysis(_)
         | Body::Build(_)
         | Body::Measurement(_)
@@ -129,11 +122,8 @@ pub fn judge(
         | Body::Sbom
         | Body::Test(_)
         | Body::Unreadable(_)
-        | Body::Vulnerabilities(_) => case.evidence(project.as_ref())?,
-    };
-    accepted.repeated = repeated;
-    accepted.keys = signed_by.to_vec();
-    Ok(accepted)
+        | Body::Vulnerabilities(_) => case.evidence(project),
+    })
 }
 
 /// Judges an event of which not everything is at hand: spelling, signatures, ledger, project and
@@ -146,15 +136,30 @@ pub fn judge_as_logged(
     filed: Option<&Project>,
     at: &Moment,
 ) -> Result<Accepted, Refusal> {
+    judge_by(state, event, signed_by, filed, at, |case, project| {
+        let signers = case.signers(format_args!("sign"), |_| true)?;
+        Ok(Accepted::by(project.cloned(), signers))
+    })
+}
+
+/// Judges by what every kind must keep, and then by `rules`.
+fn judge_by(
+    state: &State,
+    event: &Event,
+    signed_by: &[KeyId],
+    filed: Option<&Project>,
+    at: &Moment,
+    rules: impl FnOnce(&Case, Option<&Project>) -> Result<Accepted, Refusal>,
+) -> Result<Accepted, Refusal> {
     let Some(trust) = state.trust() else {
         return control::judge_genesis(event, signed_by, at);
     };
     let case = Case { state, trust, event, signed_by, at };
+    case.readable()?;
     case.signatures()?;
     let project = case.project(filed)?;
     let repeated = case.repeated(project.as_ref())?;
-    let signers = case.signers(format_args!("sign"), |_| true)?;
-    let accepted = Accepted::by(project, signers);
+    let accepted = rules(&case, project.as_ref())?;
     Ok(Accepted { repeated, keys: signed_by.to_vec(), ..accepted })
 }
 
@@ -163,6 +168,16 @@ fn refuse<T>(case: &Case, code: Code, detail: impl Into<String>) -> Result<T, Re
 }
 
 impl Case<'_> {
+    /// Our own kinds are read strictly.
+    fn readable(&self) -> Result<(), Refusal> {
+        match &self.event.body {
+            Body::Unreadable(it) if self.event.kind.is_own() => {
+                refuse(self, Code::PredicateInvalid, it.why.as_str())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Checks the number of signatures and, for our own kinds, the spelling and the ledger.
     fn signatures(&self) -> Result<(), Refusal> {
         let count = self.event.signed.signatures.len();
