@@ -9,7 +9,7 @@ use schemas::predicate::decision::{
 use schemas::predicate::deployment::{Deployment, DeploymentResult};
 use schemas::predicate::promotion_request::PromotionRequest;
 use schemas::predicate::{EntryRef, Seen};
-use schemas::report::{Code, Finding};
+use schemas::report::{Code, Finding, GateVerdict};
 use schemas::trust::role;
 
 use super::{Accepted, Case, Refusal, refuse};
@@ -196,19 +196,16 @@ impl Case<'_> {
             ));
         }
         for (said, again) in said.gates.iter().zip(&again.gates) {
-            let same = said.id == again.id
-                && said.gate == again.gate
-                && said.verdict == again.verdict
-                && said.entries == again.entries;
-            if !same {
+            if let Some(member) = difference(said, again) {
                 return disagree(format!(
-                    "gate {}: {} on entries {:?}; evaluated again, {} is {} on {:?}",
+                    "{member} of gate {}: {} on entries {:?}; evaluated again, {} is {} on {:?}: {}",
                     said.id,
                     said.verdict.name(),
                     said.entries,
                     again.id,
                     again.verdict.name(),
-                    again.entries
+                    again.entries,
+                    again.reason
                 ));
             }
         }
@@ -247,6 +244,21 @@ impl Case<'_> {
         }
         Ok(accepted)
     }
+}
+
+/// The first member in which two verdicts of a gate differ.
+fn difference(said: &GateVerdict, again: &GateVerdict) -> Option<&'static str> {
+    let GateVerdict { id, gate, verdict, reason, next, entries, until } = said;
+    let same = [
+        ("id", *id == again.id),
+        ("kind", *gate == again.gate),
+        ("verdict", *verdict == again.verdict),
+        ("entries", *entries == again.entries),
+        ("reason", *reason == again.reason),
+        ("next step", *next == again.next),
+        ("until", *until == again.until),
+    ];
+    same.into_iter().find(|(_, same)| !same).map(|(member, _)| member)
 }
 
 /// The standard members of the summary must say what our extension says.

@@ -220,13 +220,18 @@ fn a_decision_whose_reads_have_moved_is_stale() {
 #[test]
 fn a_decision_that_comes_out_differently_is_refused() {
     type Change = fn(&mut Decision);
-    let changes: [Change; 18] = [
+    let changes: [Change; 23] = [
         |it| it.extension.gates[0].verdict = Verdict::Fail,
         |it| it.extension.gates[0].verdict = Verdict::Waived,
         |it| it.extension.gates[0].id = "other".into(),
         |it| it.extension.gates[0].gate = "soak".into(),
         |it| it.extension.gates[1].entries.clear(),
         |it| it.extension.gates[1].entries.push(0),
+        |it| it.extension.gates[0].reason.push('!'),
+        |it| it.extension.gates[1].reason.clear(),
+        |it| it.extension.gates[2].next = Some("nothing".into()),
+        |it| it.extension.gates[3].until = Some(it.extension.at),
+        |it| it.extension.gates.last_mut().unwrap().reason = "0 critical".into(),
         |it| drop(it.extension.gates.pop()),
         |it| it.extension.gates.push(it.extension.gates[0].clone()),
         |it| it.extension.gates.swap(0, 1),
