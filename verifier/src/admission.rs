@@ -280,10 +280,10 @@ impl Case<'_> {
         for digest in self.event.digests() {
             let slice = self.state.artifact(digest)?;
             let known = slice.and_then(|slice| slice.projects.get(project));
-            if known.is_some_and(|known| {
-                known.metrics.len() >= METRICS_MAX || evidence::most_suites(known) >= SUITES_MAX
-            }) {
-                let detail = format!("{digest} has {SUITES_MAX} suites or {METRICS_MAX} metrics");
+            if known.is_some_and(|known| !evidence::has_room(known, &self.event.body)) {
+                let detail = format!(
+                    "{digest} has no room beside {SUITES_MAX} suites, {METRICS_MAX} metrics"
+                );
                 return refuse(self, Code::SubjectInvalid, detail);
             }
         }

@@ -9,6 +9,7 @@ use schemas::statement::{SUBJECTS_MAX, Statement, Subject};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::projection::slice::{METRICS_MAX, SUITES_MAX};
 use crate::fixture::body::FULL_POLICY;
 use crate::fixture::{PROJECT, World, artifact, body, commit, envelope, project};
 use schemas::predicate::review::ReviewOutcome;
@@ -207,6 +208,38 @@ fn evidence_of_our_own_kinds_is_well_formed() {
         let subject = Subject::default();
         w.log(&Statement::new(vec![subject], measurement::TYPE, body), &["ci"], None)
     });
+}
+
+/// A slice that is full goes on with what it has: a newer run of a known suite must not be shut out.
+#[test]
+fn a_full_slice_refuses_only_what_is_new_to_it() {
+    let mut world = world();
+    for suite in 0..SUITES_MAX {
+        world.test(&app(), &suite.to_string(), TestResult::Passed).unwrap();
+    }
+    refused_in(&mut world, Code::SubjectInvalid, |w| w.test(&app(), "new", TestResult::Passed));
+    let newer = world.test(&app(), "7", TestResult::Failed).unwrap();
+    world.scan(&app(), &[]).unwrap();
+    world.build(&app(), &commit("app")).unwrap();
+    let names = |of: std::ops::Range<usize>| of.map(|it| it.to_string()).collect::<Vec<_>>();
+    let measured = |w: &mut World, of: std::ops::Range<usize>| {
+        let names = names(of);
+        let metrics: Vec<(&str, &str)> = names.iter().map(|it| (it.as_str(), "1")).collect();
+        let body = w.measurement_body(&metrics);
+        w.record("ci", &app(), measurement::TYPE, &body)
+    };
+    for from in [0, 256, 512] {
+        measured(&mut world, from..from + 256).unwrap();
+    }
+    measured(&mut world, 768..1023).unwrap();
+    refused_in(&mut world, Code::SubjectInvalid, |w| measured(w, 1022..1025));
+    measured(&mut world, 1000..1024).unwrap();
+    measured(&mut world, 0..10).unwrap();
+    refused_in(&mut world, Code::SubjectInvalid, |w| measured(w, 1024..1025));
+    let slice = world.sequence.state.artifact(&app()).unwrap().unwrap();
+    let known = &slice.projects[&project()];
+    assert_eq!((known.tests.len(), known.metrics.len()), (SUITES_MAX, METRICS_MAX));
+    assert_eq!(known.tests["7"].entry, newer);
 }
 
 #[test]
