@@ -14,6 +14,7 @@ use schemas::trust::role;
 
 use super::{Accepted, Case, Refusal, refuse};
 use crate::policy::{self, Ask, Evaluation};
+use crate::projection::Missing;
 use crate::projection::slice::{APPROVALS_MAX, REQUESTS_MAX, Request};
 
 fn environment_of(project: &Project, name: &EnvironmentName) -> Environment {
@@ -235,7 +236,8 @@ impl Case<'_> {
         let place = slice
             .and_then(|slice| slice.projects.get(project))
             .and_then(|known| known.places.get(name));
-        let granted = place.is_some_and(|place| place.is_granted());
+        let granted = place.is_some_and(|place| place.is_granted())
+            || self.holds_newest_grant(&artifact, &environment_of(project, name))?;
         let mut accepted = Accepted::by(Some(project.clone()), signers);
         if !granted && body.result != DeploymentResult::Failed {
             let detail = format!("{artifact} in {project}/{name}");
@@ -243,6 +245,17 @@ impl Case<'_> {
             accepted.notices.push(Finding::new(Code::DeployedWithoutGrant, index, detail));
         }
         Ok(accepted)
+    }
+
+    /// A denial closes its own request: the artifact with the environment's newest grant keeps it
+    /// until another one is granted there.
+    fn holds_newest_grant(
+        &self,
+        artifact: &Digest,
+        environment: &Environment,
+    ) -> Result<bool, Missing> {
+        let granted = self.state.environment(environment)?.and_then(|it| it.granted.as_ref());
+        Ok(granted.is_some_and(|granted| granted.artifact == *artifact))
     }
 }
 

@@ -189,11 +189,8 @@ fn apply_decision(slice: &mut EnvironmentSlice, body: &Decision, artifact: &Dige
                 time: at.time,
             });
         }
-        Outcome::Denied => {
-            if slice.granted.as_ref().is_some_and(|granted| granted.artifact == *artifact) {
-                slice.granted = None;
-            }
-        }
+        // It refuses what was asked, and says nothing of what was granted before.
+        Outcome::Denied => {}
     }
 }
 

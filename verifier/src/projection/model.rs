@@ -180,17 +180,12 @@ impl Model {
         self.facts.iter().filter(is).collect()
     }
 
-    /// The newest grant of an environment, unless the same artifact was denied since.
+    /// The newest grant of an environment.
     fn granted(&self, to_: &str) -> Option<&Digest> {
-        let decisions = self.facts.iter().filter_map(|fact| match &fact.what {
-            What::Decision { of, to, outcome, .. } if *to == to_ => Some((of, *outcome)),
+        self.facts.iter().rev().find_map(|fact| match &fact.what {
+            What::Decision { of, to, outcome: Outcome::Granted, .. } if *to == to_ => Some(of),
             _ => None,
-        });
-        let decisions: Vec<_> = decisions.collect();
-        let at = decisions.iter().rposition(|(_, outcome)| *outcome == Outcome::Granted)?;
-        let granted = decisions[at].0;
-        let denied = decisions[at..].contains(&(granted, Outcome::Denied));
-        (!denied).then_some(granted)
+        })
     }
 
     /// The verdict of each gate of the environment, in order.
@@ -342,12 +337,13 @@ impl Model {
                 unreachable!("an approval")
             };
             let holds = (ben || *person != "ben") && !self.tainted(it);
+            let recent = at.since(it.time) <= 72 * HOUR;
             match outcome {
-                ApprovalOutcome::Rejected if holds => return Fail,
-                ApprovalOutcome::Granted if holds => {}
+                ApprovalOutcome::Rejected if holds && recent => return Fail,
+                ApprovalOutcome::Granted if holds && recent => {}
                 _ => continue,
             }
-            let fresh = it.entry > policy && at.since(it.time) <= 72 * HOUR;
+            let fresh = it.entry > policy;
             if fresh && !excluded.contains(person) && !role.is_empty() {
                 people.insert(*person);
             }

@@ -193,7 +193,7 @@ pub struct Deployed {
     pub entry: EntryIndex,
     pub time: Time,
     pub key: KeyId,
-    /// A decision had granted it when it was deployed.
+    /// The newest decision about it here had granted it when it was deployed.
     pub granted: bool,
 }
 
@@ -203,7 +203,7 @@ pub struct EnvironmentSlice {
     /// Open requests by entry index.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub requests: BTreeMap<EntryIndex, Request>,
-    /// The newest grant.
+    /// The newest grant. A later denial of the same artifact leaves it as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted: Option<Granted>,
     /// The newest deployment that succeeded, and the one of another artifact before it.

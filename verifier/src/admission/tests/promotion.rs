@@ -300,3 +300,35 @@ fn a_deployment_needs_an_emitter_and_says_where_nothing_granted_it() {
     world.deploy(&app(), "staging").unwrap();
     assert_eq!(world.verify().findings, []);
 }
+
+/// A denial closes its own request; what another artifact has replaced it does refuse.
+#[test]
+fn a_denial_takes_no_grant_from_what_runs() {
+    let (mut world, decision) = decidable(&[]);
+    world.log(&decision, &["service"], None).unwrap();
+    world.deploy(&app(), "staging").unwrap();
+    let denied = |w: &mut World| {
+        w.scan(&app(), &["critical"]).unwrap();
+        let request = w.request(&app(), "staging").unwrap();
+        w.decide(request).unwrap();
+    };
+    denied(&mut world);
+    world.deploy(&app(), "staging").unwrap();
+    assert_eq!(world.verify().findings, []);
+    let from = world.evaluate("prod", &app(), None).gates.remove(0);
+    assert_eq!((from.gate.as_str(), from.verdict), ("source-environment", Verdict::Waiting));
+
+    let other = artifact("other");
+    world.build(&other, &commit("other")).unwrap();
+    world.test(&other, "unit", schemas::predicate::test::TestResult::Passed).unwrap();
+    world.measurement(&other, "coverage.line", "83.4").unwrap();
+    world.scan(&other, &[]).unwrap();
+    let request = world.request(&other, "staging").unwrap();
+    world.decide(request).unwrap();
+    world.deploy(&other, "staging").unwrap();
+    denied(&mut world);
+    let back = world.deploy(&app(), "staging").unwrap();
+    let findings = world.verify().findings;
+    let codes: Vec<_> = findings.iter().map(|it| (it.code, it.index)).collect();
+    assert_eq!(codes, [(Code::DeployedWithoutGrant, Some(back))]);
+}
