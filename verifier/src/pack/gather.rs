@@ -63,6 +63,7 @@ pub fn attachments_of(event: &Event) -> Vec<Digest> {
 
 /// The entries that must be shown for some parts of a statement: all of its parts.
 pub fn all_parts(index: EntryIndex, part: u16, parts: u16) -> std::ops::Range<EntryIndex> {
-    let first = index + 1 - u64::from(part);
+    // Parts that would begin before the log are for whoever reads them to refuse.
+    let first = (index + 1).saturating_sub(u64::from(part));
     first..first + u64::from(parts)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use schemas::id::{EntryIndex, Hash, IdentityName, KeyId};
+use schemas::id::{Digest, EntryIndex, Hash, IdentityName, KeyId};
 use schemas::report::{Code, Finding};
 use schemas::thread::ThreadId;
 
@@ -44,6 +44,10 @@ pub fn proof_path(index: EntryIndex) -> String {
 
 pub fn envelope_path(digest: &Hash) -> String {
     format!("data/envelopes/{digest}.json")
+}
+
+pub fn attachment_path(digest: &Digest) -> String {
+    format!("data/attachments/{}", digest.hex())
 }
 
 /// Reads and proves every entry, over all cores.
