@@ -205,10 +205,10 @@ fn apply_deployment(
     if body.result != DeploymentResult::Succeeded {
         return;
     }
-    let running = Running { artifact, entry, time: at.time };
+    let running = Running { artifact, entry, time: at.time, until: None };
     if let Some(before) = slice.deployed.replace(running)
         && slice.deployed.as_ref().is_some_and(|now| now.artifact != before.artifact)
     {
-        slice.previous = Some(before);
+        slice.previous = Some(Running { until: Some(at.time), ..before });
     }
 }

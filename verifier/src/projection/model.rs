@@ -287,10 +287,15 @@ impl Model {
     }
 
     fn soaked(&self, artifact: &Digest, at: Time) -> Verdict {
-        match self.deployments("staging").find(|(_, of)| *of == artifact) {
-            Some((it, _)) if !self.tainted(it) && at.since(it.time) >= DAY => Pass,
-            _ => Waiting,
-        }
+        let newest: Vec<_> = self.deployments("staging").collect();
+        let Some(ours) = newest.iter().position(|(_, of)| *of == artifact) else {
+            return Waiting;
+        };
+        // What stands behind it is of one other artifact, or nobody can tell when it was replaced.
+        let (others, fact) = (&newest[..ours], newest[ours].0);
+        let one = others.windows(2).all(|pair| pair[0].1 == pair[1].1);
+        let end = others.last().map_or(at, |(fact, _)| fact.time);
+        if one && !self.tainted(fact) && end.since(fact.time) >= DAY { Pass } else { Waiting }
     }
 
     fn commits(&self, artifact: &Digest) -> Result<BTreeSet<&Digest>, Verdict> {

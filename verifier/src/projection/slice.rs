@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
 /// Most suites, metrics and dependencies that a slice keeps for one artifact and project.
 pub const SUITES_MAX: usize = 256;
 pub const METRICS_MAX: usize = 1024;
+/// Most environments in which an artifact was deployed.
+pub const PLACES_MAX: usize = 256;
 pub const DEPENDENCIES_MAX: usize = 256;
 /// Most vulnerabilities that a slice names; the counts are whole.
 pub const NAMED_MAX: usize = 32;
@@ -263,6 +265,9 @@ pub struct Running {
     pub artifact: Digest,
     pub entry: EntryIndex,
     pub time: Time,
+    /// When another artifact took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
