@@ -15,7 +15,7 @@ use schemas::trust::role;
 use super::{Accepted, Case, Refusal, refuse};
 use crate::policy::{self, Ask, Evaluation};
 use crate::projection::Missing;
-use crate::projection::slice::{APPROVALS_MAX, REQUESTS_MAX, Request};
+use crate::projection::slice::{APPROVALS_MAX, PLACES_MAX, REQUESTS_MAX, Request};
 
 fn environment_of(project: &Project, name: &EnvironmentName) -> Environment {
     Environment { project: project.clone(), name: name.clone() }
@@ -58,9 +58,14 @@ impl Case<'_> {
             return refuse(self, Code::UnknownEnvironment, detail);
         }
         let environment = environment_of(&body.project, &body.to);
-        let open = self.state.environment(&environment)?.map_or(0, |slice| slice.requests.len());
-        if open >= REQUESTS_MAX || body.reason.is_empty() || body.reason.len() > 4096 {
-            let detail = "a request has a reason of 1 to 4,096 bytes, and 256 may be open";
+        let slice = self.state.environment(&environment)?;
+        let requests = slice.iter().flat_map(|slice| slice.requests.values());
+        let open = requests.filter(|request| !request.is_expired(self.at.time)).count();
+        let texts = [Some(&body.reason), body.ticket.as_ref()];
+        let bounded = texts.into_iter().flatten().all(|text| (1..=4096).contains(&text.len()));
+        if open >= REQUESTS_MAX || !bounded {
+            let detail =
+                "reason and ticket of a request have 1 to 4,096 bytes, and 256 may be open";
             return refuse(self, Code::PredicateInvalid, detail);
         }
         Ok(Accepted::by(Some(body.project.clone()), signers))
@@ -116,7 +121,9 @@ impl Case<'_> {
             ApprovalOutcome::Granted | ApprovalOutcome::Rejected => body.withdraws.is_none(),
         };
         let bounded = body.reason.len() <= 4096 && body.meaning.len() <= 63;
-        if !sound || !bounded || request.approvals.len() >= APPROVALS_MAX {
+        // A withdrawal makes room.
+        let room = withdraws || request.approvals.len() < APPROVALS_MAX;
+        if !sound || !bounded || !room {
             let detail = "only a withdrawal names the approval (of the same person) that it takes \
                           back; texts are bounded";
             return refuse(self, Code::PredicateInvalid, detail);
@@ -233,9 +240,12 @@ impl Case<'_> {
             })?;
         let artifact = self.artifact()?;
         let slice = self.state.artifact(&artifact)?;
-        let place = slice
-            .and_then(|slice| slice.projects.get(project))
-            .and_then(|known| known.places.get(name));
+        let places = slice.and_then(|slice| slice.projects.get(project)).map(|it| &it.places);
+        let place = places.and_then(|places| places.get(name));
+        if place.is_none() && places.is_some_and(|places| places.len() >= PLACES_MAX) {
+            let detail = format!("{artifact} is in {PLACES_MAX} environments already");
+            return refuse(self, Code::SubjectInvalid, detail);
+        }
         let granted = place.is_some_and(|place| place.is_granted())
             || self.holds_newest_grant(&artifact, &environment_of(project, name))?;
         let mut accepted = Accepted::by(Some(project.clone()), signers);

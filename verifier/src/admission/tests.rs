@@ -9,7 +9,6 @@ use schemas::statement::{SUBJECTS_MAX, Statement, Subject};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::projection::slice::{METRICS_MAX, SUITES_MAX};
 use crate::fixture::body::FULL_POLICY;
 use crate::fixture::{PROJECT, World, artifact, body, commit, envelope, project};
 use schemas::predicate::review::ReviewOutcome;
@@ -300,17 +299,37 @@ fn a_long_statement_takes_several_entries_and_is_folded_once() {
     assert_eq!((tests, report.size), (1, world.size()));
 }
 
+/// What a slice keeps of a text is bounded, and two suites never become one.
 #[test]
-fn a_slice_is_bounded() {
+fn texts_in_a_slice_are_bounded() {
     let mut world = world();
-    for number in 0..SUITES_MAX {
-        world.test(&app(), &number.to_string(), TestResult::Passed).unwrap();
+    let long = "x".repeat(300);
+    let suites = [format!("{long}a"), format!("{long}b")];
+    let results = [TestResult::Failed, TestResult::Passed];
+    for (suite, result) in suites.iter().zip(results) {
+        world.test(&app(), suite, result).unwrap();
     }
-    let one_more = |w: &mut World| w.test(&app(), "one more", TestResult::Passed);
-    assert!(
-        matches!(one_more(&mut world), Err(Refusal::Rule(it)) if it.code == Code::SubjectInvalid)
-    );
-    assert!(world.test(&artifact("other"), "one more", TestResult::Passed).is_ok());
+    let body = body::build(body::BUILDER, &[]);
+    let mut subject = Subject::of(&app(), Some(&long));
+    let version = Some(long.clone());
+    subject.annotations = Some(schemas::statement::Annotations { version });
+    let kind = schemas::predicate::build::TYPE;
+    world.log(&Statement::new(vec![subject], kind, body), &["ci"], Some(PROJECT)).unwrap();
+    let slice = world.sequence.state.artifact(&app()).unwrap().unwrap();
+    let known = &slice.projects[&project()];
+    assert_eq!(known.tests.len(), 2);
+    assert!(known.tests.keys().all(|suite| suite.chars().count() == 200));
+    assert_eq!(known.name.as_deref(), Some(&long[..200]));
+    assert_eq!(known.version.as_deref(), Some(&long[..200]));
+    refused(Code::PredicateInvalid, |w| {
+        let mut body = w.measurement_body(&[("a", "1")]);
+        body.metrics[0].unit = Some("x".repeat(201));
+        w.record("ci", &app(), measurement::TYPE, &body)
+    });
+    refused(Code::PredicateInvalid, |w| {
+        let body = w.review_body(&["x".repeat(321).as_str()], ReviewOutcome::Approved);
+        w.record("ci", &commit("app"), review::TYPE, &body)
+    });
 }
 
 #[test]

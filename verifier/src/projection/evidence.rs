@@ -14,8 +14,9 @@ use super::slice::{
     SUITES_MAX, ScanFacts, Source, TestFacts,
 };
 use crate::event::Body;
+use crate::merkle;
 
-/// The longest suite name or scanner that a slice keeps, in characters.
+/// The longest name of an artifact, suite or scanner that a slice keeps, in characters.
 const NAME_CHARS_MAX: usize = 200;
 
 /// True where the slice stays within its limits: only what is new to it takes room.
@@ -36,11 +37,24 @@ pub fn has_room(known: &ArtifactInProject, body: &Body) -> bool {
 }
 
 /// The suite of a report: empty where none was given.
+///
+/// One that is too long keeps its beginning and its hash: two suites never become one, or a run of
+/// the one would hide a run of the other.
 pub fn suite_of(report: Option<&ReportNote>) -> String {
-    bounded(report.and_then(|report| report.suite.as_deref()).unwrap_or_default())
+    let suite = report.and_then(|report| report.suite.as_deref()).unwrap_or_default();
+    match bounded(suite) {
+        whole if whole.len() == suite.len() => whole,
+        cut => {
+            format!(
+                "{}…{}",
+                first_chars(&cut, NAME_CHARS_MAX - 65),
+                merkle::sha256(&[suite.as_bytes()])
+            )
+        }
+    }
 }
 
-fn bounded(text: &str) -> String {
+pub fn bounded(text: &str) -> String {
     first_chars(text, NAME_CHARS_MAX).to_owned()
 }
 

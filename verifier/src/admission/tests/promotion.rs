@@ -29,6 +29,7 @@ fn a_request_is_by_a_release_manager_for_a_known_environment() {
     refused(Code::UnknownEnvironment, ask("mia", |it| it.to = "moon".parse().unwrap()));
     refused(Code::PredicateInvalid, ask("mia", |it| it.reason = String::new()));
     refused(Code::PredicateInvalid, ask("mia", |it| it.reason = "x".repeat(4097)));
+    refused(Code::PredicateInvalid, ask("mia", |it| it.ticket = Some("x".repeat(4097))));
     refused(Code::PredicateInvalid, ask("mia", |it| it.seen.size += 1));
     let about = |subjects: Vec<Subject>| {
         move |w: &mut World| {
@@ -50,10 +51,37 @@ fn so_many_requests_may_be_open() {
     }
     let one_more = world.request(&app(), "prod");
     assert!(matches!(one_more, Err(super::Refusal::Rule(it)) if it.code == Code::PredicateInvalid));
-    // Expired ones make room.
+    // Expired ones make room, before anything has moved them out.
     world.wait(30 * DAY);
-    world.deploy(&app(), "prod").unwrap();
     assert!(world.request(&app(), "prod").is_ok());
+}
+
+#[test]
+fn so_many_approvals_are_kept_and_a_withdrawal_makes_room() {
+    let (mut world, request) = asked();
+    let full = crate::projection::slice::APPROVALS_MAX;
+    for _ in 0..full {
+        world.approve("ben", APPROVER, request).unwrap();
+    }
+    refused_in(&mut world, Code::PredicateInvalid, |w| w.approve("anna", APPROVER, request));
+    let mut body = world.approval_body(request, APPROVER);
+    body.outcome = ApprovalOutcome::Withdrawn;
+    body.withdraws = Some(world.open_request(request).1.approvals[0].statement);
+    world.answer("ben", &body).unwrap();
+    world.approve("anna", APPROVER, request).unwrap();
+    assert_eq!(world.open_request(request).1.approvals.len(), full);
+}
+
+#[test]
+fn an_artifact_is_in_so_many_environments() {
+    let mut world = world();
+    for number in 0..crate::projection::slice::PLACES_MAX {
+        world.deploy(&app(), &number.to_string()).unwrap();
+    }
+    let one_more = world.deploy(&app(), "prod");
+    assert!(matches!(one_more, Err(super::Refusal::Rule(it)) if it.code == Code::SubjectInvalid));
+    world.deploy(&app(), "7").unwrap();
+    world.deploy(&artifact("other"), "prod").unwrap();
 }
 
 /// A world with a request for `prod`.
