@@ -260,11 +260,9 @@ fn check_heads(
     };
     report.heads_at = Some(proofs.entry);
     let proven = heads::prove(&proofs, &snapshot.root)?;
-    for index in proofs.entry..bag.scope.size {
-        if !replay.shown.entries.contains_key(&index) {
-            let detail = format!("entry {index} stands behind the last heads and is not shown");
-            report.findings.push(Finding::new(Code::EntryMissing, Some(index), detail));
-        }
+    if let Some((index, count)) = replay.shown.missing(proofs.entry, bag.scope.size) {
+        let detail = format!("{count} entries behind the last heads are not shown, this one first");
+        report.findings.push(Finding::new(Code::EntryMissing, Some(index), detail));
     }
     for thread in scope {
         match check_head(thread, &proven, snapshot) {

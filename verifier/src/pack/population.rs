@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use schemas::id::{Digest, EntryIndex, Time};
 use schemas::predicate::deployment::DeploymentResult;
-use schemas::report::{Code, Finding};
+use schemas::report::{Class, Finding};
 
 use super::bag::Scope;
 use super::replay::Replay;
@@ -53,11 +53,10 @@ pub fn rows(scope: &Scope, replay: &Replay, findings: &[Finding]) -> Vec<Row> {
         let known = state.artifact(artifact).ok().flatten();
         let known = known.and_then(|slice| slice.projects.get(&environment.project));
         let text = |text: Option<&String>| text.cloned().unwrap_or_default();
+        // A deployment that the rules refused is still a row: somebody recorded it.
         let exception = findings
             .iter()
-            .find(|finding| {
-                finding.index == Some(*index) && finding.code == Code::DeployedWithoutGrant
-            })
+            .find(|finding| finding.index == Some(*index) && finding.class == Class::Rule)
             .map_or(String::new(), |finding| finding.code.name().to_owned());
         let mut row = Row {
             deployment: *index,
@@ -179,6 +178,52 @@ fn quote(field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::Entry;
+    use crate::event::Event;
+    use crate::fixture::forge::{Filed, forge};
+    use crate::fixture::{World, artifact, body, envelope, project};
+    use crate::merkle;
+    use crate::pack::replay::replay;
+    use crate::pack::shown::ShownEntry;
+    use schemas::predicate::deployment;
+    use schemas::statement::{Statement, Subject};
+
+    /// A ledger that looks at no rule: what it recorded is a row, and says which rule it breaks.
+    #[test]
+    fn a_deployment_that_breaks_a_rule_is_a_row_with_its_exception() {
+        let mut world = World::new();
+        world.policy("paul", body::FULL_POLICY).unwrap();
+        world.release("first");
+        let body = world.deployment_body("prod", DeploymentResult::Succeeded);
+        let subject = vec![Subject::of(&artifact("first"), None)];
+        let envelope = envelope(&Statement::new(subject, deployment::TYPE, body), &["mia"]);
+        let mut filed = world.filed();
+        filed.push(Filed { envelope, project: Some(project()), time: world.now });
+        let mut shown = Shown::default();
+        for record in forge(world.origin(), &filed) {
+            let it = ShownEntry {
+                entry: Entry::parse(&record.entry).unwrap(),
+                leaf: merkle::leaf_hash(&record.entry),
+                event: Some(Event::read(&record.envelope.unwrap()).unwrap()),
+                keys: Vec::new(),
+                signers: Vec::new(),
+            };
+            shown.entries.insert(it.entry.index, it);
+        }
+        let scope = Scope {
+            origin: world.origin().clone(),
+            project: project(),
+            environment: "prod".parse().unwrap(),
+            from: "2026-01-01T00:00:00.000Z".parse().unwrap(),
+            to: "2027-01-01T00:00:00.000Z".parse().unwrap(),
+            size: world.size() + 1,
+            framework: None,
+        };
+        let replay = replay(&scope, shown);
+        let rows = rows(&scope, &replay, &replay.findings);
+        let exceptions: Vec<&str> = rows.iter().map(|row| row.exception.as_str()).collect();
+        assert_eq!(exceptions, ["", "role-missing"]);
+    }
 
     #[test]
     fn fields_are_quoted_and_disarmed() {
