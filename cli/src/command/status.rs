@@ -92,7 +92,13 @@ fn cell(history: &History, environment: &Environment) -> Result<Cell, Failure> {
             .as_ref()
             .and_then(|known| known.projects.get(&environment.project))
             .and_then(|known| known.places.get(&environment.name));
-        let granted = place.and_then(|it| it.deployed.as_ref()).is_some_and(|it| it.granted);
+        // A denial in between takes nothing from the environment's newest grant.
+        let newest = slice
+            .granted
+            .as_ref()
+            .is_some_and(|it| it.artifact == deployed.artifact && it.entry < deployed.entry);
+        let granted =
+            newest || place.and_then(|it| it.deployed.as_ref()).is_some_and(|it| it.granted);
         running = Some((called, deployed, granted));
     }
     let mut requests = Vec::new();

@@ -9,7 +9,7 @@ use schemas::report::{Code, Finding};
 
 use super::bag::{Bag, Files, Scope};
 use super::population::{Row, format_csv};
-use super::shown::{Shown, envelope_path, proof_path};
+use super::shown::{Shown, attachment_path, envelope_path, proof_path};
 use super::{PIN, PackReport};
 use super::{gather, report};
 use crate::canonical;
@@ -64,6 +64,7 @@ pub fn log_findings(findings: &[Finding]) -> Vec<Finding> {
                 | Code::PackMalformed
                 | Code::DerivedMismatch
                 | Code::RootsNotPinned
+                | Code::AttachmentAbsent
                 | Code::AttachmentMismatch
         )
     };
@@ -113,7 +114,7 @@ fn named_by(shown: &Shown) -> BTreeSet<String> {
         named.insert(proof_path(*index));
         named.insert(envelope_path(&it.entry.envelope));
         let attachments = it.event.iter().flat_map(gather::attachments_of);
-        named.extend(attachments.map(|digest| format!("data/attachments/{}", digest.hex())));
+        named.extend(attachments.map(|digest| attachment_path(&digest)));
     }
     named
 }

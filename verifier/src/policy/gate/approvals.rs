@@ -75,7 +75,7 @@ enum Standing {
     Not(String),
 }
 
-/// Whether an approval counts now: role then and now, meaning, policy, expiry, age, person.
+/// Whether an approval counts now: role then and now, expiry, age, meaning, policy, person.
 fn standing(
     gate: &Approvals,
     approval: &ApprovalGiven,
@@ -96,6 +96,13 @@ fn standing(
     {
         return not("the key is compromised, or its holder is an admin");
     }
+    if approval.expires_at <= context.at {
+        return not("it has expired");
+    }
+    if gate.within.as_ref().is_some_and(|within| context.at.since(approval.time) > within.ms()) {
+        return not("it is too old");
+    }
+    // An objection stands whatever was meant by it, and whatever the policy has become since.
     if approval.outcome == ApprovalOutcome::Rejected {
         return Standing::Rejects;
     }
@@ -104,12 +111,6 @@ fn standing(
     }
     if approval.policy != context.policy.statement {
         return not("the policy has changed since");
-    }
-    if approval.expires_at <= context.at {
-        return not("it has expired");
-    }
-    if gate.within.as_ref().is_some_and(|within| context.at.since(approval.time) > within.ms()) {
-        return not("it is too old");
     }
     match excluded.iter().find(|(name, _)| name == identity) {
         Some((_, why)) => not(why),

@@ -261,6 +261,31 @@ fn one_rejection_is_enough_until_it_is_withdrawn() {
     check(ONE, grant_withdrawn, Waiting, "0 of 1");
 }
 
+/// An objection holds as long as an approval would, and through a change of policy.
+#[test]
+fn a_rejection_expires_as_approvals_do() {
+    let rejected = |ms: i64| {
+        move |w: &mut World| {
+            let request = asked(w);
+            let mut body = w.approval_body(request, APPROVER);
+            (body.outcome, body.meaning) = (ApprovalOutcome::Rejected, "review".into());
+            let entry = w.answer("ben", &body).unwrap();
+            w.wait(ms);
+            vec![entry]
+        }
+    };
+    check(FULL, rejected(72 * HOUR), Fail, "rejected by ben");
+    check(FULL, rejected(72 * HOUR + 1), Waiting, "ben does not count: it is too old");
+    check(ONE, rejected(7 * DAY - 1001), Fail, "rejected by ben");
+    check(ONE, rejected(7 * DAY), Waiting, "ben does not count: it has expired");
+    let policy_changed = |w: &mut World| {
+        let entries = rejected(0)(w);
+        w.policy("paul", &crate::fixture::body::policy_json("[]", &format!("[{FULL}]"))).unwrap();
+        entries
+    };
+    check(ONE, policy_changed, Fail, "rejected by ben");
+}
+
 /// `ben` takes back what he signed at an entry.
 fn withdraw(world: &mut World, request: u64, entry: u64) {
     let (_, open) = world.open_request(request);
