@@ -154,6 +154,15 @@ impl Service {
         self.wait(self.ledger.thread(thread))
     }
 
+    pub fn page_back(
+        &self,
+        thread: Option<&ThreadId>,
+        from: Option<EntryIndex>,
+        most: u64,
+    ) -> Result<ledger::Page, Failure> {
+        self.wait(self.ledger.page_back(thread, from, most))
+    }
+
     pub fn receipt(&self, index: EntryIndex) -> Result<String, Failure> {
         self.wait(self.ledger.receipt(index))
     }
