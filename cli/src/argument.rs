@@ -24,6 +24,17 @@ impl LedgerArgs {
     }
 }
 
+/// Which ledger is appended to.
+#[cfg(feature = "ledger")]
+#[derive(Debug, Clone, Default, Args)]
+pub struct AppendArgs {
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// This machine's clock is right, although over 31 days ahead of the newest entry
+    #[arg(long)]
+    pub accept_clock: bool,
+}
+
 /// Which project is meant.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ProjectArgs {

@@ -17,7 +17,7 @@ use verifier::signature::SigningKey;
 use verifier::trust::Trust;
 
 use super::record::append;
-use crate::argument::{KeyArgs, LedgerArgs, parse_request};
+use crate::argument::{AppendArgs, KeyArgs, parse_request};
 use crate::compose::Draft;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -64,7 +64,7 @@ pub struct AnswerArgs {
     #[arg(long, value_name = "TIME", default_value = "72h")]
     pub expires: String,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
     #[command(flatten)]
     pub key: KeyArgs,
 }
@@ -94,7 +94,7 @@ fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit,
     let lasts: Duration =
         args.expires.parse().map_err(|cause| Failure::usage(format!("--expires: {cause}")))?;
     let key = crate::key::load(&args.key, io)?;
-    let service = Service::open(&args.ledger, io)?;
+    let service = Service::open_to_append(&args.ledger, io)?;
     let asked = asked(&service, index)?;
     let signer = signer(&service, &key)?;
     let (role, meaning) = role::choose(args, &asked.policy, &asked.environment, &signer)?;

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use schemas::id::{Project, Time};
 use serde_json::json;
 
-use crate::argument::{LedgerArgs, ProjectArgs, parse_environment, parse_time};
+use crate::argument::{AppendArgs, ProjectArgs, parse_environment, parse_time};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -60,7 +60,7 @@ pub struct CreateArgs {
     #[arg(long, short, value_name = "F")]
     pub out: PathBuf,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
     #[command(flatten)]
     pub project: ProjectArgs,
 }
@@ -82,7 +82,7 @@ pub fn run(command: &PackCommand, io: &mut Io) -> Result<Exit, Failure> {
         reason: args.reason.clone(),
         framework: args.framework.clone(),
     };
-    let service = Service::open(&args.ledger, io)?;
+    let service = Service::open_to_append(&args.ledger, io)?;
     if service.environment(&ask.environment)?.is_none() {
         // A misspelt name would give a pack in which nothing was ever deployed.
         let named = ask.environment.to_string();

@@ -8,7 +8,7 @@ use schemas::policy::PolicyDocument;
 use serde_json::{Value, json};
 
 #[cfg(feature = "ledger")]
-use crate::argument::{KeyArgs, LedgerArgs, ProjectArgs};
+use crate::argument::{AppendArgs, KeyArgs, ProjectArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -54,7 +54,7 @@ pub enum PolicyAction {
         #[arg(value_name = "FILE")]
         file: String,
         #[command(flatten)]
-        ledger: LedgerArgs,
+        ledger: AppendArgs,
         #[command(flatten)]
         key: KeyArgs,
     },

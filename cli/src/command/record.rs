@@ -12,7 +12,7 @@ use schemas::kind::EventKind;
 use schemas::report::Finding;
 use serde_json::{Value, json};
 
-use crate::argument::{KeyArgs, LedgerArgs, ProjectArgs};
+use crate::argument::{AppendArgs, KeyArgs, ProjectArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -54,7 +54,7 @@ pub struct RecordArgs {
     #[arg(long, value_name = "F")]
     pub receipt: Option<String>,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
     #[command(flatten)]
     pub project: ProjectArgs,
     #[command(flatten)]
@@ -107,7 +107,7 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
     let about = args.subject.as_deref().map(|text| subject::read(text, io)).transpose()?;
     let mut reports = draft::read_reports(args, kind, io)?;
     let key = crate::key::load(&args.key, io)?;
-    let service = Service::open(&args.ledger, io)?;
+    let service = Service::open_to_append(&args.ledger, io)?;
     let job = Job::new(args, kind, about, service, io)?;
     let drafts = draft::drafts(args, &job, &mut reports, io)?;
     let summaries: Vec<String> = drafts.iter().map(|(summary, _)| summary.clone()).collect();
