@@ -19,8 +19,13 @@ pub struct LedgerArgs {
 
 impl LedgerArgs {
     pub fn dir(&self, io: &Io) -> PathBuf {
+        io.path(self.shown(io))
+    }
+
+    /// The folder as the user would write it.
+    pub fn shown(&self, io: &Io) -> PathBuf {
         let dir = self.ledger.clone().or_else(|| io.var("ATTESTRY_LEDGER").map(PathBuf::from));
-        io.path(dir.unwrap_or_else(|| PathBuf::from("ledger")))
+        dir.unwrap_or_else(|| PathBuf::from("ledger"))
     }
 }
 

@@ -77,7 +77,7 @@ fn tree_of(
     if let Some(evidence) = nodes::evidence(known) {
         root.add(evidence);
     }
-    for environment in nodes::environments(project, thread) {
+    for environment in nodes::environments(history, project, thread)? {
         root.add(environment);
     }
     Ok(root)

@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::names::Called;
-use crate::output::{WIDTH, columns};
+use crate::output::{WIDTH, columns, paragraph};
 use crate::service::Service;
 use crate::subject::{self, Written};
 
@@ -220,7 +220,14 @@ impl Job {
         };
         let title = title.trim_start();
         let line = format!("{word:<6} {title}   {summary}").trim_end().to_owned();
-        if columns(&line) <= WIDTH { line } else { format!("{word:<6} {title}\n       {summary}") }
+        if columns(&line) <= WIDTH {
+            return line;
+        }
+        let below = format!("       {summary}");
+        match columns(&below) <= WIDTH {
+            true => format!("{word:<6} {title}\n{below}"),
+            false => format!("{word:<6} {title}\n{}", paragraph(7, summary).trim_end()),
+        }
     }
 }
 
