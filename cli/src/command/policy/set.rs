@@ -7,7 +7,7 @@ use serde_json::json;
 use verifier::canonical::canonical_of;
 use verifier::merkle::sha256;
 
-use super::read;
+use super::{Sound, read};
 use crate::argument::{AppendArgs, KeyArgs};
 use crate::command::record::append;
 use crate::compose::Draft;
@@ -18,7 +18,7 @@ use crate::key;
 use crate::service::Service;
 
 pub fn run(file: &str, ledger: &AppendArgs, key: &KeyArgs, io: &mut Io) -> Result<Exit, Failure> {
-    let (document, _, text) = read(file, io).map_err(|refused| refused.tell(file, io))?;
+    let Sound { document, text, .. } = read(file, io).map_err(|refused| refused.tell(file, io))?;
     let key = key::load(key, io)?;
     let service = Service::open_to_append(ledger, io)?;
     let project = document.project.clone();
