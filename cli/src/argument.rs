@@ -13,7 +13,7 @@ use crate::io::Io;
 #[derive(Debug, Clone, Default, Args)]
 pub struct LedgerArgs {
     /// The ledger's folder [env: ATTESTRY_LEDGER, else ./ledger]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", hide = cfg!(not(feature = "ledger")))]
     pub ledger: Option<PathBuf>,
 }
 

@@ -28,7 +28,8 @@ use crate::subject::{self, Written};
 pub struct HistoryArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
-    /// Read this pack instead of a ledger
+    #[cfg_attr(feature = "ledger", doc = "Read this pack instead of a ledger")]
+    #[cfg_attr(not(feature = "ledger"), doc = "The pack to read")]
     #[arg(long, value_name = "FILE")]
     pub pack: Option<String>,
     /// The pin to check the pack against: a file or a verifier key

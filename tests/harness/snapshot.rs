@@ -77,13 +77,10 @@ impl<'a> Transcript<'a> {
 /// Masks hashes, keys, times and spans, each in its own width, so that columns stay.
 pub fn mask(text: &str, known: &[&str]) -> String {
     let lines = text.split('\n').map(|line| {
-        let hex = runs(line, &|c| c.is_ascii_alphanumeric() || c == '…', &|run| {
-            // Six digits are a hash where an ellipsis says that there are more.
-            let digits = run.strip_suffix('…');
-            let (hex, least) = digits.map_or((run, 7), |digits| (digits, 6));
-            let is_hex = hex.len() >= least && hex.bytes().all(is_hex_digit);
-            let stays = known.iter().any(|it| it.starts_with(hex));
-            (is_hex && !stays).then(|| "x".repeat(hex.len()) + &run[hex.len()..])
+        let hex = runs(line, &|c| c.is_ascii_alphanumeric(), &|run| {
+            let is_hex = run.len() >= 7 && run.bytes().all(is_hex_digit);
+            let stays = known.iter().any(|it| it.starts_with(run));
+            (is_hex && !stays).then(|| "x".repeat(run.len()))
         });
         let keys = runs(&hex, &|c| !c.is_whitespace() && c != '"', &mask_base64);
         let times = runs(&keys, &|c| c.is_ascii_digit() || "-:.TZ".contains(c), &mask_time);

@@ -17,9 +17,7 @@ use crate::io::Io;
 
 /// List the entries of the log, newest last
 #[derive(Debug, Args)]
-#[command(
-    before_help = "Example:\n  attestry log --env payments/prod --kind deployment --limit 10"
-)]
+#[command(before_help = example!("attestry log --env payments/prod --kind deployment --limit 10"))]
 pub struct LogArgs {
     /// Only this kind
     #[arg(long, value_name = "KIND")]

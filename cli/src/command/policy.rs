@@ -73,7 +73,10 @@ pub fn run(command: &PolicyCommand, io: &mut Io) -> Result<Exit, Failure> {
         #[cfg(not(feature = "ledger"))]
         PolicyAction::Elsewhere(words) => {
             let word = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
-            Err(super::other_build(&format!("`attestry policy {word}`")))
+            match word.as_ref() {
+                "new" | "set" => Err(super::other_build(&format!("`attestry policy {word}`"))),
+                _ => Err(super::unrecognized(&word).hint("attestry policy --help")),
+            }
         }
     }
 }

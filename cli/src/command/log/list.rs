@@ -7,7 +7,7 @@ use super::{LeftOut, PAGE, kind_of, to_json};
 use crate::failure::Failure;
 use crate::history::Line;
 use crate::io::Io;
-use crate::output::{WIDTH, count, cut, minute, table_of, widen};
+use crate::output::{WIDTH, count, cut, minute, plural, table_of, widen};
 
 /// How the JSON object begins; written with its first item, so that a failure before it is an
 /// object of its own.
@@ -26,9 +26,18 @@ impl Row {
             minute(line.entry.time),
             kind_of(line).name().to_owned(),
             cut(&about(line), 34),
-            line.signers.join(", "),
+            signers(line),
         ];
         Row { cells, json: to_json(line) }
+    }
+}
+
+/// Who signed; root keys, which are nobody's, only by their number.
+fn signers(line: &Line) -> String {
+    let roots = line.signers.iter().filter(|name| name.starts_with("root ")).count();
+    match roots {
+        0 => line.signers.join(", "),
+        some => plural(some as u64, "root key", "root keys"),
     }
 }
 
