@@ -10,7 +10,7 @@ mod document;
 mod error;
 mod fields;
 mod junit;
-mod measurement;
+pub mod measurement;
 mod sarif;
 mod trivy;
 mod warnings;

@@ -13,15 +13,31 @@ use crate::io::Io;
 #[derive(Debug, Clone, Default, Args)]
 pub struct LedgerArgs {
     /// The ledger's folder [env: ATTESTRY_LEDGER, else ./ledger]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", hide = cfg!(not(feature = "ledger")))]
     pub ledger: Option<PathBuf>,
 }
 
 impl LedgerArgs {
     pub fn dir(&self, io: &Io) -> PathBuf {
-        let dir = self.ledger.clone().or_else(|| io.var("ATTESTRY_LEDGER").map(PathBuf::from));
-        io.path(dir.unwrap_or_else(|| PathBuf::from("ledger")))
+        io.path(self.shown(io))
     }
+
+    /// The folder as the user would write it.
+    pub fn shown(&self, io: &Io) -> PathBuf {
+        let dir = self.ledger.clone().or_else(|| io.var("ATTESTRY_LEDGER").map(PathBuf::from));
+        dir.unwrap_or_else(|| PathBuf::from("ledger"))
+    }
+}
+
+/// Which ledger is appended to.
+#[cfg(feature = "ledger")]
+#[derive(Debug, Clone, Default, Args)]
+pub struct AppendArgs {
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// This machine's clock is right, although over 31 days ahead of the newest entry
+    #[arg(long)]
+    pub accept_clock: bool,
 }
 
 /// Which project is meant.

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ledger::clock::SystemClock;
 use ledger::{Evaluated, Exported, Ledger, LedgerError, Logged, Submission, Which};
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Project, Time, TreeSize};
 use schemas::predicate::{Nonce, Seen};
@@ -19,10 +20,11 @@ use verifier::signature::SigningKey;
 
 pub use ledger::ExportAsk;
 
-use crate::argument::LedgerArgs;
+use crate::argument::{AppendArgs, LedgerArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::output::span;
 
 /// An opened ledger and what runs its futures.
 pub struct Service {
@@ -49,9 +51,19 @@ fn state_dir(io: &Io) -> PathBuf {
 }
 
 impl Service {
+    /// Opens the ledger for reading.
     pub fn open(args: &LedgerArgs, io: &Io) -> Result<Service, Failure> {
+        Service::open_with(args, false, io)
+    }
+
+    pub fn open_to_append(args: &AppendArgs, io: &Io) -> Result<Service, Failure> {
+        Service::open_with(&args.ledger, args.accept_clock, io)
+    }
+
+    fn open_with(args: &LedgerArgs, accept_clock: bool, io: &Io) -> Result<Service, Failure> {
         let runtime = runtime()?;
-        let opened = runtime.block_on(Ledger::open(&args.dir(io), &state_dir(io)));
+        let (dir, state, clock) = (args.dir(io), state_dir(io), Arc::new(SystemClock));
+        let opened = runtime.block_on(Ledger::open_with(&dir, &state, clock, accept_clock));
         let ledger = opened.map_err(|cause| failure_of(&cause))?;
         Ok(Service { ledger, runtime })
     }
@@ -64,7 +76,7 @@ impl Service {
         io: &Io,
     ) -> Result<Service, Failure> {
         let runtime = runtime()?;
-        let clock = Arc::new(ledger::clock::SystemClock);
+        let clock = Arc::new(SystemClock);
         let state = state_dir(io);
         let made = Ledger::init(dir, origin, roots, &state, clock);
         let ledger = runtime.block_on(made).map_err(|cause| failure_of(&cause))?;
@@ -152,6 +164,15 @@ impl Service {
 
     pub fn thread(&self, thread: &ThreadId) -> Result<Vec<ledger::Stored>, Failure> {
         self.wait(self.ledger.thread(thread))
+    }
+
+    pub fn page_back(
+        &self,
+        thread: Option<&ThreadId>,
+        from: Option<EntryIndex>,
+        most: u64,
+    ) -> Result<ledger::Page, Failure> {
+        self.wait(self.ledger.page_back(thread, from, most))
     }
 
     pub fn receipt(&self, index: EntryIndex) -> Result<String, Failure> {
@@ -258,8 +279,16 @@ fn failure_of(cause: &LedgerError) -> Failure {
             "this ledger does not continue what it has published: stop using it, keep a copy, \
              and find out which backup was put back",
         ),
-        LedgerError::Clock { .. } => {
-            Failure::new(Exit::No, "clock-skew", chain).hint("set the machine's clock right")
+        LedgerError::Clock { now, last } if now > last => {
+            let ahead = span(now.since(*last));
+            Failure::new(Exit::No, "clock-skew", format!("{chain}: {ahead} ahead of it"))
+                .detail("an entry with a wrong time would hold every later one there")
+                .hint("set this machine's clock right; where it is, add --accept-clock")
+        }
+        LedgerError::Clock { now, last } => {
+            let behind = span(last.since(*now));
+            Failure::new(Exit::No, "clock-skew", format!("{chain}: {behind} behind it"))
+                .hint("set this machine's clock right: times of entries never go back")
         }
         LedgerError::Full => Failure::new(Exit::Unexpected, "database-full", chain)
             .hint("nothing was logged and nothing was lost: make room on the disk, then repeat"),

@@ -308,3 +308,36 @@ fn every_exit_code_is_reached() {
         place.expect(code, &format!("attestry {line}"));
     }
 }
+
+/// The variable says which project is meant where one must be; it hides no entry of the ledger.
+#[test]
+fn only_an_option_filters_the_log() {
+    let mut place = story::released();
+    let entries = |outcome: &str| {
+        let value: Value = serde_json::from_str(outcome).unwrap();
+        let list = value["entries"].as_array().unwrap().iter();
+        let list: Vec<u64> = list.map(|it| it["index"].as_u64().unwrap()).collect();
+        (list, value["leftOut"].clone())
+    };
+    let log = |place: &Place, rest: &str| {
+        let line = format!("attestry log {rest} --json");
+        entries(&place.expect(0, &line).stdout)
+    };
+    let whole: Vec<u64> = (0..37).collect();
+    assert_eq!(log(&place, ""), (whole.clone(), Value::from(0)));
+    assert_eq!(log(&place, "--limit 0"), (whole.clone(), Value::from(0)));
+    assert_eq!(log(&place, "--limit 37"), (whole.clone(), Value::from(0)));
+    assert_eq!(log(&place, "--limit 5"), (whole[32..].to_vec(), Value::from(32)));
+    let (of_project, _) = log(&place, "--limit 0 --project payments");
+    assert_eq!(of_project.first(), Some(&7), "{of_project:?}");
+    assert_eq!(of_project, log(&place, "--project payments").0);
+    assert_eq!(log(&place, "--limit 2 --project payments").1, Value::from(of_project.len() - 2));
+    // What a filter would leave out is not counted through the whole log for a short answer.
+    assert_eq!(log(&place, "--kind trust --limit 1"), (vec![6], Value::from(6)));
+    assert_eq!(log(&place, "--env prod --kind deployment").0, [32, 33]);
+    assert_eq!(log(&place, "--env prod --kind deployment --limit 0").0, [32, 33]);
+    place.set("ATTESTRY_PROJECT", "other");
+    assert_eq!(log(&place, "--env payments/prod --kind deployment").0, [32, 33]);
+    let nothing = place.expect(0, "attestry log --kind export");
+    assert_eq!((nothing.stdout.as_str(), nothing.stderr.as_str()), ("", "no entry is like that\n"));
+}

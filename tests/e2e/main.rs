@@ -13,3 +13,4 @@ mod record;
 mod schemas;
 mod tamper;
 mod tidy;
+mod witness;

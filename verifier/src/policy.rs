@@ -4,6 +4,7 @@ pub mod decide;
 pub mod document;
 mod gate;
 
+pub use gate::approvals::why_not;
 pub use gate::for_people;
 
 use std::cell::RefCell;

@@ -9,7 +9,7 @@ use schemas::trust::TrustDocument;
 use serde_json::json;
 
 use super::record::append;
-use crate::argument::LedgerArgs;
+use crate::argument::{AppendArgs, LedgerArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -70,7 +70,7 @@ pub struct AddArgs {
     #[command(flatten)]
     pub roots: RootArgs,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
 }
 
 /// Take a role away, or everything
@@ -85,7 +85,7 @@ pub struct RevokeArgs {
     #[command(flatten)]
     pub roots: RootArgs,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
 }
 
 /// Say that a key is not its owner's alone any more, from some entry on
@@ -103,7 +103,7 @@ pub struct CompromiseArgs {
     #[command(flatten)]
     pub roots: RootArgs,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
 }
 
 /// The root keys that sign.
@@ -145,7 +145,7 @@ fn list(ledger: &LedgerArgs, io: &mut Io) -> Result<Exit, Failure> {
 
 /// Alters the document in force, signs it, logs it, and looks at open requests again.
 fn apply(
-    ledger: &LedgerArgs,
+    ledger: &AppendArgs,
     roots: &RootArgs,
     attachments: Vec<Vec<u8>>,
     alter: impl FnOnce(&mut TrustDocument) -> Result<String, Failure>,
@@ -159,7 +159,7 @@ fn apply(
         ));
     }
     let keys = specs.iter().map(|spec| key::read(spec, io)).collect::<Result<Vec<_>, _>>()?;
-    let service = Service::open(ledger, io)?;
+    let service = Service::open_to_append(ledger, io)?;
     let (in_force, mut document) = service.trust()?;
     let said = alter(&mut document)?;
     let envelope = sign_trust(&document, in_force, &keys)?;

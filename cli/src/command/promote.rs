@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::record::append;
 use crate::argument::{
-    KeyArgs, LedgerArgs, ProjectArgs, parse_environment, parse_project, project_of_environment,
+    AppendArgs, KeyArgs, ProjectArgs, parse_environment, parse_project, project_of_environment,
 };
 use crate::compose::Draft;
 use crate::exit::Exit;
@@ -39,7 +39,7 @@ pub struct PromoteArgs {
     #[arg(long, value_name = "T")]
     pub ticket: Option<String>,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
     #[command(flatten)]
     pub project: ProjectArgs,
     #[command(flatten)]
@@ -55,7 +55,7 @@ pub fn run(args: &PromoteArgs, io: &mut Io) -> Result<Exit, Failure> {
     }
     let written = subject::read(&args.subject, io)?;
     let key = crate::key::load(&args.key, io)?;
-    let service = Service::open(&args.ledger, io)?;
+    let service = Service::open_to_append(&args.ledger, io)?;
     let environment = environment(&args.to, &args.project, &service, io)?;
     let artifact = artifact(&args.subject, written, &service)?;
     let slice = service.artifact(&artifact)?;

@@ -12,12 +12,12 @@ use schemas::kind::EventKind;
 use schemas::report::Finding;
 use serde_json::{Value, json};
 
-use crate::argument::{KeyArgs, LedgerArgs, ProjectArgs};
+use crate::argument::{AppendArgs, KeyArgs, ProjectArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::names::Called;
-use crate::output::{WIDTH, columns};
+use crate::output::{WIDTH, columns, paragraph};
 use crate::service::Service;
 use crate::subject::{self, Written};
 
@@ -54,7 +54,7 @@ pub struct RecordArgs {
     #[arg(long, value_name = "F")]
     pub receipt: Option<String>,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
     #[command(flatten)]
     pub project: ProjectArgs,
     #[command(flatten)]
@@ -107,7 +107,7 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
     let about = args.subject.as_deref().map(|text| subject::read(text, io)).transpose()?;
     let mut reports = draft::read_reports(args, kind, io)?;
     let key = crate::key::load(&args.key, io)?;
-    let service = Service::open(&args.ledger, io)?;
+    let service = Service::open_to_append(&args.ledger, io)?;
     let job = Job::new(args, kind, about, service, io)?;
     let drafts = draft::drafts(args, &job, &mut reports, io)?;
     let summaries: Vec<String> = drafts.iter().map(|(summary, _)| summary.clone()).collect();
@@ -220,7 +220,14 @@ impl Job {
         };
         let title = title.trim_start();
         let line = format!("{word:<6} {title}   {summary}").trim_end().to_owned();
-        if columns(&line) <= WIDTH { line } else { format!("{word:<6} {title}\n       {summary}") }
+        if columns(&line) <= WIDTH {
+            return line;
+        }
+        let below = format!("       {summary}");
+        match columns(&below) <= WIDTH {
+            true => format!("{word:<6} {title}\n{below}"),
+            false => format!("{word:<6} {title}\n{}", paragraph(7, summary).trim_end()),
+        }
     }
 }
 

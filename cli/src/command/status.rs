@@ -17,7 +17,7 @@ use crate::output::{cut, gates, span, table};
 
 /// Show what is deployed where, and which requests wait for what
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry status --project payments")]
+#[command(before_help = example!("attestry status --project payments"))]
 pub struct StatusArgs {
     #[command(flatten)]
     pub project: ProjectArgs,

@@ -56,6 +56,8 @@ pub fn files(material: &Material) -> Files {
 }
 
 /// The findings that the report of a pack speaks of: those about the log.
+///
+/// What only the reader's pin asks for is not among them: whoever made the pack did not know it.
 pub fn log_findings(findings: &[Finding]) -> Vec<Finding> {
     let about_bag = |code: Code| {
         matches!(
@@ -65,6 +67,7 @@ pub fn log_findings(findings: &[Finding]) -> Vec<Finding> {
                 | Code::DerivedMismatch
                 | Code::RootsNotPinned
                 | Code::AttachmentAbsent
+                | Code::QuorumMissed
                 | Code::AttachmentMismatch
         )
     };

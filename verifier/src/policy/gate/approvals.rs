@@ -36,7 +36,7 @@ pub fn evaluate(gate: &Approvals, context: &Context) -> Result<Answer, Missing> 
             Standing::Rejects => return Ok(rejected(approval)),
             Standing::Counts => counted.push(approval),
             Standing::Not(why) => {
-                remarks.push(format!("{} does not count: {why}", approval.signer.identity));
+                remarks.push(format!("{}{NOT}{why}", approval.signer.identity));
             }
         }
     }
@@ -60,6 +60,21 @@ pub fn evaluate(gate: &Approvals, context: &Context) -> Result<Answer, Missing> 
     let relied = counted.iter().map(|it| (it.entry, it.signer.key));
     context.relied.borrow_mut().extend(relied);
     Ok(answer.on(looked))
+}
+
+/// What stands between a name and why its answer does not count.
+const NOT: &str = " does not count: ";
+
+/// Why somebody's answer in a role does not count, where the reason of this gate says so.
+///
+/// A request that was decided has left the state; the gates of its decision stay.
+pub fn why_not<'a>(reason: &'a str, identity: &IdentityName, role: &str) -> Option<&'a str> {
+    let (counted, remarks) = reason.split_once("; ")?;
+    if counted.contains(&format!(" {identity} ({role})")) {
+        return None;
+    }
+    let about = |remark: &'a str| remark.strip_prefix(identity.as_str())?.strip_prefix(NOT);
+    remarks.split("; ").find_map(about)
 }
 
 fn rejected(approval: &ApprovalGiven) -> Answer {

@@ -304,3 +304,19 @@ fn an_approval_by_nobody_in_particular_is_refused() {
         assert!(world.approve(who, APPROVER, request).is_err(), "{who}");
     }
 }
+
+#[test]
+fn a_reason_tells_whose_answer_does_not_count() {
+    let anna = "anna".parse().unwrap();
+    let check = |reason: &str, expected: Option<&str>| {
+        assert_eq!(why_not(reason, &anna, APPROVER), expected, "{reason}");
+    };
+    check("0 of 2", None);
+    check("0 of 2; anna does not count: wrote 9c27d10", Some("wrote 9c27d10"));
+    check("1 of 2: ben (security); ben2 does not count: x; anna does not count: y", Some("y"));
+    check("0 of 2; joanna does not count: wrote 9c27d10", None);
+    // She signed twice, and one of the two counts.
+    check("1 of 2: anna (release-approver); anna does not count: it has expired", None);
+    check("1 of 2: anna (security); anna does not count: no longer x", Some("no longer x"));
+    check("rejected by anna (release-approver): later; anna does not count: x", None);
+}
