@@ -40,7 +40,12 @@ fn every_report_is_read_without_warnings() {
     check("clippy.sarif", K::Analysis, "sarif-2.1.0: 0 errors, 7 warnings, 0 notes", false);
     check("sbom.cdx.json", K::Sbom, "cyclonedx-1.5: 27 components", true);
     check("coverage.json", K::Measurement, "json: coverage.line 68.04", false);
-    check("review.json", K::Review, "json: 4 fields", false);
+    check(
+        "review.json",
+        K::Review,
+        "json: approved by bob@acme.example, written by alice@acme.example",
+        false,
+    );
     check(
         "scan-vulnerable.trivy.json",
         K::Vulnerabilities,
