@@ -56,6 +56,20 @@ impl ProjectArgs {
     }
 }
 
+/// Which project is looked at.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ScopeArgs {
+    /// Only this project [env: ATTESTRY_PROJECT; else all]
+    #[arg(long, value_name = "P")]
+    pub project: Option<String>,
+}
+
+impl ScopeArgs {
+    pub fn named(&self, io: &Io) -> Result<Option<Project>, Failure> {
+        ProjectArgs { project: self.project.clone() }.named(io)
+    }
+}
+
 /// Who signs.
 #[derive(Debug, Clone, Default, Args)]
 pub struct KeyArgs {
@@ -105,6 +119,14 @@ pub fn parse_environment(text: &str, project: Option<&Project>) -> Result<Enviro
 /// The project of ENV, where it is written with it.
 pub fn project_of_environment(text: &str) -> Option<Project> {
     text.split_once('/')?.0.parse().ok()
+}
+
+/// Reads an entry's index, or a request's name, which is one.
+pub fn parse_index(text: &str) -> Result<EntryIndex, Failure> {
+    parse_request(text).map_err(|_| {
+        Failure::usage(format!("{text:?} is no index of an entry; write it as 118 or P-118"))
+            .hint("attestry log lists them")
+    })
 }
 
 /// Reads a request's name: `P-118`, `p-118` or `118`.

@@ -280,9 +280,7 @@ fn open_pack(name: &str, trust: Option<&str>, io: &mut Io) -> Result<History, Fa
         return Err(finding.map_or_else(unread, |finding| broken(name, finding)));
     }
     if pin.is_none() {
-        io.note(
-            "note: no pin was given, so this pack only says what it says of itself (--trust PIN)",
-        );
+        io.note("note: no pin was given, so only this pack vouches for itself (--trust PIN)");
     }
     Ok(History::Pack(Box::new(report)))
 }

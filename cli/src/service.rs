@@ -310,9 +310,11 @@ fn hint_for(code: schemas::report::Code) -> Option<&'static str> {
     match code {
         Code::RoleMissing => Some("`attestry identity list` shows who may do what"),
         Code::SignatureInvalid => {
-            Some("the ledger does not know this key: attestry identity add NAME --pub FILE.pub …")
+            Some("`attestry identity list` shows the keys that the ledger knows")
         }
-        Code::ThresholdMissed => Some("sign with more root keys: repeat --key"),
+        Code::ThresholdMissed => {
+            Some("sign with the root key that `attestry init` made; for more of them repeat --key")
+        }
         Code::UnknownEnvironment => Some("`attestry status` lists the environments"),
         Code::NotReplacing => Some("somebody was faster: look again, then repeat"),
         Code::PolicyChanged => Some("look at the gates again, then repeat"),

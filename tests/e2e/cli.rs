@@ -97,6 +97,21 @@ fn every_kept_text_belongs_to_a_chapter() {
     }
 }
 
+/// What no line break can help: a digest, a key, a link; a command line as it was typed; an entry
+/// as it is hashed.
+#[test]
+fn kept_texts_fit_a_terminal() {
+    for file in std::fs::read_dir(folder()).unwrap().flatten() {
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        for line in text.lines().filter(|line| !line.starts_with("$ ")) {
+            let line = line.strip_prefix("! ").unwrap_or(line);
+            let whole = line.split_whitespace().any(|word| word.len() >= 60);
+            let fits = whole || line.chars().count() <= 80;
+            assert!(fits, "{}: {line}", file.path().display());
+        }
+    }
+}
+
 /// The subcommands that a help text lists.
 fn subcommands(help: &str) -> Vec<String> {
     let list = help.split("Commands:\n").nth(1).unwrap_or_default();
@@ -173,6 +188,10 @@ fn every_help_begins_with_an_example_that_works() {
         let help = place.expect(0, &format!("attestry {command} --help")).stdout;
         assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         assert!(help.contains("--json"), "{command} has no --json");
+        let answers = ["record", "promote", "approve", "reject", "gate", "evaluate", "verify"];
+        let says = help.contains("Exit codes: 0 ");
+        assert_eq!(says, answers.contains(&command.as_str()), "{command}: {help}");
+        assert!(!help.lines().any(|line| line.trim() == "<FILE>"), "{command}: {help}");
         let line = example(&help);
         assert!(line.starts_with(&format!("attestry {command}")), "{command}: {line}");
         let line = real(&line);

@@ -243,6 +243,18 @@ fn lineage_marks_approvals_that_do_not_count() {
     assert_eq!(pack.matches("does not count: wrote 9c27d10").count(), 2, "{pack}");
 }
 
+#[test]
+fn status_counts_the_requests_that_it_does_not_show() {
+    let place = story::released();
+    let ask = "attestry promote dist/app.zip --to prod --key mia.pem --reason";
+    place.expect(0, &format!("{ask} one"));
+    let one = place.expect(0, "attestry status").stdout;
+    assert!(one.contains("P-37 waits: approvals") && !one.contains("more open"), "{one}");
+    place.expect(0, &format!("{ask} two"));
+    let two = place.expect(0, "attestry status").stdout;
+    assert!(two.contains("P-38 waits: approvals; 1 more open"), "{two}");
+}
+
 /// A hint is a command to copy: what is known stands in it.
 #[test]
 fn hints_say_what_is_known() {
@@ -254,6 +266,7 @@ fn hints_say_what_is_known() {
     place.expect(0, "attestry record build --source git+https://github.com/acme/payments@4be1f0a2c3d4e5f60718293a4b5c6d7e8f901234 --builder https://ci.acme.example/runner --subject dist/app.zip --key ci.pem");
     place.expect(0, "attestry promote dist/app.zip --to staging --reason x --key mia.pem");
     let approved = place.expect(4, "attestry approve P-9 --reason x --key keys/zoe.pem");
-    let hint = "add NAME --pub keys/zoe.pem.pub --role ROLE --project payments";
-    assert!(approved.stderr.contains(hint), "{}", approved.stderr);
+    let hint = "  attestry identity add NAME --pub keys/zoe.pem.pub --role ROLE \\\n    \
+                --project payments --key ROOT.pem\n";
+    assert!(approved.stderr.ends_with(hint), "{}", approved.stderr);
 }

@@ -29,7 +29,9 @@ use crate::service::Service;
 /// Approve a promotion request with your own signature
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Example:\n  attestry approve P-1193 --reason \"canary clean\" --key bob.pem"
+    before_help = "Example:\n  attestry approve P-1193 --reason \"canary clean\" --key bob.pem",
+    after_help = "Exit codes: 0 logged, and granted or waiting, 3 denied or not open any more, 4 not \
+                  allowed."
 )]
 pub struct ApproveArgs {
     #[command(flatten)]
@@ -39,7 +41,8 @@ pub struct ApproveArgs {
 /// Reject a promotion request with your own signature
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Example:\n  attestry reject P-1193 --reason \"open incident\" --key bob.pem"
+    before_help = "Example:\n  attestry reject P-1193 --reason \"open incident\" --key bob.pem",
+    after_help = "Exit codes: 0 logged, 3 not open any more, 4 not allowed."
 )]
 pub struct RejectArgs {
     #[command(flatten)]
@@ -171,7 +174,10 @@ fn asked(service: &Service, index: EntryIndex) -> Result<Asked, Failure> {
     let event = stored.envelope.as_deref().and_then(|bytes| Event::read(bytes).ok());
     let body = match event.map(|event| event.body) {
         Some(Body::PromotionRequest(body)) => body,
-        _ => return Err(unknown(format!("entry {index} is no promotion request"))),
+        _ => {
+            return Err(unknown(format!("entry {index} is no promotion request"))
+                .hint("attestry status lists open requests"));
+        }
     };
     let environment = Environment { project: body.project, name: body.to };
     let slice = service.environment(&environment)?;

@@ -15,7 +15,10 @@ use crate::service::Service;
 
 /// Evaluate open requests again, and log the decisions that fall
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry evaluate P-118")]
+#[command(
+    before_help = "Example:\n  attestry evaluate P-118",
+    after_help = "Exit codes: 0 looked at, 3 the request was denied, 5 it is not open."
+)]
 pub struct EvaluateArgs {
     /// One request [default: all that are open]
     #[arg(value_name = "P-118")]

@@ -46,20 +46,20 @@ pub enum IdentityAction {
 pub struct AddArgs {
     /// Its name; a pseudonym if you like
     pub name: String,
-    /// Its public key
+    /// Its public key: the .pub file that `attestry key generate` wrote; may be repeated
     #[arg(long = "pub", value_name = "F")]
     pub public: Vec<String>,
     /// A role: emitter, release-manager, policy-admin, admin, auditor; any other word makes an approver
     #[arg(long, value_name = "R")]
     pub role: Option<String>,
-    /// A kind that an emitter records; may be repeated
+    /// A kind that an emitter records, such as build, test or scan; may be repeated
     #[arg(long = "kind", value_name = "K")]
     pub kinds: Vec<String>,
     /// A project, or * for all; may be repeated
     #[arg(long = "project", value_name = "P")]
     pub projects: Vec<String>,
     /// Only in this environment; may be repeated
-    #[arg(long = "environment", value_name = "ENV")]
+    #[arg(long = "environment", alias = "env", value_name = "ENV")]
     pub environments: Vec<String>,
     /// A forge login or commit e-mail of the same person; may be repeated
     #[arg(long = "alias", value_name = "A")]

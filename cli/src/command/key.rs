@@ -24,6 +24,7 @@ pub enum KeyAction {
     /// Write a new Ed25519 private key to FILE, and its public half to FILE.pub
     #[command(before_help = "Example:\n  attestry key generate ci.pem")]
     Generate {
+        /// The file to write, such as ci.pem
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },

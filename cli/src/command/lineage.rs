@@ -8,7 +8,7 @@ use schemas::thread::ThreadId;
 use serde_json::json;
 
 use self::tree::Node;
-use crate::argument::ProjectArgs;
+use crate::argument::ScopeArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::history::{History, HistoryArgs};
@@ -23,7 +23,7 @@ pub struct LineageArgs {
     /// The artifact: a file, or a digest such as sha256:9f2c41d0
     pub subject: String,
     #[command(flatten)]
-    pub project: ProjectArgs,
+    pub project: ScopeArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
 }

@@ -26,7 +26,7 @@ pub struct LogArgs {
     #[arg(long, value_name = "SUBJECT")]
     pub subject: Option<String>,
     /// Only about this environment
-    #[arg(long = "env", value_name = "ENV")]
+    #[arg(long = "env", alias = "environment", value_name = "ENV")]
     pub environment: Option<String>,
     /// Not before this time, UTC
     #[arg(long, value_name = "T")]

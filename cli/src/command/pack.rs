@@ -39,7 +39,7 @@ pub enum PackAction {
 )]
 pub struct CreateArgs {
     /// The environment: project/name
-    #[arg(long, value_name = "P/ENV")]
+    #[arg(long, alias = "env", value_name = "P/ENV")]
     pub environment: String,
     /// Beginning of the period, UTC
     #[arg(long, value_name = "T")]

@@ -44,6 +44,7 @@ pub enum PolicyAction {
     /// Say what is wrong with a policy file, line by line
     #[command(before_help = "Example:\n  attestry policy check policy.yaml")]
     Check {
+        /// The policy in YAML
         #[arg(value_name = "FILE")]
         file: String,
     },
@@ -51,6 +52,7 @@ pub enum PolicyAction {
     #[cfg(feature = "ledger")]
     #[command(before_help = "Example:\n  attestry policy set policy.yaml --key carol.pem")]
     Set {
+        /// The policy in YAML
         #[arg(value_name = "FILE")]
         file: String,
         #[command(flatten)]

@@ -24,7 +24,8 @@ use crate::subject::{self, Written};
 /// Ask for an artifact to enter an environment
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Example:\n  attestry promote sha256:9f2c41d0 --to prod --reason \"1.4.2, fixes INC-42\""
+    before_help = "Example:\n  attestry promote sha256:9f2c41d0 --to prod --reason \"1.4.2, fixes INC-42\"",
+    after_help = "Exit codes: 0 granted, or waiting: it says for what, 3 denied, 4 not allowed."
 )]
 pub struct PromoteArgs {
     /// The artifact: a file, or a digest such as sha256:9f2c41d0

@@ -29,7 +29,9 @@ use crate::subject::{self, Written};
 /// unchanged.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz --suite unit"
+    before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz --suite unit",
+    after_help = "Exit codes: 0 logged, 2 a report that cannot be read, 3 refused, or logged as \
+                  deployed without grant, 4 not allowed."
 )]
 pub struct RecordArgs {
     /// What it is
@@ -280,10 +282,11 @@ fn tell(
 fn warn(notices: &[Finding], refused: &[(Failure, String)], io: &mut Io) -> Exit {
     if !io.json {
         for notice in notices {
-            let (code, meaning) = (notice.code.name(), notice.code.meaning());
-            let detail = &notice.detail;
-            io.note(&format!("error: logged, but {meaning} [{code}]\n  {detail}"));
-            io.note("hint: ask with `attestry promote`, or roll it back and record that");
+            let message = format!("logged, but {}", notice.code.meaning());
+            let failure = Failure::new(Exit::of_class(notice.class), notice.code.name(), message)
+                .detail(notice.detail.clone())
+                .hint("ask with `attestry promote`, or roll it back and record that");
+            io.note(&failure.render());
         }
         for (failure, summary) in refused {
             io.note(&format!("not logged: {summary}\n{}", failure.render()));

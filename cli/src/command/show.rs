@@ -26,7 +26,7 @@ pub struct ShowArgs {
 }
 
 pub fn run(args: &ShowArgs, io: &mut Io) -> Result<Exit, Failure> {
-    let index = crate::argument::parse_request(&args.index)?;
+    let index = crate::argument::parse_index(&args.index)?;
     let history = History::open(&args.history, io)?;
     let line = history.line(index)?;
     let entry = line.entry.format();

@@ -7,7 +7,7 @@ use schemas::predicate::decision::Outcome;
 use serde_json::{Value, json};
 use verifier::policy::Ask;
 
-use crate::argument::ProjectArgs;
+use crate::argument::ScopeArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::history::{History, HistoryArgs};
@@ -20,7 +20,7 @@ use crate::output::{cut, gates, span, table};
 #[command(before_help = example!("attestry status --project payments"))]
 pub struct StatusArgs {
     #[command(flatten)]
-    pub project: ProjectArgs,
+    pub project: ScopeArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
 }
@@ -115,7 +115,10 @@ fn cell(history: &History, environment: &Environment) -> Result<Cell, Failure> {
     }
     let granted = running.as_ref().is_none_or(|(_, _, granted)| *granted);
     let state = match (requests.last(), granted) {
-        (Some((index, _, state)), _) => format!("P-{index} {state}"),
+        (Some((index, _, state)), _) => match requests.len() {
+            1 => format!("P-{index} {state}"),
+            more => format!("P-{index} {state}; {} more open", more - 1),
+        },
         (None, false) => "deployed without grant".to_owned(),
         (None, true) if history.leaves_out(environment) => "not in this pack".to_owned(),
         (None, true) => running.as_ref().map_or("-", |_| "ok").to_owned(),

@@ -154,6 +154,9 @@ mod tests {
         let mut soak = gate("soak", Verdict::Waiting, "19 h of 24 h in staging", Some(&next), &[9]);
         soak.until = Some(until);
         let text = render(&[soak]);
-        assert!(text.contains("until 2026-11-20 20:14 UTC") && !text.contains("wait"), "{text}");
+        assert!(
+            text.contains("until 2026-11-20 20:14 UTC") && !text.contains("wait until"),
+            "{text}"
+        );
     }
 }

@@ -119,7 +119,9 @@ fn without_file(args: &RecordArgs, job: &Job) -> Result<(String, Draft), Failure
         K::Build => build(args, job),
         K::Deployment => deployment::draft(args, job, frame(job)?),
         K::Note => {
-            let text = args.text.as_deref().ok_or_else(|| Failure::usage("--text is missing"))?;
+            let text = args.text.as_deref().ok_or_else(|| {
+                Failure::usage("--text is missing").hint("attestry record note --text TEXT")
+            })?;
             if text.is_empty() {
                 return Err(crate::argument::empty("--text"));
             }
