@@ -16,10 +16,10 @@ pub mod sqlite;
 
 use std::future::Future;
 
-use schemas::id::{Digest, EntryIndex, Hash, Project, TreeSize};
+use schemas::id::{Digest, EntryIndex, TreeSize};
 use schemas::thread::ThreadId;
 
-pub use batch::{Batch, Head, LogHead, Logged, StoredEntry, Thread, Tile};
+pub use batch::{Batch, Head, LogHead, Logged, StatementKey, StoredEntry, Thread, Tile};
 pub use error::StoreError;
 pub use sqlite::SqliteStore;
 
@@ -125,7 +125,7 @@ pub trait Read: Send {
 
     fn statements(
         &mut self,
-        keys: &[(Hash, Option<Project>)],
+        keys: &[StatementKey],
     ) -> impl Future<Output = Result<Vec<Logged>, StoreError>> + Send;
 
     /// Reads tiles by level and number.
