@@ -33,7 +33,7 @@ const ARTIFACTS: u64 = 2_000;
 /// Events of one batch, unless asked otherwise.
 const BATCH: u64 = 1_024;
 /// Events of one window; the three kinds of windows alternate.
-const WINDOW: usize = 20_480;
+const WINDOW: usize = 51_200;
 /// Whoever submits waits for the answer; with several, one batch is read while another is
 /// written.
 const SUBMITTERS: usize = 6;
