@@ -2,6 +2,7 @@
 
 pub mod proof;
 pub mod tile;
+pub mod tile_path;
 
 use schemas::id::{Hash, INTEGER_MAX, TreeSize};
 use sha2::{Digest, Sha256};

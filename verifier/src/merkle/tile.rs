@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemas::id::{Hash, TreeSize};
 
+use super::tile_path::TilePath;
 use super::{HashReader, MemoryTree, root_of};
 
 /// Hashes in a full tile.
@@ -25,17 +26,9 @@ pub struct Tile {
 impl Tile {
     /// Returns the path that mirrors fetch this tile under, such as `tile/0/x001/234/067.p/8`.
     pub fn path(&self) -> String {
-        let mut number = format!("{:03}", self.number % 1000);
-        let mut rest = self.number / 1000;
-        while rest > 0 {
-            number = format!("x{:03}/{number}", rest % 1000);
-            rest /= 1000;
-        }
-        let partial = match self.hashes.len() as u64 {
-            TILE_WIDTH => String::new(),
-            width => format!(".p/{width}"),
-        };
-        format!("tile/{}/{number}{partial}", self.level)
+        let width = self.hashes.len() as u16;
+        let path = TilePath { level: Some(self.level), number: self.number, width };
+        format!("tile/{}", path.format())
     }
 }
 
