@@ -48,6 +48,8 @@ pub mod promote;
 pub mod receipt;
 #[cfg(feature = "ledger")]
 pub mod record;
+#[cfg(feature = "ledger")]
+pub mod serve;
 pub mod show;
 pub mod status;
 pub mod trust;
@@ -118,6 +120,8 @@ pub enum Command {
     Receipt(receipt::ReceiptArgs),
     Verify(verify::VerifyArgs),
     #[cfg(feature = "ledger")]
+    Serve(serve::ServeArgs),
+    #[cfg(feature = "ledger")]
     Pack(pack::PackCommand),
     #[cfg(not(feature = "ledger"))]
     #[command(external_subcommand)]
@@ -156,6 +160,8 @@ pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         #[cfg(feature = "ledger")]
         Command::Receipt(args) => receipt::run(&args, io),
         Command::Verify(args) => verify::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Serve(args) => serve::run(&args, io),
         #[cfg(feature = "ledger")]
         Command::Pack(command) => pack::run(&command, io),
         #[cfg(not(feature = "ledger"))]

@@ -2,6 +2,7 @@
 //!
 //! The only file that calls the `ledger` library, and the only one that waits for futures.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +36,20 @@ pub struct Service {
 fn runtime() -> Result<Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().map_err(Failure::unexpected)
+}
+
+/// Waits for an interrupt or a request to terminate.
+async fn stopped() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+            return;
+        }
+    }
+    let _ = interrupt.await;
 }
 
 /// Where the high-water file is kept: outside of the ledger's own folder, so that whoever puts an
@@ -81,6 +96,20 @@ impl Service {
         let made = Ledger::init(dir, origin, roots, &state, clock);
         let ledger = runtime.block_on(made).map_err(|cause| failure_of(&cause))?;
         Ok(Service { ledger, runtime })
+    }
+
+    /// Serves the ledger over HTTP until the process is told to stop.
+    pub fn serve(self, listen: SocketAddr, ready: impl FnOnce(SocketAddr)) -> Result<(), Failure> {
+        let ledger = Arc::new(self.ledger);
+        let unusable = |cause: std::io::Error| {
+            Failure::new(Exit::Unexpected, "cannot-listen", format!("{listen}: {cause}"))
+                .hint("another process may have the port: name another with --listen")
+        };
+        self.runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind(listen).await.map_err(unusable)?;
+            ready(listener.local_addr().map_err(unusable)?);
+            ledger::http::serve(ledger, listener, stopped()).await.map_err(Failure::unexpected)
+        })
     }
 
     fn wait<T>(&self, work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, Failure> {

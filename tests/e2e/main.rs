@@ -11,6 +11,7 @@ mod promote;
 mod readme;
 mod record;
 mod schemas;
+mod serve;
 mod tamper;
 mod tidy;
 mod witness;

@@ -1,0 +1,115 @@
+//! The server: the ledger over HTTP. Every route stands once, in [`router`].
+//!
+//! Nothing that decides lives here. A submitted envelope is judged by the rules that the verifier
+//! has, whoever brings it; a caller needs no account to submit what a granted key has signed.
+
+pub mod events;
+pub mod health;
+pub mod problem;
+pub mod tiles;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::ledger::Ledger;
+use crate::queue::Queue;
+use crate::store::Store;
+use problem::Problem;
+
+pub(crate) const TEXT_PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// Most bytes of one request: an envelope at its largest, or a batch.
+const BODY_BYTES_MAX: usize = 32 << 20;
+
+/// The longest that a request may take.
+const REQUEST_MAX: Duration = Duration::from_secs(30);
+
+/// What every handler shares.
+pub struct Server<S: Store> {
+    pub ledger: Arc<Ledger<S>>,
+    pub queue: Queue,
+}
+
+impl<S: Store> Clone for Server<S> {
+    fn clone(&self) -> Server<S> {
+        Server { ledger: Arc::clone(&self.ledger), queue: self.queue.clone() }
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Attestry",
+    description = "A ledger of signed events about software delivery: submit envelopes, read \
+        entries, receipts and the Merkle tree. Times are UTC, sizes are bytes.",
+    license(name = "Apache-2.0", identifier = "Apache-2.0")
+))]
+struct Document;
+
+fn routes<S: Store>() -> OpenApiRouter<Server<S>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(events::submit))
+        .routes(routes!(events::submit_batch))
+        .routes(routes!(events::entry))
+        .routes(routes!(events::receipt))
+        .routes(routes!(tiles::checkpoint))
+        .routes(routes!(openapi))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+}
+
+/// Every route, with its limits.
+pub fn router<S: Store>(server: Server<S>) -> Router {
+    let (router, _) = routes::<S>().split_for_parts();
+    router
+        // Its paths have slashes, which the API document has no way to say.
+        .route("/tile/{*path}", axum::routing::get(tiles::tile::<S>))
+        .fallback(|| async { Problem::not_found("no such path") })
+        .method_not_allowed_fallback(|| async {
+            let title = "This path has other methods.";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", title, "see Allow")
+        })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_MAX))
+        .layer(CatchPanicLayer::new())
+        .with_state(server)
+}
+
+/// The API document, OpenAPI 3.1, as JSON with a final newline.
+pub fn document<S: Store>() -> Result<String, serde_json::Error> {
+    let (_, document) = routes::<S>().split_for_parts();
+    Ok(document.to_pretty_json()? + "\n")
+}
+
+/// This document, OpenAPI 3.1.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "health",
+    responses((status = 200, description = "The API document", content_type = "application/json")))]
+async fn openapi<S: Store>(_server: State<Server<S>>) -> Result<Response, Problem> {
+    let text = document::<S>().map_err(|cause| Problem::bad_request(cause.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+/// Serves until `stop` is there, then answers what was accepted.
+pub async fn serve<S: Store>(
+    ledger: Arc<Ledger<S>>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let (queue, gathering) = Queue::start(Arc::clone(&ledger));
+    let router = router(Server { ledger, queue });
+    axum::serve(listener, router).with_graceful_shutdown(stop).await?;
+    // The last handle to the queue has gone with the router: it logs what it holds, and ends.
+    let _ = gathering.await;
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! Events: submitted as signed envelopes, answered with receipts, read by index.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use schemas::id::{EntryIndex, Project};
+use schemas::report::Finding;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::problem::Problem;
+use super::{Server, TEXT_PLAIN};
+use crate::error::LedgerError;
+use crate::ledger::{Logged, Submission};
+use crate::store::Store;
+
+/// Most lines of one batch.
+const BATCH_MAX: usize = 1024;
+
+/// Where a statement is filed that does not name its project itself.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Filing {
+    /// The project; our own kinds carry theirs, signed.
+    pub project: Option<String>,
+}
+
+/// A logged event.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoggedEvent {
+    /// The entry at which the event takes effect.
+    pub index: EntryIndex,
+    pub kind: &'static str,
+    /// SHA-256 of what was signed.
+    pub statement: String,
+    /// It was logged before; the receipt is that of its first entry.
+    pub repeated: bool,
+    /// A C2SP tlog-proof file.
+    pub receipt: String,
+    /// What the rules remark of it.
+    pub notices: Vec<Notice>,
+}
+
+/// Something worth knowing that changes no answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Notice {
+    pub code: &'static str,
+    pub detail: String,
+}
+
+/// One line of the answer to a batch: an event, or why it was refused.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum BatchLine {
+    Logged(LoggedEvent),
+    Problem(Problem),
+}
+
+/// One line of a batch.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BatchEvent {
+    /// The envelope's bytes in padded base64.
+    pub envelope: String,
+    pub project: Option<String>,
+}
+
+/// An entry with its envelope.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EntryBody {
+    pub index: EntryIndex,
+    /// The entry's bytes, which are text.
+    pub entry: String,
+    /// The envelope's bytes in padded base64; none with the later parts of a statement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<String>,
+}
+
+impl From<&Finding> for Notice {
+    fn from(finding: &Finding) -> Notice {
+        Notice { code: finding.code.name(), detail: finding.detail.clone() }
+    }
+}
+
+impl From<Logged> for LoggedEvent {
+    fn from(it: Logged) -> LoggedEvent {
+        LoggedEvent {
+            index: it.index,
+            kind: it.kind.name(),
+            statement: it.statement.to_string(),
+            repeated: it.repeated,
+            receipt: it.receipt,
+            notices: it.notices.iter().map(Notice::from).collect(),
+        }
+    }
+}
+
+fn project(name: Option<&str>) -> Result<Option<Project>, Problem> {
+    let parse = |name: &str| {
+        name.parse().map_err(|cause| Problem::bad_request(format!("project: {cause}")))
+    };
+    name.map(parse).transpose()
+}
+
+/// Logs one signed envelope, as its bytes are.
+#[utoipa::path(post, path = "/api/v1/events", tag = "events", params(Filing),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream",
+        description = "A DSSE envelope, kept unchanged"),
+    responses(
+        (status = 201, description = "Logged", body = LoggedEvent),
+        (status = 200, description = "Logged before", body = LoggedEvent),
+        (status = "default", description = "A problem", body = Problem,
+            content_type = "application/problem+json"),
+))]
+pub async fn submit<S: Store>(
+    State(server): State<Server<S>>,
+    Query(filing): Query<Filing>,
+    envelope: Bytes,
+) -> Result<Response, Problem> {
+    let project = project(filing.project.as_deref())?;
+    let one = Submission { envelope: envelope.to_vec(), project, attachments: Vec::new() };
+    let answer = server.queue.submit(vec![one]).await?.into_iter().next();
+    let logged = answer.ok_or(LedgerError::Abandoned)??;
+    let status = if logged.repeated { StatusCode::OK } else { StatusCode::CREATED };
+    let place = format!("/api/v1/events/{}", logged.index);
+    let headers = [(header::LOCATION, place)];
+    Ok((status, headers, Json(LoggedEvent::from(logged))).into_response())
+}
+
+/// Logs many envelopes; the answer has a line for each line, in their order.
+#[utoipa::path(post, path = "/api/v1/events/batch", tag = "events",
+    request_body(content = BatchEvent, content_type = "application/x-ndjson",
+        description = "One JSON object a line, up to 1,024 of them"),
+    responses(
+        (status = 200, description = "One JSON object a line", body = BatchLine,
+            content_type = "application/x-ndjson"),
+        (status = "default", description = "A problem: nothing was logged", body = Problem,
+            content_type = "application/problem+json"),
+))]
+pub async fn submit_batch<S: Store>(
+    State(server): State<Server<S>>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let lines: Vec<&[u8]> =
+        body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
+    if lines.is_empty() || lines.len() > BATCH_MAX {
+        let detail = format!("{} lines; a batch has 1 to {BATCH_MAX}", lines.len());
+        return Err(Problem::bad_request(detail));
+    }
+    let batch = lines.iter().enumerate().map(|(nth, line)| batch_event(nth, line));
+    let batch = batch.collect::<Result<Vec<_>, _>>()?;
+    let mut out = Vec::new();
+    for answer in server.queue.submit(batch).await? {
+        let line = match answer {
+            Ok(logged) => BatchLine::Logged(logged.into()),
+            Err(cause) => BatchLine::Problem(Problem::from(&cause)),
+        };
+        serde_json::to_writer(&mut out, &line)
+            .map_err(|cause| Problem::bad_request(cause.to_string()))?;
+        out.push(b'\n');
+    }
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], out).into_response())
+}
+
+fn batch_event(nth: usize, line: &[u8]) -> Result<Submission, Problem> {
+    let wrong = |cause: String| Problem::bad_request(format!("line {}: {cause}", nth + 1));
+    let it: BatchEvent = serde_json::from_slice(line).map_err(|cause| wrong(cause.to_string()))?;
+    let envelope = STANDARD.decode(&it.envelope).map_err(|cause| wrong(cause.to_string()))?;
+    let project = project(it.project.as_deref()).map_err(|problem| wrong(problem.detail))?;
+    Ok(Submission { envelope, project, attachments: Vec::new() })
+}
+
+/// Reads an entry with its envelope.
+#[utoipa::path(get, path = "/api/v1/events/{index}", tag = "events",
+    params(("index" = u64, Path, description = "The entry's index")),
+    responses(
+        (status = 200, description = "The entry", body = EntryBody),
+        (status = "default", description = "A problem", body = Problem,
+            content_type = "application/problem+json"),
+))]
+pub async fn entry<S: Store>(
+    State(server): State<Server<S>>,
+    Path(index): Path<EntryIndex>,
+) -> Result<Response, Problem> {
+    let stored = server.ledger.entry(index).await?;
+    let etag = format!("\"{}\"", verifier::merkle::leaf_hash(&stored.entry));
+    let body = EntryBody {
+        index,
+        entry: String::from_utf8_lossy(&stored.entry).into_owned(),
+        envelope: stored.envelope.map(|bytes| STANDARD.encode(bytes)),
+    };
+    Ok(([(header::ETAG, etag)], Json(body)).into_response())
+}
+
+/// Reads the receipt of an entry: entry, inclusion proof, published checkpoint.
+#[utoipa::path(get, path = "/api/v1/events/{index}/receipt", tag = "events",
+    params(("index" = u64, Path, description = "The entry's index")),
+    responses(
+        (status = 200, description = "A C2SP tlog-proof file", body = String,
+            content_type = "text/plain"),
+        (status = "default", description = "A problem", body = Problem,
+            content_type = "application/problem+json"),
+))]
+pub async fn receipt<S: Store>(
+    State(server): State<Server<S>>,
+    Path(index): Path<EntryIndex>,
+) -> Result<Response, Problem> {
+    let receipt = server.ledger.receipt(index).await?;
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, TEXT_PLAIN);
+    Ok((headers, receipt).into_response())
+}

@@ -1,0 +1,170 @@
+//! What went wrong, as callers are told it: RFC 9457 problem documents.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use schemas::report::{Code, Finding};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::error::LedgerError;
+use crate::queue::QueueError;
+use crate::store::StoreError;
+
+/// A problem document (`application/problem+json`).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// `urn:attestry:problem:` and the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The code's meaning, the same for every occurrence.
+    pub title: String,
+    pub status: u16,
+    /// What was wrong this time.
+    pub detail: String,
+    /// Stable, kebab-case.
+    pub code: String,
+    /// The next step, where one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Problem {
+        Problem {
+            kind: format!("urn:attestry:problem:{code}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code: code.to_owned(),
+            hint: None,
+        }
+    }
+
+    pub fn hint(self, hint: &str) -> Problem {
+        Problem { hint: Some(hint.to_owned()), ..self }
+    }
+
+    /// The request itself cannot be read.
+    pub fn bad_request(detail: impl Into<String>) -> Problem {
+        let title = "The request is malformed.";
+        Problem::new(StatusCode::BAD_REQUEST, "request-malformed", title, detail)
+    }
+
+    pub fn not_found(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing here.", detail)
+    }
+
+    /// What a rule refuses.
+    pub fn refused(finding: &Finding) -> Problem {
+        let status = match finding.code {
+            Code::RoleMissing | Code::SignatureInvalid | Code::SignatureExtra => {
+                StatusCode::FORBIDDEN
+            }
+            Code::NotExtending | Code::NotReplacing | Code::PolicyChanged => StatusCode::CONFLICT,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Problem::new(status, finding.code.name(), finding.code.meaning(), &finding.detail)
+    }
+}
+
+impl From<&LedgerError> for Problem {
+    fn from(cause: &LedgerError) -> Problem {
+        let unavailable = |code, title, detail: &str| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail)
+        };
+        match cause {
+            LedgerError::Refused(finding) => Problem::refused(finding),
+            LedgerError::NoEntry(index) => Problem::not_found(format!("there is no entry {index}")),
+            LedgerError::Store(StoreError::ShortPrefix { .. }) => {
+                Problem::bad_request(cause.to_string())
+            }
+            LedgerError::AttachmentTooLarge { .. } => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "attachment-too-large",
+                "The attachment is too large.",
+                cause.to_string(),
+            ),
+            LedgerError::Full => Problem::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "database-full",
+                "There is no room left.",
+                "nothing was logged and nothing was lost",
+            ),
+            LedgerError::Store(StoreError::Busy) => {
+                unavailable("busy", "Another writer holds the log.", "nothing was logged")
+                    .hint("repeat the request: logging is idempotent")
+            }
+            LedgerError::Clock { .. } => {
+                unavailable("clock-skew", "The server's clock is wrong.", "nothing was logged")
+            }
+            LedgerError::Forked(_) => unavailable(
+                "forked",
+                "This database does not continue what was published.",
+                "the server signs nothing until its operator has looked",
+            ),
+            LedgerError::Store(StoreError::CommitUnknown(_)) => unavailable(
+                "commit-unknown",
+                "Whether it was logged is not known.",
+                "the database did not answer the commit",
+            )
+            .hint("repeat the request: logging is idempotent"),
+            // The cause may name paths and hosts: it goes to the server's log only.
+            LedgerError::NotFound(_)
+            | LedgerError::NoKey { .. }
+            | LedgerError::Malformed { .. }
+            | LedgerError::File { .. }
+            | LedgerError::Random(_)
+            | LedgerError::Abandoned
+            | LedgerError::Store(_) => {
+                tracing::error!(cause = chain(cause), "a request failed");
+                Problem::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "ledger-failed",
+                    "The ledger failed.",
+                    "the server's log says why",
+                )
+            }
+        }
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(cause: LedgerError) -> Problem {
+        Problem::from(&cause)
+    }
+}
+
+impl From<QueueError> for Problem {
+    fn from(cause: QueueError) -> Problem {
+        match cause {
+            QueueError::Ledger(cause) => Problem::from(&*cause),
+            QueueError::Full | QueueError::Stopping => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "The server takes nothing more at the moment.",
+                cause.to_string(),
+            )
+            .hint("repeat the request: logging is idempotent"),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// An error with everything behind it, on one line.
+fn chain(cause: &dyn std::error::Error) -> String {
+    let behind = std::iter::successors(cause.source(), |cause| cause.source());
+    behind.fold(cause.to_string(), |text, cause| format!("{text}: {cause}"))
+}

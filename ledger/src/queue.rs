@@ -1,0 +1,148 @@
+//! The queue before the log: callers that come at the same time are logged in one batch.
+//!
+//! A caller alone is not kept waiting: while no batch is under way its event goes at once, and
+//! what comes meanwhile waits for the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::LedgerError;
+use crate::ledger::{Ledger, Logged, Submission};
+use crate::store::Store;
+
+/// Events after which a batch goes, full or not.
+const BATCH_MAX: usize = 256;
+
+/// The longest that an event waits for others.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// Batches under way: one is written while others are read or published.
+const UNDER_WAY: usize = 4;
+
+/// Callers that may wait; more are told to come back.
+const WAITING_MAX: usize = 4096;
+
+/// What became of a caller's events: an answer for each, or none of them was looked at.
+pub type Answer = Result<Vec<Result<Logged, LedgerError>>, Arc<LedgerError>>;
+
+struct Waiting {
+    submissions: Vec<Submission>,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// Why the queue did not take an event.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum QueueError {
+    #[error("{WAITING_MAX} callers wait already")]
+    Full,
+    #[error("the server is stopping")]
+    Stopping,
+    #[error(transparent)]
+    Ledger(Arc<LedgerError>),
+}
+
+/// The way into a ledger that many callers share.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    sender: mpsc::Sender<Waiting>,
+}
+
+impl Queue {
+    /// Starts the task that gathers batches; it ends when every handle to the queue is gone, after
+    /// what was accepted is logged.
+    pub fn start<S: Store>(ledger: Arc<Ledger<S>>) -> (Queue, tokio::task::JoinHandle<()>) {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        (Queue { sender }, tokio::spawn(gather(ledger, receiver)))
+    }
+
+    /// Logs events; every one has its own answer, in their order.
+    pub async fn submit(
+        &self,
+        submissions: Vec<Submission>,
+    ) -> Result<Vec<Result<Logged, LedgerError>>, QueueError> {
+        let (answer, answered) = oneshot::channel();
+        self.sender.try_send(Waiting { submissions, answer }).map_err(|cause| match cause {
+            mpsc::error::TrySendError::Full(_) => QueueError::Full,
+            mpsc::error::TrySendError::Closed(_) => QueueError::Stopping,
+        })?;
+        let answer = answered.await.map_err(|_| QueueError::Stopping)?;
+        answer.map_err(QueueError::Ledger)
+    }
+
+    /// Callers that wait now.
+    pub fn depth(&self) -> usize {
+        WAITING_MAX - self.sender.capacity()
+    }
+}
+
+async fn gather<S: Store>(ledger: Arc<Ledger<S>>, mut receiver: mpsc::Receiver<Waiting>) {
+    let under_way = Arc::new(Semaphore::new(UNDER_WAY));
+    while let Some(first) = receiver.recv().await {
+        let mut callers = vec![first];
+        let idle = under_way.available_permits() == UNDER_WAY;
+        if !idle {
+            fill(&mut callers, &mut receiver).await;
+        }
+        let Ok(permit) = Arc::clone(&under_way).acquire_owned().await else { return };
+        take_waiting(&mut callers, &mut receiver);
+        let ledger = Arc::clone(&ledger);
+        tokio::spawn(async move {
+            log(&ledger, callers).await;
+            drop(permit);
+        });
+    }
+    // Whoever stops the server waits for this task, and with it for what is under way.
+    let _ = under_way.acquire_many(UNDER_WAY as u32).await;
+}
+
+fn events(callers: &[Waiting]) -> usize {
+    callers.iter().map(|caller| caller.submissions.len()).sum()
+}
+
+/// Waits for more callers, but not longer than the first of them may wait.
+async fn fill(callers: &mut Vec<Waiting>, receiver: &mut mpsc::Receiver<Waiting>) {
+    let until = Instant::now() + GATHER;
+    while events(callers) < BATCH_MAX {
+        match timeout_at(until, receiver.recv()).await {
+            Ok(Some(caller)) => callers.push(caller),
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
+
+/// Takes who has come meanwhile.
+fn take_waiting(callers: &mut Vec<Waiting>, receiver: &mut mpsc::Receiver<Waiting>) {
+    while events(callers) < BATCH_MAX
+        && let Ok(caller) = receiver.try_recv()
+    {
+        callers.push(caller);
+    }
+}
+
+/// Logs one batch and gives every caller its part of the answers.
+async fn log<S: Store>(ledger: &Ledger<S>, callers: Vec<Waiting>) {
+    let mut batch = Vec::new();
+    let mut answers = Vec::with_capacity(callers.len());
+    for caller in callers {
+        answers.push((caller.submissions.len(), caller.answer));
+        batch.extend(caller.submissions);
+    }
+    match ledger.submit(batch).await {
+        Ok(logged) => {
+            let mut logged = logged.into_iter();
+            for (count, answer) in answers {
+                // A caller that has gone away may ask again: the log is idempotent.
+                let _ = answer.send(Ok(logged.by_ref().take(count).collect()));
+            }
+        }
+        Err(cause) => {
+            let cause = Arc::new(cause);
+            for (_, answer) in answers {
+                let _ = answer.send(Err(Arc::clone(&cause)));
+            }
+        }
+    }
+}

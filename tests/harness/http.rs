@@ -1,0 +1,67 @@
+//! A client that speaks just enough HTTP to look at every byte of an answer.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// An answer of a server.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// # Panics
+    /// Where the body is no JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("a JSON body")
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Asks once, on a connection of its own.
+///
+/// # Panics
+/// Where the server does not answer within half a minute, or not with HTTP.
+pub fn ask(server: SocketAddr, method: &str, path: &str, body: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(server).expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("a request");
+    // A server may refuse a body before it has read it all.
+    let _ = stream.write_all(body);
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an answer");
+    parse(&bytes)
+}
+
+pub fn get(server: SocketAddr, path: &str) -> Answer {
+    ask(server, "GET", path, b"")
+}
+
+fn parse(bytes: &[u8]) -> Answer {
+    let end = bytes.windows(4).position(|it| it == b"\r\n\r\n").expect("an end of the headers");
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let mut lines = head.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status");
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let status = status.parse().expect("a number");
+    Answer { status, headers, body: bytes[end + 4..].to_vec() }
+}
