@@ -18,31 +18,36 @@ pub struct Problem {
     #[serde(rename = "type")]
     pub kind: String,
     /// The code's meaning, the same for every occurrence.
-    pub title: String,
+    pub title: &'static str,
     pub status: u16,
     /// What was wrong this time.
     pub detail: String,
     /// Stable, kebab-case.
-    pub code: String,
+    pub code: &'static str,
     /// The next step, where one is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub hint: Option<&'static str>,
 }
 
 impl Problem {
-    pub fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Problem {
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Problem {
         Problem {
             kind: format!("urn:attestry:problem:{code}"),
-            title: title.to_owned(),
+            title,
             status: status.as_u16(),
             detail: detail.into(),
-            code: code.to_owned(),
+            code,
             hint: None,
         }
     }
 
-    pub fn hint(self, hint: &str) -> Problem {
-        Problem { hint: Some(hint.to_owned()), ..self }
+    pub fn hint(self, hint: &'static str) -> Problem {
+        Problem { hint: Some(hint), ..self }
     }
 
     /// The request itself cannot be read.
