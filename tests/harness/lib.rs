@@ -1,6 +1,7 @@
 //! What the journeys share: a folder of their own with its own environment, a story to be in, kept
 //! texts, and the corpus.
 
+pub mod postgres;
 pub mod snapshot;
 pub mod story;
 
