@@ -26,6 +26,8 @@ pub mod key;
 pub mod lineage;
 pub mod log;
 #[cfg(feature = "ledger")]
+pub mod moving;
+#[cfg(feature = "ledger")]
 pub mod pack;
 pub mod policy;
 #[cfg(feature = "ledger")]
@@ -94,6 +96,8 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     #[cfg(feature = "ledger")]
     Pack(pack::PackCommand),
+    #[cfg(feature = "ledger")]
+    Move(moving::MoveArgs),
     #[cfg(not(feature = "ledger"))]
     #[command(external_subcommand)]
     Elsewhere(Vec<OsString>),
@@ -133,6 +137,8 @@ pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::run(&args, io),
         #[cfg(feature = "ledger")]
         Command::Pack(command) => pack::run(&command, io),
+        #[cfg(feature = "ledger")]
+        Command::Move(args) => moving::run(&args, io),
         #[cfg(not(feature = "ledger"))]
         Command::Elsewhere(words) => Err(elsewhere(&words)),
     }
@@ -140,9 +146,9 @@ pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 
 /// The commands that only the whole tool has.
 #[cfg(not(feature = "ledger"))]
-const ELSEWHERE: [&str; 12] = [
+const ELSEWHERE: [&str; 13] = [
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
-    "evaluate", "receipt", "pack",
+    "evaluate", "receipt", "pack", "move",
 ];
 
 #[cfg(not(feature = "ledger"))]

@@ -1,6 +1,7 @@
 //! The service of Attestry: storage, order and keys. Decides nothing: every rule is the verifier's.
 
 pub mod clock;
+pub mod database;
 pub mod error;
 pub mod export;
 pub mod folder;
@@ -8,6 +9,7 @@ pub mod high_water;
 pub mod init;
 pub mod ledger;
 mod loader;
+pub mod moving;
 pub mod promotion;
 mod publish;
 mod reading;
@@ -16,6 +18,7 @@ mod tree;
 pub mod verification;
 mod working;
 
+pub use database::Database;
 pub use error::LedgerError;
 pub use export::{ExportAsk, Exported};
 pub use ledger::{Ledger, Logged, Stored, Submission};
