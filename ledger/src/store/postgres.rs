@@ -14,6 +14,7 @@ mod read;
 mod rows;
 mod schema;
 mod session;
+mod stalled;
 #[cfg(test)]
 mod tests;
 mod transaction;

@@ -221,6 +221,26 @@ async fn who_sleeps_with_the_lock_commits_nothing() {
     assert_eq!(size(&store).await, 2);
 }
 
+/// Paused while an answer is on its way: not idle, and not running. The one who waits ends it.
+#[tokio::test]
+async fn who_sleeps_over_an_answer_loses_the_lock_too() {
+    let Some(server) = server() else { return };
+    let (store, database) = store(server).await;
+    let mut asleep = transaction::begin(&store.writer, store.limits.begin_append()).await.unwrap();
+    read::lock_head(&mut asleep).await.unwrap();
+    let mut answer = Box::pin(sqlx::raw_sql("SELECT repeat('x', 100000000)").execute(&mut *asleep));
+    let waits = "SELECT count(*) FROM pg_stat_activity \
+         WHERE datname = current_database() AND wait_event = 'ClientWrite'";
+    while server.sql(&database, waits) != "1" {
+        poll_once(&mut answer).await;
+    }
+    let (lock, idle) = (Duration::from_millis(200), Duration::from_millis(100));
+    let waiting = impatient(&store, Limits { lock, idle, ..Limits::default() }).await;
+    put(&waiting, &batch(0)).await.unwrap();
+    answer.await.unwrap_err();
+    assert_eq!(size(&store).await, 1);
+}
+
 #[tokio::test]
 async fn who_waits_too_long_gives_up() {
     let Some(server) = server() else { return };

@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
 use super::session::{BEFORE_COMMIT, Limits};
-use super::{append, commit_failed, failed, read, unavailable};
+use super::{append, commit_failed, failed, read, stalled, unavailable};
 use crate::store::{
     Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Published, Read, Seal, StoreError,
     StoredEntry, Thread, Tile,
@@ -57,6 +57,15 @@ impl PgSnapshot {
 impl PgAppend {
     /// Begins an append, and waits for the head row.
     pub(super) async fn begin(pool: &PgPool, limits: &Limits) -> Result<PgAppend, StoreError> {
+        match PgAppend::wait(pool, limits).await {
+            Err(StoreError::Busy) if stalled::end(pool, limits).await? > 0 => {
+                PgAppend::wait(pool, limits).await
+            }
+            begun => begun,
+        }
+    }
+
+    async fn wait(pool: &PgPool, limits: &Limits) -> Result<PgAppend, StoreError> {
         let mut transaction = begin(pool, limits.begin_append()).await?;
         let head = read::lock_head(&mut transaction).await?;
         Ok(PgTransaction::new(transaction, head))
