@@ -115,9 +115,7 @@ impl Server {
 
     fn start_with(&self, setting: &str) {
         let folder = self.folder.display();
-        let options = format!(
-            "-k {folder} -c listen_addresses= -c max_connections=100 -c autovacuum=off -c {setting}"
-        );
+        let options = format!("-k {folder} -c listen_addresses= -c {setting}");
         self.control(&["-o", &options, "start"]);
     }
 
