@@ -10,7 +10,7 @@ mod document;
 mod error;
 mod fields;
 mod junit;
-mod measurement;
+pub mod measurement;
 mod sarif;
 mod trivy;
 mod warnings;
@@ -150,7 +150,7 @@ mod tests {
         check(cyclonedx, K::Vulnerabilities, "wrong-kind");
         check(br#"{"version":"2.1.0","runs":[]}"#, K::Test, "wrong-kind");
         check(br#"{"SchemaVersion":2,"Results":[]}"#, K::Analysis, "wrong-kind");
-        check(br#"{"coverage.line":83.2}"#, K::Measurement, "json: 1 metric");
+        check(br#"{"coverage.line":83.2}"#, K::Measurement, "json: coverage.line 83.2");
         check(br#"{"text":"x"}"#, K::Note, "json: 1 field");
         check(br#"{"text":"x"}"#, K::Sbom, "format-unknown");
         check(b"<html/>", K::Test, "format-unknown");

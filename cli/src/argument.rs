@@ -13,15 +13,31 @@ use crate::io::Io;
 #[derive(Debug, Clone, Default, Args)]
 pub struct LedgerArgs {
     /// The ledger's folder [env: ATTESTRY_LEDGER, else ./ledger]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", hide = cfg!(not(feature = "ledger")))]
     pub ledger: Option<PathBuf>,
 }
 
 impl LedgerArgs {
     pub fn dir(&self, io: &Io) -> PathBuf {
-        let dir = self.ledger.clone().or_else(|| io.var("ATTESTRY_LEDGER").map(PathBuf::from));
-        io.path(dir.unwrap_or_else(|| PathBuf::from("ledger")))
+        io.path(self.shown(io))
     }
+
+    /// The folder as the user would write it.
+    pub fn shown(&self, io: &Io) -> PathBuf {
+        let dir = self.ledger.clone().or_else(|| io.var("ATTESTRY_LEDGER").map(PathBuf::from));
+        dir.unwrap_or_else(|| PathBuf::from("ledger"))
+    }
+}
+
+/// Which ledger is appended to.
+#[cfg(feature = "ledger")]
+#[derive(Debug, Clone, Default, Args)]
+pub struct AppendArgs {
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// This machine's clock is right, although over 31 days ahead of the newest entry
+    #[arg(long)]
+    pub accept_clock: bool,
 }
 
 /// Which project is meant.
@@ -37,6 +53,20 @@ impl ProjectArgs {
     pub fn named(&self, io: &Io) -> Result<Option<Project>, Failure> {
         let text = self.project.as_deref().or_else(|| io.var("ATTESTRY_PROJECT"));
         text.map(parse_project).transpose()
+    }
+}
+
+/// Which project is looked at.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ScopeArgs {
+    /// Only this project [env: ATTESTRY_PROJECT; else all]
+    #[arg(long, value_name = "P")]
+    pub project: Option<String>,
+}
+
+impl ScopeArgs {
+    pub fn named(&self, io: &Io) -> Result<Option<Project>, Failure> {
+        ProjectArgs { project: self.project.clone() }.named(io)
     }
 }
 
@@ -89,6 +119,14 @@ pub fn parse_environment(text: &str, project: Option<&Project>) -> Result<Enviro
 /// The project of ENV, where it is written with it.
 pub fn project_of_environment(text: &str) -> Option<Project> {
     text.split_once('/')?.0.parse().ok()
+}
+
+/// Reads an entry's index, or a request's name, which is one.
+pub fn parse_index(text: &str) -> Result<EntryIndex, Failure> {
+    parse_request(text).map_err(|_| {
+        Failure::usage(format!("{text:?} is no index of an entry; write it as 118 or P-118"))
+            .hint("attestry log lists them")
+    })
 }
 
 /// Reads a request's name: `P-118`, `p-118` or `118`.

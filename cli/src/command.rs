@@ -9,6 +9,20 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 
+/// The example of a command that reads the ledger, or in the offline build a pack.
+#[cfg(feature = "ledger")]
+macro_rules! example {
+    ($line:literal) => {
+        concat!("Example:\n  ", $line)
+    };
+}
+#[cfg(not(feature = "ledger"))]
+macro_rules! example {
+    ($line:literal) => {
+        concat!("Example:\n  ", $line, " \\\n    --pack pack.zip --trust pin.txt")
+    };
+}
+
 #[cfg(feature = "ledger")]
 pub mod approve;
 #[cfg(feature = "ledger")]
@@ -41,7 +55,17 @@ pub mod status;
 pub mod trust;
 pub mod verify;
 
-/// An audit and provenance ledger for software delivery
+#[cfg(feature = "ledger")]
+const EXAMPLE: &str = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz";
+#[cfg(not(feature = "ledger"))]
+const EXAMPLE: &str = "Example:\n  attestry verify pack.zip --trust pin.txt";
+
+#[cfg(feature = "ledger")]
+const ABOUT: &str = "An audit and provenance ledger for software delivery";
+#[cfg(not(feature = "ledger"))]
+const ABOUT: &str = "The offline verifier of Attestry, a ledger for software delivery: reads packs \
+                     and receipts, and has no database and no network";
+
 #[derive(Debug, Parser)]
 #[command(
     name = "attestry",
@@ -51,9 +75,10 @@ pub mod verify;
     subcommand_required = true,
     arg_required_else_help = false,
     disable_help_subcommand = true,
-    before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz",
-    after_help = "Exit codes: 0 done or holds, 2 wrong usage, 3 the answer is no, 4 not allowed, \
-                  5 not found, 7 integrity broken, 8 could not tell."
+    about = ABOUT,
+    before_help = EXAMPLE,
+    after_help = "Exit codes: 0 done or holds, 1 unexpected error, 2 wrong usage, 3 the answer is \
+                  no, 4 not allowed, 5 not found, 7 integrity broken, 8 could not tell."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -157,8 +182,14 @@ fn elsewhere(words: &[OsString]) -> Failure {
     if ELSEWHERE.contains(&word.as_ref()) {
         other_build(&format!("`attestry {word}`"))
     } else {
-        Failure::usage(format!("unrecognized subcommand '{word}'")).hint("attestry --help")
+        unrecognized(&word).hint("attestry --help")
     }
+}
+
+/// A word that no build knows.
+#[cfg(not(feature = "ledger"))]
+pub fn unrecognized(word: &str) -> Failure {
+    Failure::usage(format!("unrecognized subcommand '{word}'"))
 }
 
 /// This build cannot do it, and which one can.

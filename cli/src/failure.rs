@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::adapter::AdapterError;
 use crate::exit::Exit;
+use crate::output::{WIDTH, columns, wrap};
 
 /// What, where, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,14 +73,14 @@ impl Failure {
 
     /// As people read it: `error: … [code]`, details, `hint:`.
     pub fn render(&self) -> String {
-        let mut text = format!("error: {} [{}]", self.message, self.code);
+        let mut text = wrapped(&format!("error: {} [{}]", self.message, self.code));
         for line in &self.details {
             text.push_str("\n  ");
             text.push_str(line);
         }
         if let Some(hint) = &self.hint {
-            text.push_str("\nhint: ");
-            text.push_str(hint);
+            text.push('\n');
+            text.push_str(&hinted(&format!("hint: {hint}")));
         }
         text
     }
@@ -95,6 +96,44 @@ impl Failure {
     }
 }
 
+/// Breaks what is wider than a terminal, further lines indented.
+fn wrapped(text: &str) -> String {
+    match columns(text) > WIDTH && !text.contains('\n') {
+        true => wrap(text, WIDTH - 2).join("\n  "),
+        false => text.to_owned(),
+    }
+}
+
+/// The same, with a command at the end on lines of its own that can be copied together.
+fn hinted(hint: &str) -> String {
+    match hint.split_once(": attestry ").filter(|_| columns(hint) > WIDTH) {
+        Some((prose, words)) => {
+            let command = together(&format!("attestry {words}"));
+            let command = wrap(&command, WIDTH - 6).join(" \\\n    ");
+            format!("{}:\n  {}", wrapped(prose), command.replace(JOINT, " "))
+        }
+        None => wrapped(hint),
+    }
+}
+
+/// Stands for a space at which no line may break.
+const JOINT: char = '\u{1}';
+
+/// Joins each option of a command line with its value.
+fn together(command: &str) -> String {
+    let mut out = String::new();
+    let mut before = "";
+    for word in command.split_whitespace() {
+        if !out.is_empty() {
+            let holds = before.starts_with("--") && !word.starts_with('-');
+            out.push(if holds { JOINT } else { ' ' });
+        }
+        out.push_str(word);
+        before = word;
+    }
+    out
+}
+
 /// An IO error without its number.
 fn plain(cause: &std::io::Error) -> String {
     let text = cause.to_string();
@@ -105,5 +144,34 @@ fn plain(cause: &std::io::Error) -> String {
 impl From<std::io::Error> for Failure {
     fn from(cause: std::io::Error) -> Failure {
         Failure::new(Exit::Unexpected, "output-failed", plain(&cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_fit_a_terminal_and_commands_can_be_copied() {
+        let check = |hint: &str, expected: &str| {
+            let text = Failure::usage("no").hint(hint).render();
+            assert_eq!(text, format!("error: no [usage]\n{expected}"));
+            assert!(text.lines().all(|line| columns(line) <= WIDTH), "{text}");
+        };
+        check("attestry --help", "hint: attestry --help");
+        check(
+            "one of: build, test, scan, sbom, analysis, coverage, measurement, review, note, other",
+            "hint: one of: build, test, scan, sbom, analysis, coverage, measurement,\n  \
+             review, note, other",
+        );
+        check(
+            "say whose it is: attestry identity add NAME --pub zoe.pem.pub --role qa --project p \
+             --key ROOT.pem",
+            "hint: say whose it is:\n  \
+             attestry identity add NAME --pub zoe.pem.pub --role qa --project p \\\n    \
+             --key ROOT.pem",
+        );
+        let long = Failure::usage("a message of many words ".repeat(6)).render();
+        assert!(long.lines().count() > 1 && long.ends_with("[usage]"), "{long}");
     }
 }

@@ -9,7 +9,7 @@ use schemas::id::{Digest, EntryIndex, Environment, Hash, Project, Time, TreeSize
 use schemas::report::Finding;
 use schemas::thread::ThreadId;
 use verifier::entry::Entry;
-use verifier::event::Event;
+use verifier::event::{Body, Event};
 use verifier::pack::PackReport;
 use verifier::pack::shown::ShownEntry;
 use verifier::pin::Pin;
@@ -28,7 +28,8 @@ use crate::subject::{self, Written};
 pub struct HistoryArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
-    /// Read this pack instead of a ledger
+    #[cfg_attr(feature = "ledger", doc = "Read this pack instead of a ledger")]
+    #[cfg_attr(not(feature = "ledger"), doc = "The pack to read")]
     #[arg(long, value_name = "FILE")]
     pub pack: Option<String>,
     /// The pin to check the pack against: a file or a verifier key
@@ -151,6 +152,30 @@ impl History {
         }
     }
 
+    /// Some of the lines back from an index, else from the newest, newest first, and the index to
+    /// go on from: of a thread, or of all.
+    pub fn back(
+        &self,
+        thread: Option<&ThreadId>,
+        from: Option<EntryIndex>,
+        most: u64,
+    ) -> Result<(Vec<Line>, Option<EntryIndex>), Failure> {
+        match self {
+            #[cfg(feature = "ledger")]
+            History::Ledger(it) => it.back(thread, from, most),
+            History::Pack(report) => {
+                let on = |shown: &&ShownEntry| {
+                    thread.is_none_or(|thread| shown.entry.thread(thread).is_some())
+                };
+                let back = report.shown.entries.range(..=from.unwrap_or(EntryIndex::MAX)).rev();
+                let mut shown = back.map(|(_, shown)| shown).filter(on);
+                let most = usize::try_from(most).unwrap_or(usize::MAX);
+                let lines = shown.by_ref().take(most).map(shown_line).collect();
+                Ok((lines, shown.next().map(|shown| shown.entry.index)))
+            }
+        }
+    }
+
     /// The entries of a thread, oldest first: all of them in a ledger, those shown in a pack.
     pub fn thread(&self, thread: &ThreadId) -> Result<Vec<Line>, Failure> {
         match self {
@@ -202,6 +227,11 @@ impl History {
         Ok(projects)
     }
 
+    /// True where all of it is in memory, so that counting costs nothing.
+    pub fn is_pack(&self) -> bool {
+        matches!(self, History::Pack(_))
+    }
+
     /// What was wrong with the pack.
     pub fn findings(&self) -> &[Finding] {
         match self {
@@ -250,9 +280,7 @@ fn open_pack(name: &str, trust: Option<&str>, io: &mut Io) -> Result<History, Fa
         return Err(finding.map_or_else(unread, |finding| broken(name, finding)));
     }
     if pin.is_none() {
-        io.note(
-            "note: no pin was given, so this pack only says what it says of itself (--trust PIN)",
-        );
+        io.note("note: no pin was given, so only this pack vouches for itself (--trust PIN)");
     }
     Ok(History::Pack(Box::new(report)))
 }
@@ -263,12 +291,12 @@ fn broken(name: &str, finding: &Finding) -> Failure {
 }
 
 fn shown_line(shown: &ShownEntry) -> Line {
-    Line {
-        entry: shown.entry.clone(),
-        leaf: shown.leaf,
-        event: shown.event.clone(),
-        signers: shown.signers.iter().map(ToString::to_string).collect(),
+    let mut signers: Vec<String> = shown.signers.iter().map(ToString::to_string).collect();
+    if let Some(Body::Trust(..)) = shown.event.as_ref().map(|event| &event.body) {
+        // Root keys are nobody's.
+        signers.extend(shown.keys.iter().map(|key| format!("root {}", key.short())));
     }
+    Line { entry: shown.entry.clone(), leaf: shown.leaf, event: shown.event.clone(), signers }
 }
 
 /// Reads a pin: a file, or a verifier key written out.

@@ -82,16 +82,27 @@ pub fn paragraph(indent: usize, text: &str) -> String {
 
 /// Lays rows out in columns, two spaces between them; the last column is not padded.
 pub fn table(rows: &[Vec<String>]) -> String {
-    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..count)
-        .map(|at| {
-            rows.iter().filter_map(|row| row.get(at)).map(|cell| columns(cell)).max().unwrap_or(0)
-        })
-        .collect();
+    let mut widths = Vec::new();
+    widen(&mut widths, rows);
+    table_of(rows, &widths)
+}
+
+/// Makes columns as wide as these rows need, and never narrower.
+pub fn widen(widths: &mut Vec<usize>, rows: &[Vec<String>]) {
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = columns(cell).max(*width);
+        }
+    }
+}
+
+/// Lays rows out in columns of these widths.
+pub fn table_of(rows: &[Vec<String>], widths: &[usize]) -> String {
     let mut out = String::new();
     for row in rows {
         let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
+        for (cell, width) in row.iter().zip(widths) {
             let gap = width.saturating_sub(columns(cell)) + 2;
             let _ = write!(line, "{cell}{:gap$}", "");
         }

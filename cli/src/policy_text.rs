@@ -4,6 +4,7 @@
 //! the document written again: what is signed is what was reviewed.
 
 mod characters;
+mod lint;
 mod problem;
 mod spelling;
 mod type_error;
@@ -17,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use verifier::policy::document::check_document;
 
+pub use self::lint::lint;
 use self::problem::problem;
 pub use self::problem::{Problem, render};
 use self::type_error::{TypeError, error_path, remove};

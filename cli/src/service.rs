@@ -7,6 +7,7 @@ mod database;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ledger::clock::SystemClock;
 use ledger::moving::{Moved, Progress};
 use ledger::{Database, Evaluated, Exported, Ledger, LedgerError, Logged, Submission, Which};
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Project, Time, TreeSize};
@@ -23,10 +24,11 @@ use verifier::signature::SigningKey;
 pub use database::parse_database;
 pub use ledger::ExportAsk;
 
-use crate::argument::LedgerArgs;
+use crate::argument::{AppendArgs, LedgerArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::output::span;
 
 /// An opened ledger and what runs its futures.
 pub struct Service {
@@ -53,9 +55,19 @@ fn state_dir(io: &Io) -> PathBuf {
 }
 
 impl Service {
+    /// Opens the ledger for reading.
     pub fn open(args: &LedgerArgs, io: &Io) -> Result<Service, Failure> {
+        Service::open_with(args, false, io)
+    }
+
+    pub fn open_to_append(args: &AppendArgs, io: &Io) -> Result<Service, Failure> {
+        Service::open_with(&args.ledger, args.accept_clock, io)
+    }
+
+    fn open_with(args: &LedgerArgs, accept_clock: bool, io: &Io) -> Result<Service, Failure> {
         let runtime = runtime()?;
-        let opened = runtime.block_on(Ledger::open(&args.dir(io), &state_dir(io)));
+        let (dir, state, clock) = (args.dir(io), state_dir(io), Arc::new(SystemClock));
+        let opened = runtime.block_on(Ledger::open_with(&dir, &state, clock, accept_clock));
         let ledger = opened.map_err(|cause| failure_of(&cause))?;
         Ok(Service { ledger, runtime })
     }
@@ -69,7 +81,7 @@ impl Service {
         io: &Io,
     ) -> Result<Service, Failure> {
         let runtime = runtime()?;
-        let clock = Arc::new(ledger::clock::SystemClock);
+        let clock = Arc::new(SystemClock);
         let state = state_dir(io);
         let made = runtime.block_on(async {
             match database {
@@ -183,6 +195,15 @@ impl Service {
         self.wait(self.ledger.thread(thread))
     }
 
+    pub fn page_back(
+        &self,
+        thread: Option<&ThreadId>,
+        from: Option<EntryIndex>,
+        most: u64,
+    ) -> Result<ledger::Page, Failure> {
+        self.wait(self.ledger.page_back(thread, from, most))
+    }
+
     pub fn receipt(&self, index: EntryIndex) -> Result<String, Failure> {
         self.wait(self.ledger.receipt(index))
     }
@@ -287,8 +308,16 @@ fn failure_of(cause: &LedgerError) -> Failure {
             "this ledger does not continue what it has published: stop using it, keep a copy, \
              and find out which backup was put back",
         ),
-        LedgerError::Clock { .. } => {
-            Failure::new(Exit::No, "clock-skew", chain).hint("set the machine's clock right")
+        LedgerError::Clock { now, last } if now > last => {
+            let ahead = span(now.since(*last));
+            Failure::new(Exit::No, "clock-skew", format!("{chain}: {ahead} ahead of it"))
+                .detail("an entry with a wrong time would hold every later one there")
+                .hint("set this machine's clock right; where it is, add --accept-clock")
+        }
+        LedgerError::Clock { now, last } => {
+            let behind = span(last.since(*now));
+            Failure::new(Exit::No, "clock-skew", format!("{chain}: {behind} behind it"))
+                .hint("set this machine's clock right: times of entries never go back")
         }
         LedgerError::Full => Failure::new(Exit::Unexpected, "database-full", chain)
             .hint("nothing was logged and nothing was lost: make room on the disk, then repeat"),
@@ -315,9 +344,11 @@ fn hint_for(code: schemas::report::Code) -> Option<&'static str> {
     match code {
         Code::RoleMissing => Some("`attestry identity list` shows who may do what"),
         Code::SignatureInvalid => {
-            Some("the ledger does not know this key: attestry identity add NAME --pub FILE.pub …")
+            Some("`attestry identity list` shows the keys that the ledger knows")
         }
-        Code::ThresholdMissed => Some("sign with more root keys: repeat --key"),
+        Code::ThresholdMissed => {
+            Some("sign with the root key that `attestry init` made; for more of them repeat --key")
+        }
         Code::UnknownEnvironment => Some("`attestry status` lists the environments"),
         Code::NotReplacing => Some("somebody was faster: look again, then repeat"),
         Code::PolicyChanged => Some("look at the gates again, then repeat"),

@@ -39,8 +39,13 @@ fn every_report_is_read_without_warnings() {
     check("unit.junit.xml", K::Test, "junit: 11 passed, 0 failed, 0 skipped", true);
     check("clippy.sarif", K::Analysis, "sarif-2.1.0: 0 errors, 7 warnings, 0 notes", false);
     check("sbom.cdx.json", K::Sbom, "cyclonedx-1.5: 27 components", true);
-    check("coverage.json", K::Measurement, "json: 1 metric", false);
-    check("review.json", K::Review, "json: 4 fields", false);
+    check("coverage.json", K::Measurement, "json: coverage.line 68.04", false);
+    check(
+        "review.json",
+        K::Review,
+        "json: approved by bob@acme.example, written by alice@acme.example",
+        false,
+    );
     check(
         "scan-vulnerable.trivy.json",
         K::Vulnerabilities,

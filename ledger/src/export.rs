@@ -15,7 +15,7 @@ use verifier::merkle::{self, MemoryTree};
 use verifier::note::format_note;
 use verifier::pack::bag::{Files, Scope, seal};
 use verifier::pack::heads::{HeadProofs, LineProof, encode};
-use verifier::pack::shown::{entry_path, envelope_path, proof_path};
+use verifier::pack::shown::{attachment_path, entry_path, envelope_path, proof_path};
 use verifier::pack::{CHECKPOINT, EXTENSIONS, Extension, Extensions, HEADS, OPENING, PIN};
 use verifier::pack::{derived, gather, report};
 use verifier::pin::format_pin;
@@ -190,7 +190,7 @@ impl<S: Store> Ledger<S> {
         seen.extend(gather::seen_by(&event).map(|seen| (seen.size, seen.root)));
         for digest in gather::attachments_of(&event) {
             if let Some(bytes) = self.attachment(&digest)? {
-                files.insert(format!("data/attachments/{}", digest.hex()), bytes);
+                files.insert(attachment_path(&digest), bytes);
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The ledger: opened, checked, appended to.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use schemas::id::{EntryIndex, Hash, Origin, Time};
 use schemas::kind::EventKind;
@@ -234,6 +234,9 @@ impl<S: Store> Ledger<S> {
     }
 
     /// Reads envelopes and checks their signatures outside of any lock.
+    ///
+    /// Over all cores but one: whoever holds the lock keeps everybody waiting, and is not to wait
+    /// for a core.
     async fn read(
         &self,
         batch: Vec<Submission>,
@@ -242,7 +245,15 @@ impl<S: Store> Ledger<S> {
         let version = ring.version();
         let (envelopes, projects): (Vec<Vec<u8>>, Vec<_>) =
             batch.into_iter().map(|it| (it.envelope, it.project)).unzip();
-        let read = move || (read_all(&envelopes, &ring), envelopes);
+        let read = move || {
+            let read = || read_all(&envelopes, &ring);
+            let events = match readers() {
+                // One event is not worth another thread.
+                Some(readers) if envelopes.len() > 1 => readers.install(read),
+                _ => read(),
+            };
+            (events, envelopes)
+        };
         let (events, envelopes) =
             tokio::task::spawn_blocking(read).await.map_err(|_| LedgerError::Abandoned)?;
         let parts = events.into_iter().zip(envelopes).zip(projects);
@@ -307,10 +318,21 @@ impl<S: Store> Ledger<S> {
     ) -> Result<Place, LedgerError> {
         let event = Event::read(&envelope).map_err(|cause| malformed("own event", cause))?;
         let it = Incoming { event, keys: Vec::new(), ring: None, filed: None, envelope };
+        working.prepare(&[&it]).await?;
         working.append(it).await?.map_err(LedgerError::Refused)
     }
 
     pub(crate) async fn loader(&self) -> Result<Loader<S::Snapshot>, LedgerError> {
         Loader::new(self.store.snapshot().await?).await
     }
+}
+
+/// The threads that read what is submitted.
+fn readers() -> Option<&'static rayon::ThreadPool> {
+    static READERS: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
+    let start = || {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        rayon::ThreadPoolBuilder::new().num_threads((cores - 1).max(1)).build().ok()
+    };
+    READERS.get_or_init(start).as_ref()
 }

@@ -23,3 +23,4 @@ pub use error::LedgerError;
 pub use export::{ExportAsk, Exported};
 pub use ledger::{Ledger, Logged, Stored, Submission};
 pub use promotion::{Evaluated, Which};
+pub use reading::Page;

@@ -99,14 +99,9 @@ impl<R: Read> Loader<R> {
     pub async fn supply(&mut self, missing: Missing) -> Result<(), LedgerError> {
         match missing {
             Missing::Thread(thread) => self.know(&[thread]).await,
-            Missing::Statement(statement, project) => {
-                let key = (statement, project);
-                let rows = self.read.statements(std::slice::from_ref(&key)).await?;
-                let signers = rows.first().map(|row| row.signers.as_slice());
-                self.state.know_statement(key.0, key.1, signers);
-                Ok(())
+            Missing::Statement(..) | Missing::Heads => {
+                Err(malformed("state", "statements are looked up with their event, heads never"))
             }
-            Missing::Heads => Err(malformed("state", "heads are never asked for here")),
         }
     }
 

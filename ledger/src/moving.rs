@@ -7,10 +7,11 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use schemas::id::{EntryIndex, Hash, Project, TreeSize};
+use schemas::id::{EntryIndex, Hash, TreeSize};
 use schemas::report::Class;
 use schemas::thread::ThreadId;
 use verifier::entry::Entry;
+use verifier::event::Event;
 use verifier::log::LogReport;
 use verifier::merkle::{Frontier, leaf_hash};
 use verifier::projection::State;
@@ -19,14 +20,15 @@ use crate::database::Database;
 use crate::error::{LedgerError, malformed};
 use crate::ledger::Ledger;
 use crate::store::{
-    AnyStore, Append, Batch, LogHead, Logged, Read, Seal, Store, StoreError, StoredEntry, Thread,
+    AnyStore, Append, Batch, LogHead, Logged, Read, Seal, StatementKey, Store, StoreError,
+    StoredEntry, Thread,
 };
 use crate::tree::Tiles;
 
 /// Entries and envelopes of one transaction, in bytes.
 const BATCH_BYTES: u64 = 8 << 20;
 
-/// Threads or statements of one transaction.
+/// Threads of one transaction.
 const ROWS: usize = 1024;
 
 /// How far a move is.
@@ -286,34 +288,37 @@ async fn write_statements(
     state: &State,
 ) -> Result<(), LedgerError> {
     let mut read = target.snapshot().await?;
-    let mut known: HashSet<(Hash, Option<Project>)> = HashSet::new();
-    let (mut next, mut rows) = (0, Vec::new());
+    let mut known = HashSet::new();
+    let mut next = 0;
     while next < head.size {
-        for (index, bytes) in read.entries_alone(next, head.size).await? {
-            next = index + 1;
-            let entry = parse_entry(index, &bytes)?;
-            rows.extend(first_logged(&entry, state, &mut known));
+        let entries = read.read_range(next, head.size, BATCH_BYTES).await?;
+        next = entries.last().ok_or(LedgerError::NoEntry(next))?.index + 1;
+        let mut statements = Vec::new();
+        for stored in entries {
+            statements.extend(first_logged(&stored, state, &mut known)?);
         }
-        if rows.len() >= ROWS || next == head.size {
-            let statements = std::mem::take(&mut rows);
-            write(target, Batch { statements, head: head.clone(), ..Batch::default() }).await?;
-        }
+        write(target, Batch { statements, head: head.clone(), ..Batch::default() }).await?;
     }
     Ok(())
 }
 
-/// The row of a statement, at the first part of its first entry.
+/// The row of a statement, at the first part of its first entry, which has the envelope.
 fn first_logged(
-    entry: &Entry,
+    stored: &StoredEntry,
     state: &State,
-    known: &mut HashSet<(Hash, Option<Project>)>,
-) -> Option<Logged> {
-    let project = entry.threads.iter().find_map(|line| match &line.thread {
-        ThreadId::Project(project) => Some(project.clone()),
+    known: &mut HashSet<StatementKey>,
+) -> Result<Option<Logged>, LedgerError> {
+    let Some(envelope) = &stored.envelope else { return Ok(None) };
+    let entry = parse_entry(stored.index, &stored.entry)?;
+    let filed = entry.threads.iter().find_map(|line| match &line.thread {
+        ThreadId::Project(project) => Some(project),
         ThreadId::Artifact(_) | ThreadId::Environment(_) | ThreadId::Control => None,
     });
-    let signers = state.signers_of(&entry.statement, project.as_ref()).ok().flatten()?.to_vec();
-    let (statement, index, parts) = (entry.statement, entry.index, entry.parts);
-    let first = entry.part == 1 && known.insert((statement, project.clone()));
-    first.then_some(Logged { statement, project, index, parts, signers })
+    let event = Event::read(envelope)
+        .map_err(|cause| malformed(format!("the envelope of entry {}", entry.index), cause))?;
+    let key = StatementKey::of(&event, filed);
+    let signers = state.signers_of(&key.statement, key.project.as_ref()).ok().flatten();
+    let (index, parts) = (entry.index, entry.parts);
+    let row = signers.map(|it| Logged { key: key.clone(), index, parts, signers: it.to_vec() });
+    Ok(row.filter(|_| known.insert(key)))
 }

@@ -13,9 +13,19 @@ use verifier::receipt::{Receipt, format_receipts};
 
 use crate::error::{LedgerError, malformed};
 use crate::ledger::{Ledger, Stored};
-use crate::store::{Read, Store};
+use crate::store::{RANGE_ENTRIES_MAX, Read, Store};
 use crate::tree::Tiles;
 use crate::working::Place;
+
+/// What one reading brings into memory at most, in bytes of entries and envelopes.
+const READ_BYTES_MAX: u64 = 32 << 20;
+
+/// Some entries, newest first, and the index at which the next page begins.
+#[derive(Debug)]
+pub struct Page {
+    pub entries: Vec<Stored>,
+    pub next: Option<EntryIndex>,
+}
 
 impl<S: Store> Ledger<S> {
     pub async fn size(&self) -> Result<TreeSize, LedgerError> {
@@ -63,13 +73,37 @@ impl<S: Store> Ledger<S> {
         from: EntryIndex,
         to: EntryIndex,
     ) -> Result<Vec<Stored>, LedgerError> {
-        Ok(self.store.snapshot().await?.read_range(from, to, 32 << 20).await?)
+        Ok(self.store.snapshot().await?.read_range(from, to, READ_BYTES_MAX).await?)
     }
 
     /// All entries of a thread, oldest first, walked back from its head.
     pub async fn thread(&self, thread: &ThreadId) -> Result<Vec<Stored>, LedgerError> {
         let mut read = self.store.snapshot().await?;
         walk_thread(&mut read, thread).await
+    }
+
+    /// Entries back from one index, else from the newest: of a thread, or of the whole log.
+    ///
+    /// At most `most` of them and as many as fit into 32 MiB, but never none where there is one.
+    pub async fn page_back(
+        &self,
+        thread: Option<&ThreadId>,
+        from: Option<EntryIndex>,
+        most: u64,
+    ) -> Result<Page, LedgerError> {
+        let mut read = self.store.snapshot().await?;
+        let newest = match (from, thread) {
+            (Some(from), _) => Some(from),
+            (None, Some(thread)) => newest_of(&mut read, thread).await?,
+            (None, None) => read.head().size.checked_sub(1),
+        };
+        match (newest, thread) {
+            (None, _) => Ok(Page { entries: Vec::new(), next: None }),
+            (Some(newest), Some(thread)) => {
+                page_of_thread(&mut read, thread, newest, most, READ_BYTES_MAX).await
+            }
+            (Some(newest), None) => page_of_log(&mut read, newest, most, READ_BYTES_MAX).await,
+        }
     }
 
     /// The receipt of an entry: entry, inclusion proof, published checkpoint.
@@ -118,15 +152,36 @@ impl<S: Store> Ledger<S> {
     }
 }
 
+async fn newest_of<R: Read>(
+    read: &mut R,
+    thread: &ThreadId,
+) -> Result<Option<EntryIndex>, LedgerError> {
+    let rows = read.threads(std::slice::from_ref(thread)).await?;
+    Ok(rows.first().map(|row| row.head.index))
+}
+
 /// Walks a thread back along its links.
 pub(crate) async fn walk_thread<R: Read>(
     read: &mut R,
     thread: &ThreadId,
 ) -> Result<Vec<Stored>, LedgerError> {
-    let rows = read.threads(std::slice::from_ref(thread)).await?;
-    let mut next = rows.first().map(|row| row.head.index);
-    let mut found = Vec::new();
-    while let Some(index) = next {
+    let Some(newest) = newest_of(read, thread).await? else {
+        return Ok(Vec::new());
+    };
+    let mut found = page_of_thread(read, thread, newest, u64::MAX, u64::MAX).await?.entries;
+    found.reverse();
+    Ok(found)
+}
+
+async fn page_of_thread<R: Read>(
+    read: &mut R,
+    thread: &ThreadId,
+    newest: EntryIndex,
+    most: u64,
+    bytes_max: u64,
+) -> Result<Page, LedgerError> {
+    let (mut entries, mut next, mut bytes) = (Vec::new(), Some(newest), 0);
+    while let Some(index) = next.filter(|_| (entries.len() as u64) < most && bytes < bytes_max) {
         let stored = read.entries(&[index]).await?.into_iter().next();
         let stored = stored.ok_or(LedgerError::NoEntry(index))?;
         let entry = verifier::entry::Entry::parse(&stored.entry)
@@ -135,10 +190,32 @@ pub(crate) async fn walk_thread<R: Read>(
             malformed(format!("entry {index}"), format!("it is not on thread {thread}"))
         })?;
         next = line.before.map(|link| link.index).filter(|before| *before < index);
-        found.push(stored);
+        bytes += stored.envelope.as_ref().map_or(0, |envelope| envelope.len() as u64);
+        entries.push(stored);
     }
-    found.reverse();
-    Ok(found)
+    Ok(Page { entries, next })
+}
+
+/// A range that is cut for its size lacks its newest entries: then half of it is asked for.
+async fn page_of_log<R: Read>(
+    read: &mut R,
+    newest: EntryIndex,
+    most: u64,
+    bytes_max: u64,
+) -> Result<Page, LedgerError> {
+    let most = most.clamp(1, RANGE_ENTRIES_MAX as u64);
+    let mut from = (newest + 1).saturating_sub(most);
+    loop {
+        let mut entries = read.read_range(from, newest + 1, bytes_max).await?;
+        if entries.last().is_some_and(|last| last.index == newest) {
+            entries.reverse();
+            return Ok(Page { entries, next: from.checked_sub(1) });
+        }
+        if from == newest {
+            return Err(LedgerError::NoEntry(newest));
+        }
+        from += (newest + 1 - from) / 2;
+    }
 }
 
 /// The receipt of each event: a list of them where its statement has several parts.
@@ -176,4 +253,55 @@ pub(crate) async fn receipts_of<R: Read>(
             Ok(format_receipts(&receipts?))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::init::{generate_key, sign_trust};
+    use crate::ledger::Submission;
+
+    /// Whatever a page has room for, the pages together are the log, newest first.
+    #[tokio::test]
+    async fn pages_back_leave_nothing_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dir, state) = (folder.path().join("l"), folder.path().join("state"));
+        let roots = [generate_key().unwrap()];
+        let origin = "ledger.test".parse().unwrap();
+        let made = Ledger::init(&dir, &origin, &roots, &state, Arc::new(SystemClock));
+        let ledger = made.await.unwrap();
+        for _ in 0..8 {
+            let trust = ledger.control().await.unwrap().trust.unwrap();
+            let envelope = sign_trust(&trust.document, Some(trust.statement), &roots).unwrap();
+            let one = Submission { envelope, project: None, attachments: Vec::new() };
+            ledger.submit(vec![one]).await.unwrap().remove(0).unwrap();
+        }
+        let whole: Vec<EntryIndex> = (0..9).rev().collect();
+        for most in [1, 2, 5, 9, 100] {
+            for thread in [None, Some(&ThreadId::Control)] {
+                let (mut found, mut from) = (Vec::new(), None);
+                loop {
+                    let page = ledger.page_back(thread, from, most).await.unwrap();
+                    assert!(page.entries.len() as u64 <= most && !page.entries.is_empty());
+                    found.extend(page.entries.iter().map(|stored| stored.index));
+                    from = page.next;
+                    if from.is_none() {
+                        break;
+                    }
+                }
+                assert_eq!(found, whole, "{most} {thread:?}");
+            }
+        }
+        let mut read = ledger.store.snapshot().await.unwrap();
+        for (bytes_max, expected) in [(1, 1), (4_000, 2), (u64::MAX, 9)] {
+            let page = page_of_log(&mut read, 8, 100, bytes_max).await.unwrap();
+            let found: Vec<EntryIndex> = page.entries.iter().map(|stored| stored.index).collect();
+            assert_eq!(found, whole[..found.len()], "{bytes_max}");
+            assert!(found.len() >= expected && (bytes_max > 5_000 || found.len() < 9), "{found:?}");
+            assert_eq!(page.next, 9_u64.checked_sub(found.len() as u64 + 1));
+        }
+    }
 }

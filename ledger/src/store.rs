@@ -20,11 +20,11 @@ pub mod sqlite;
 
 use std::future::Future;
 
-use schemas::id::{Digest, EntryIndex, Hash, Project, TreeSize};
+use schemas::id::{Digest, EntryIndex, TreeSize};
 use schemas::thread::ThreadId;
 
 pub use any::{AnyStore, Either};
-pub use batch::{Batch, Head, LogHead, Logged, Published, StoredEntry, Thread, Tile};
+pub use batch::{Batch, Head, LogHead, Logged, Published, StatementKey, StoredEntry, Thread, Tile};
 pub use error::StoreError;
 pub use postgres::PgStore;
 pub use seal::Seal;
@@ -143,7 +143,7 @@ pub trait Read: Send {
 
     fn statements(
         &mut self,
-        keys: &[(Hash, Option<Project>)],
+        keys: &[StatementKey],
     ) -> impl Future<Output = Result<Vec<Logged>, StoreError>> + Send;
 
     /// Reads tiles by level and number.

@@ -8,17 +8,18 @@ use schemas::report::{Code, Finding};
 use schemas::thread::ThreadId;
 use verifier::admission::{Accepted, Refusal};
 use verifier::chain::Chain;
+use verifier::entry::genesis_prev;
 use verifier::event::Event;
 use verifier::merkle::Frontier;
 use verifier::pack::gather;
 use verifier::projection::State;
-use verifier::sequence::Sequence;
+use verifier::sequence::End;
 use verifier::signed::{KeyRing, signed_by};
 
 use crate::clock::{AHEAD_MS_MAX, BEHIND_MS_MAX};
 use crate::error::{LedgerError, malformed};
 use crate::loader::{Loader, Warm};
-use crate::store::{Append, Batch, LogHead, Logged, StoredEntry, Thread};
+use crate::store::{Append, Batch, LogHead, Logged, StatementKey, StoredEntry, Thread};
 use crate::tree::Tiles;
 
 /// An event that was read, with the keys that signed it.
@@ -29,6 +30,12 @@ pub struct Incoming {
     pub ring: Option<Hash>,
     pub filed: Option<Project>,
     pub envelope: Vec<u8>,
+}
+
+impl Incoming {
+    fn key(&self) -> StatementKey {
+        StatementKey::of(&self.event, self.filed.as_ref())
+    }
 }
 
 /// Where an event got its place.
@@ -49,7 +56,8 @@ impl Place {
 
 pub struct Working<A> {
     loader: Loader<A>,
-    origin: Origin,
+    /// `prev` of entry 0.
+    ledger: Hash,
     chain: Chain,
     ring: KeyRing,
     time: Time,
@@ -79,7 +87,7 @@ impl<A: Append> Working<A> {
         Ok(Working {
             chain: chain_at(origin, &head)?,
             loader,
-            origin: origin.clone(),
+            ledger: genesis_prev(origin),
             ring,
             time,
             size_before: head.size,
@@ -111,22 +119,20 @@ impl<A: Append> Working<A> {
 
     /// Loads the threads of several events in one look.
     pub async fn prepare(&mut self, events: &[&Incoming]) -> Result<(), LedgerError> {
-        let ledger = verifier::entry::genesis_prev(&self.origin);
         let threads: Vec<ThreadId> = events
             .iter()
-            .flat_map(|it| verifier::thread::derive_threads(&it.event, it.filed.as_ref(), &ledger))
+            .flat_map(|it| {
+                verifier::thread::derive_threads(&it.event, it.filed.as_ref(), &self.ledger)
+            })
             .flatten()
             .collect();
         self.loader.know(&threads).await?;
-        let keys: Vec<(Hash, Option<Project>)> = events
-            .iter()
-            .map(|it| (it.event.statement, it.event.project().or(it.filed.as_ref()).cloned()))
-            .collect();
+        let keys: Vec<StatementKey> = events.iter().map(|it| it.key()).collect();
         let rows = self.loader.read.statements(&keys).await?;
-        for (statement, project) in keys {
-            let row = rows.iter().find(|row| row.statement == statement && row.project == project);
+        for key in keys {
+            let row = rows.iter().find(|row| row.key == key);
             let signers = row.map(|row| row.signers.as_slice());
-            self.loader.state.know_statement(statement, project, signers);
+            self.loader.state.know_statement(key.statement, key.project, signers);
         }
         Ok(())
     }
@@ -143,17 +149,11 @@ impl<A: Append> Working<A> {
             return Ok(Err(finding));
         }
         loop {
-            // The sequence borrows the working set's state for the call, so that its rules and its
-            // order are the verifier's.
-            let state = std::mem::take(&mut self.loader.state);
-            let mut sequence = Sequence::new(&self.origin, state, self.chain.clone());
-            let outcome = sequence.append(&it.event, &it.keys, it.filed.as_ref(), self.time);
-            self.loader.state = sequence.state;
-            match outcome {
-                Ok((placed, accepted)) => {
-                    self.chain = sequence.chain;
-                    return Ok(Ok(self.keep(it, placed, accepted)));
-                }
+            // The verifier's own way to append: its rules, its order.
+            let (state, chain) = (&mut self.loader.state, &mut self.chain);
+            let end = End { state, chain, ledger: &self.ledger };
+            match end.append(&it.event, &it.keys, it.filed.as_ref(), self.time) {
+                Ok((placed, accepted)) => return Ok(Ok(self.keep(it, placed, accepted))),
                 Err(Refusal::Missing(missing)) => self.loader.supply(missing).await?,
                 Err(Refusal::Rule(finding)) if finding.code == Code::StatementRepeated => {
                     return self.earlier(&it).await;
@@ -191,6 +191,7 @@ impl<A: Append> Working<A> {
     ) -> Place {
         let first = placed[0].entry.index;
         let parts = placed.len() as u16;
+        let key = it.key();
         let mut envelope = Some(it.envelope);
         for part in placed {
             self.touched.extend(part.entry.threads.iter().map(|line| line.thread.clone()));
@@ -198,11 +199,9 @@ impl<A: Append> Working<A> {
             let index = part.entry.index;
             self.entries.push(StoredEntry { index, entry: part.bytes, envelope: envelope.take() });
         }
-        let project = accepted.project.clone();
-        let signers = self.loader.state.signers_of(&it.event.statement, project.as_ref());
+        let signers = self.loader.state.signers_of(&key.statement, key.project.as_ref());
         let signers = signers.ok().flatten().unwrap_or_default().to_vec();
-        let statement = it.event.statement;
-        self.statements.push(Logged { statement, project, index: first, parts, signers });
+        self.statements.push(Logged { key, index: first, parts, signers });
         if it.event.kind == schemas::kind::EventKind::Trust {
             self.ring = KeyRing::of(&self.loader.state);
         }
@@ -211,11 +210,8 @@ impl<A: Append> Working<A> {
 
     /// The place that a repeated statement has already.
     async fn earlier(&mut self, it: &Incoming) -> Result<Result<Place, Finding>, LedgerError> {
-        let project = it.event.project().or(it.filed.as_ref()).cloned();
-        let project = if it.event.is_project_free() { None } else { project };
-        let key = (it.event.statement, project);
-        let here =
-            self.statements.iter().find(|row| (row.statement, &row.project) == (key.0, &key.1));
+        let key = it.key();
+        let here = self.statements.iter().find(|row| row.key == key);
         let row = match here {
             Some(row) => Some(row.clone()),
             None => self.loader.read.statements(&[key]).await?.into_iter().next(),

@@ -61,14 +61,17 @@ CREATE TABLE thread (
     PRIMARY KEY (kind, id)
 ) WITH (fillfactor = 70);
 
--- Which (statement, project) is logged, where, and by which verified signers.
+-- Which (statement, project) is logged, where, and by which verified signers. Rows about one
+-- artifact lie together in the key: they are written within a short time, and a statement's hash is
+-- random.
 CREATE TABLE statement (
+    about       BIGINT  NOT NULL,                              -- start of its first digest, or 0
     statement   BYTEA   NOT NULL CHECK (octet_length(statement) = 32),
     project     TEXT COLLATE "C" NOT NULL,                     -- '' where it was filed under none
     entry_index BIGINT  NOT NULL,                              -- first part of its first entry
     parts       INTEGER NOT NULL,
     signers     BYTEA   NOT NULL CHECK (octet_length(signers) % 32 = 0),
-    PRIMARY KEY (statement, project)
+    PRIMARY KEY (about, statement, project)
 );
 
 -- Merkle tiles of height 8 (c2sp.org/tlog-tiles), the last of each level still growing.

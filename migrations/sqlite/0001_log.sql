@@ -52,14 +52,16 @@ CREATE TABLE thread (
     PRIMARY KEY (kind, id)
 ) STRICT;
 
--- Which (statement, project) is logged, where, and by which verified signers.
+-- Which (statement, project) is logged, where, and by which verified signers. Rows about one
+-- artifact lie together: they are written within a short time, and a statement's hash is random.
 CREATE TABLE statement (
+    about       INTEGER NOT NULL,                          -- start of its first digest, or 0
     statement   BLOB    NOT NULL CHECK (length(statement) = 32),
     project     TEXT    NOT NULL,                          -- '' where it was filed under none
     entry_index INTEGER NOT NULL,                          -- first part of its first entry
     parts       INTEGER NOT NULL,
     signers     BLOB    NOT NULL CHECK (length(signers) % 32 = 0),
-    PRIMARY KEY (statement, project)
+    PRIMARY KEY (about, statement, project)
 ) STRICT, WITHOUT ROWID;
 
 -- Merkle tiles of height 8 (c2sp.org/tlog-tiles), the last of each level still growing.

@@ -182,6 +182,7 @@ codes! {
     DecisionNotReplayed "decision-not-replayed" Unknown "not everything that the decision read is at hand";
     EnvelopeWithheld "envelope-withheld" Unknown "an envelope was withheld from the pack";
 
+    AttachmentAbsent "attachment-absent" Note "an attachment is not in the pack: of that file it holds only the digest";
     RootsNotPinned "roots-not-pinned" Note "the roots are as claimed by the holder of the log key";
 }
 

@@ -97,6 +97,21 @@ fn every_kept_text_belongs_to_a_chapter() {
     }
 }
 
+/// What no line break can help: a digest, a key, a link; a command line as it was typed; an entry
+/// as it is hashed.
+#[test]
+fn kept_texts_fit_a_terminal() {
+    for file in std::fs::read_dir(folder()).unwrap().flatten() {
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        for line in text.lines().filter(|line| !line.starts_with("$ ")) {
+            let line = line.strip_prefix("! ").unwrap_or(line);
+            let whole = line.split_whitespace().any(|word| word.len() >= 60);
+            let fits = whole || line.chars().count() <= 80;
+            assert!(fits, "{}: {line}", file.path().display());
+        }
+    }
+}
+
 /// The subcommands that a help text lists.
 fn subcommands(help: &str) -> Vec<String> {
     let list = help.split("Commands:\n").nth(1).unwrap_or_default();
@@ -173,6 +188,10 @@ fn every_help_begins_with_an_example_that_works() {
         let help = place.expect(0, &format!("attestry {command} --help")).stdout;
         assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         assert!(help.contains("--json"), "{command} has no --json");
+        let answers = ["record", "promote", "approve", "reject", "gate", "evaluate", "verify"];
+        let says = help.contains("Exit codes: 0 ");
+        assert_eq!(says, answers.contains(&command.as_str()), "{command}: {help}");
+        assert!(!help.lines().any(|line| line.trim() == "<FILE>"), "{command}: {help}");
         let line = example(&help);
         assert!(line.starts_with(&format!("attestry {command}")), "{command}: {line}");
         let line = real(&line);
@@ -311,4 +330,37 @@ fn every_exit_code_is_reached() {
     ] {
         place.expect(code, &format!("attestry {line}"));
     }
+}
+
+/// The variable says which project is meant where one must be; it hides no entry of the ledger.
+#[test]
+fn only_an_option_filters_the_log() {
+    let mut place = story::released();
+    let entries = |outcome: &str| {
+        let value: Value = serde_json::from_str(outcome).unwrap();
+        let list = value["entries"].as_array().unwrap().iter();
+        let list: Vec<u64> = list.map(|it| it["index"].as_u64().unwrap()).collect();
+        (list, value["leftOut"].clone())
+    };
+    let log = |place: &Place, rest: &str| {
+        let line = format!("attestry log {rest} --json");
+        entries(&place.expect(0, &line).stdout)
+    };
+    let whole: Vec<u64> = (0..37).collect();
+    assert_eq!(log(&place, ""), (whole.clone(), Value::from(0)));
+    assert_eq!(log(&place, "--limit 0"), (whole.clone(), Value::from(0)));
+    assert_eq!(log(&place, "--limit 37"), (whole.clone(), Value::from(0)));
+    assert_eq!(log(&place, "--limit 5"), (whole[32..].to_vec(), Value::from(32)));
+    let (of_project, _) = log(&place, "--limit 0 --project payments");
+    assert_eq!(of_project.first(), Some(&7), "{of_project:?}");
+    assert_eq!(of_project, log(&place, "--project payments").0);
+    assert_eq!(log(&place, "--limit 2 --project payments").1, Value::from(of_project.len() - 2));
+    // What a filter would leave out is not counted through the whole log for a short answer.
+    assert_eq!(log(&place, "--kind trust --limit 1"), (vec![6], Value::from(6)));
+    assert_eq!(log(&place, "--env prod --kind deployment").0, [32, 33]);
+    assert_eq!(log(&place, "--env prod --kind deployment --limit 0").0, [32, 33]);
+    place.set("ATTESTRY_PROJECT", "other");
+    assert_eq!(log(&place, "--env payments/prod --kind deployment").0, [32, 33]);
+    let nothing = place.expect(0, "attestry log --kind export");
+    assert_eq!((nothing.stdout.as_str(), nothing.stderr.as_str()), ("", "no entry is like that\n"));
 }

@@ -36,6 +36,8 @@ fn the_demo_tells_its_story_in_time() {
     for forged in ["$ attestry verify forged.zip", "$ attestry verify forged-better.zip"] {
         let answer = after(forged).split("\n$ ").next().unwrap();
         assert!(answer.contains("[exit 7]"), "{answer}");
+        let (causes, follow) = answer.split_once("what may only follow").unwrap();
+        assert!(causes.contains("proof-invalid ·") && follow.contains("head-unproven ·"));
     }
     assert_eq!(text.matches("[exit 7]").count(), 2);
     assert_eq!(text.matches("[exit 3]").count(), 1);

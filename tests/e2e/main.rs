@@ -14,3 +14,4 @@ mod record;
 mod schemas;
 mod tamper;
 mod tidy;
+mod witness;

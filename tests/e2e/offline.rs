@@ -1,6 +1,10 @@
 //! What an auditor does with a file and no ledger.
 
-use harness::{Place, story};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use harness::{Outcome, Place, story, words};
 use serde_json::Value;
 
 /// A place with `pack.zip`, `pin.txt` and nothing else of the ledger that made them.
@@ -37,7 +41,8 @@ fn a_pack_answers_as_the_ledger_does() {
         let same = |text: &str| {
             let lines: Vec<String> = text
                 .lines()
-                .filter(|line| !line.contains("export"))
+                // Each names its own way to the proof of an entry.
+                .filter(|line| !line.contains("export") && !line.starts_with("proof "))
                 .map(|line| {
                     line.replace(" of 39", "").replace(" of 38", "").trim_start().to_owned()
                 })
@@ -210,4 +215,102 @@ fn the_same_period_gives_the_same_bytes_but_for_the_heads() {
     assert_eq!(rows.len(), 3, "{csv}");
     assert!(rows[1].contains(",27,31,bob carol,,"), "{csv}");
     assert!(rows[2].contains("deployed-without-grant"), "{csv}");
+}
+
+/// The offline verifier as `tests/run` has built it, or a loud skip.
+fn offline_binary() -> Option<PathBuf> {
+    let binary = std::env::var_os("ATTESTRY_OFFLINE").map(PathBuf::from);
+    if binary.is_none() {
+        // Not `eprintln`, which the test runner would swallow.
+        let note = b"SKIPPED: no offline build (tests/run makes it; ATTESTRY_OFFLINE names it)\n";
+        let _ = std::io::stderr().write_all(note);
+    }
+    binary
+}
+
+/// Runs the offline verifier with nothing in its environment.
+fn offline(binary: &PathBuf, place: &Place, line: &str) -> Outcome {
+    let mut command = Command::new(binary);
+    command.current_dir(place.path()).env_clear().args(&words(line)[1..]);
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = u8::try_from(output.status.code().unwrap()).unwrap();
+    Outcome { code, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// Two builds of one tool: whatever the offline one can do, it says in the same words.
+#[test]
+fn the_offline_build_answers_as_the_whole_one() {
+    let Some(binary) = offline_binary() else { return };
+    let (home, away) = auditor();
+    home.expect(0, "attestry receipt 10 -o ten.receipt");
+    std::fs::copy(home.file("ten.receipt"), away.file("ten.receipt")).unwrap();
+    std::fs::copy(home.file("policy.yaml"), away.file("policy.yaml")).unwrap();
+    std::fs::copy(home.file("broken.yaml"), away.file("broken.yaml")).unwrap();
+    let pack = "--pack pack.zip --trust pin.txt";
+    for (line, code) in [
+        ("attestry verify pack.zip --trust pin.txt".to_owned(), 3),
+        ("attestry verify pack.zip --trust pin.txt --json".to_owned(), 3),
+        ("attestry verify ten.receipt --trust pin.txt".to_owned(), 0),
+        ("attestry verify app.zip --trust pin.txt".to_owned(), 7),
+        ("attestry verify pack.zip".to_owned(), 2),
+        ("attestry policy check policy.yaml".to_owned(), 0),
+        ("attestry policy check broken.yaml".to_owned(), 3),
+        (format!("attestry trust show {pack}"), 0),
+        (format!("attestry show 29 {pack}"), 0),
+        (format!("attestry show 999 {pack}"), 5),
+        (format!("attestry log --limit 0 {pack}"), 0),
+        (format!("attestry log --kind deployment --json {pack}"), 0),
+        (format!("attestry lineage sha256:160b7f97 {pack}"), 0),
+        (format!("attestry lineage app.zip --json {pack}"), 0),
+        (format!("attestry status {pack}"), 0),
+        ("attestry --version".to_owned(), 0),
+    ] {
+        let whole = away.expect(code, &line);
+        assert_eq!(offline(&binary, &away, &line), whole, "$ {line}");
+    }
+}
+
+#[test]
+fn what_the_offline_build_has_not_it_says_where_it_is() {
+    let Some(binary) = offline_binary() else { return };
+    let away = Place::new();
+    let whole = away.expect(0, "attestry --help").stdout;
+    let help = offline(&binary, &away, "attestry --help").stdout;
+    let commands = whole.split("Commands:\n").nth(1).unwrap().lines();
+    let commands = commands.take_while(|line| !line.is_empty());
+    let names = commands.filter(|line| !line.starts_with("   "));
+    let mut missing = 0;
+    for name in names.filter_map(|line| line.split_whitespace().next()) {
+        let listed = help.lines().any(|line| line.starts_with(&format!("  {name} ")));
+        let answer = offline(&binary, &away, &format!("attestry {name} x --key k"));
+        let elsewhere = answer.stderr.contains("offline-build");
+        assert_ne!(listed, elsewhere, "{name}: {}", answer.stderr);
+        if elsewhere {
+            missing += 1;
+            assert_eq!(answer.code, 2, "{name}");
+            assert!(answer.stderr.contains("hint: the whole tool has it"), "{}", answer.stderr);
+        }
+    }
+    assert!(missing >= 12, "{missing} in {whole}");
+    for line in ["nonsense", "policy nonsense"] {
+        let answer = offline(&binary, &away, &format!("attestry {line}"));
+        assert_eq!(answer.code, 2, "{line}");
+        assert!(answer.stderr.contains("unrecognized subcommand"), "{line}: {}", answer.stderr);
+    }
+    for line in ["policy set p.yaml", "policy new", "status", "log", "verify --trust pin.txt"] {
+        away.write("pin.txt", std::fs::read(auditor().1.file("pin.txt")).unwrap());
+        let answer = offline(&binary, &away, &format!("attestry {line}"));
+        assert_eq!(answer.code, 2, "{line}");
+        assert!(answer.stderr.contains("[offline-build]"), "{line}: {}", answer.stderr);
+        assert!(answer.stderr.contains("hint:"), "{line}: {}", answer.stderr);
+    }
+    // Its examples work with it.
+    for name in ["", "verify", "status", "log", "show", "lineage", "trust show"] {
+        let help = offline(&binary, &away, &format!("attestry {name} --help")).stdout;
+        let example = help.split("\n\n").next().unwrap();
+        assert!(example.contains("pack.zip --trust pin.txt"), "{name}: {help}");
+        assert!(!help.contains("--ledger") && !help.contains("ATTESTRY_LEDGER"), "{name}: {help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+    }
 }

@@ -41,6 +41,7 @@ fn checks(readme: &str) -> Vec<Check> {
 fn bash(folder: &Path, script: &str) -> (bool, String) {
     let output = Command::new("bash")
         .current_dir(folder)
+        .env("TMPDIR", folder.parent().unwrap())
         .args(["-euo", "pipefail", "-c", script])
         .output()
         .unwrap();
@@ -83,6 +84,11 @@ fn the_readme_of_a_pack_checks_it_without_us() {
             None => assert!(script.starts_with("grep '^prev'"), "no promise for {script}"),
         }
     }
+    // Two readers of one machine do not meet: no fixed names, and nothing is left behind.
+    let left = std::fs::read_dir(place.path()).unwrap().flatten();
+    let left = left.map(|it| it.file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.starts_with("tmp.")).count(), 0);
+    assert!(!readme.contains("/tmp") && readme.contains("mktemp -d"), "{readme}");
     // What grep shows is what the hash of the entry before gave.
     let said: Vec<String> = list
         .iter()

@@ -79,7 +79,8 @@ fn a_log_moves_there_and_back() {
     old.set("ATTESTRY_STATE", old.file("other-state").to_str().unwrap());
     std::fs::write(old.file("ledger/checkpoint"), &checkpoint).unwrap();
     let refused = old.expect(3, "attestry record note --text lost --key ci.pem");
-    assert!(refused.stderr.contains("the log has moved to postgres://"), "{}", refused.stderr);
+    let told = refused.stderr.replace("\n  ", " ");
+    assert!(told.contains("the log has moved to postgres://") && told.contains("[log-sealed]"));
     old.expect(3, "attestry verify --trust ledger/pin.txt");
 
     // Back, into the folder where the old file still is.

@@ -218,3 +218,55 @@ fn an_approval_that_expires_does_not_count_any_more() {
     let reason = carol["gates"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("1 of 2") && reason.contains("expired"), "{reason}");
 }
+
+/// A decided request keeps its decision's word; an open one has the gates' of now.
+#[test]
+fn lineage_marks_approvals_that_do_not_count() {
+    let place = story::released();
+    let open = "attestry promote dist/app.zip --to prod --reason again --key mia.pem";
+    place.expect(0, open);
+    place.expect(0, "attestry approve P-37 --reason mine --key alice.pem");
+    place.expect(0, "attestry approve P-37 --reason fine --key carol.pem");
+    let tree = place.expect(0, "attestry lineage dist/app.zip").stdout;
+    let marks = tree.matches("does not count: wrote 9c27d10").count();
+    assert_eq!(marks, 2, "{tree}");
+    let after = |words: &str| {
+        let rest = tree.split(words).nth(1).unwrap();
+        rest.lines().nth(1).unwrap_or_default().to_owned()
+    };
+    assert!(after("I wrote it and it works").contains("does not count"), "{tree}");
+    assert!(after("(release-approver): mine").contains("does not count"), "{tree}");
+    assert!(!after("(security): fine").contains("does not count"), "{tree}");
+    // The same from a pack, where the request is open as of its end.
+    story::pack(&place);
+    let pack = place.expect(0, "attestry lineage dist/app.zip --pack pack.zip").stdout;
+    assert_eq!(pack.matches("does not count: wrote 9c27d10").count(), 2, "{pack}");
+}
+
+#[test]
+fn status_counts_the_requests_that_it_does_not_show() {
+    let place = story::released();
+    let ask = "attestry promote dist/app.zip --to prod --key mia.pem --reason";
+    place.expect(0, &format!("{ask} one"));
+    let one = place.expect(0, "attestry status").stdout;
+    assert!(one.contains("P-37 waits: approvals") && !one.contains("more open"), "{one}");
+    place.expect(0, &format!("{ask} two"));
+    let two = place.expect(0, "attestry status").stdout;
+    assert!(two.contains("P-38 waits: approvals; 1 more open"), "{two}");
+}
+
+/// A hint is a command to copy: what is known stands in it.
+#[test]
+fn hints_say_what_is_known() {
+    let place = story::team();
+    place.write("keys/README", "");
+    let zoe = place.expect(0, "attestry key generate keys/zoe.pem");
+    assert!(zoe.stderr.contains("add zoe --pub keys/zoe.pem.pub --role ROLE"), "{}", zoe.stderr);
+    assert!(zoe.stderr.contains("--project payments --key attestry-root.pem"), "{}", zoe.stderr);
+    place.expect(0, "attestry record build --source git+https://github.com/acme/payments@4be1f0a2c3d4e5f60718293a4b5c6d7e8f901234 --builder https://ci.acme.example/runner --subject dist/app.zip --key ci.pem");
+    place.expect(0, "attestry promote dist/app.zip --to staging --reason x --key mia.pem");
+    let approved = place.expect(4, "attestry approve P-9 --reason x --key keys/zoe.pem");
+    let hint = "  attestry identity add NAME --pub keys/zoe.pem.pub --role ROLE \\\n    \
+                --project payments --key ROOT.pem\n";
+    assert!(approved.stderr.ends_with(hint), "{}", approved.stderr);
+}

@@ -450,3 +450,29 @@ fn keys_come_from_files_streams_and_variables() {
     place.expect(0, "attestry record coverage --metric coverage.line=83.2 --subject dist/app.zip");
     assert_eq!(size(&place), 12);
 }
+
+/// A ledger that nobody has used for two months.
+#[test]
+fn a_clock_far_ahead_takes_the_word_of_an_operator() {
+    let mut place = Place::new();
+    let now = ledger::clock::Clock::now(&ledger::clock::SystemClock);
+    let then = std::sync::Arc::new(ledger::clock::ManualClock::at(now.plus_ms(-60 * 86_400_000)));
+    let roots = [ledger::init::generate_key().unwrap()];
+    place.set("ROOT", roots[0].to_pkcs8_pem().unwrap().as_str());
+    let (dir, state) = (place.file("ledger"), place.file("state"));
+    let origin = "ledger.acme.example".parse().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let made = ledger::Ledger::init(&dir, &origin, &roots, &state, then);
+        made.await.unwrap().close().await;
+    });
+    place.expect(0, "attestry key generate ci.pem");
+    let add = "attestry identity add ci --pub ci.pem.pub --role emitter --kind note \
+               --project payments --key env:ROOT";
+    let refused = place.expect(3, add).stderr;
+    assert!(refused.contains("60 d ahead of it") && refused.contains("[clock-skew]"), "{refused}");
+    assert!(refused.contains("hint:") && refused.contains("add --accept-clock"), "{refused}");
+    place.expect(0, &format!("{add} --accept-clock"));
+    // The newest entry is of now again.
+    place.expect(0, "attestry record note --text hello --key ci.pem");
+}

@@ -35,6 +35,17 @@ environments:
     gates: []
 "#;
 
+/// An environment that anything may enter.
+const OPEN_POLICY: &str = r#"apiVersion: attestry/policy/v1
+project: payments
+environments:
+  - name: dev
+    gates: []
+  - name: staging
+    gates:
+      - soak: { in: dev, for: 1h }
+"#;
+
 /// The commits of the refused archive and of the mended one.
 pub const FIRST: &str = "4be1f0a2c3d4e5f60718293a4b5c6d7e8f901234";
 pub const MENDED: &str = "9c27d10be83fa645170c2b98d3e4f5a6071829ab";
@@ -69,6 +80,7 @@ pub fn outset() -> Place {
     for (name, text) in [
         ("policy.yaml", POLICY),
         ("broken.yaml", BROKEN_POLICY),
+        ("open.yaml", OPEN_POLICY),
         ("reports/unit.xml", JUNIT),
         ("reports/clippy.sarif", SARIF),
         ("reports/sbom.json", SBOM),
@@ -122,6 +134,7 @@ pub fn beginning() -> Vec<Chapter> {
             "policy",
             &[
                 ("policy check broken.yaml", 3),
+                ("policy check open.yaml", 0),
                 ("policy check policy.yaml", 0),
                 ("policy set policy.yaml --key mia.pem", 0),
             ],

@@ -8,7 +8,7 @@ mod promotion;
 use std::fmt;
 
 use schemas::id::{EntryIndex, Hash, IdentityName, KeyId, Project, Time};
-use schemas::kind::EventKind;
+use schemas::kind::{EventKind, ExtraThread};
 use schemas::report::{Code, Finding};
 
 use crate::dsse::Spelling;
@@ -104,23 +104,16 @@ pub fn judge(
     filed: Option<&Project>,
     at: &Moment,
 ) -> Result<Accepted, Refusal> {
-    let Some(trust) = state.trust() else {
-        return control::judge_genesis(event, signed_by, at);
-    };
-    let case = Case { state, trust, event, signed_by, at };
-    case.signatures()?;
-    let project = case.project(filed)?;
-    let repeated = case.repeated(project.as_ref())?;
-    let mut accepted = match &event.body {
-        Body::Trust(body, digest) => case.trust_document(body, digest)?,
-        Body::Policy(body, digest) => case.policy(body, digest)?,
-        Body::Heads(body) => case.heads(body)?,
-        Body::Export(body) => case.export(body)?,
-        Body::PromotionRequest(body) => case.request(body)?,
-        Body::Approval(body) => case.approval(body)?,
-        Body::Decision(body) => case.decision(body)?,
-        Body::Deployment(body) => case.deployment(body)?,
-        Body::Note(body) => case.note(body)?,
+    judge_by(state, event, signed_by, filed, at, |case, project| match &event.body {
+        Body::Trust(body, digest) => case.trust_document(body, digest),
+        Body::Policy(body, digest) => case.policy(body, digest),
+        Body::Heads(body) => case.heads(body),
+        Body::Export(body) => case.export(body),
+        Body::PromotionRequest(body) => case.request(body),
+        Body::Approval(body) => case.approval(body),
+        Body::Decision(body) => case.decision(body),
+        Body::Deployment(body) => case.deployment(body),
+        Body::Note(body) => case.note(body),
         Body::Analysis(_)
         | Body::Build(_)
         | Body::Measurement(_)
@@ -129,16 +122,16 @@ pub fn judge(
         | Body::Sbom
         | Body::Test(_)
         | Body::Unreadable(_)
-        | Body::Vulnerabilities(_) => case.evidence(project.as_ref())?,
-    };
-    accepted.repeated = repeated;
-    accepted.keys = signed_by.to_vec();
-    Ok(accepted)
+        | Body::Vulnerabilities(_) => {
+            let accepted = case.evidence(project)?;
+            case.room(project).map(|()| accepted)
+        }
+    })
 }
 
 /// Judges an event of which not everything is at hand: spelling, signatures, ledger, project and
-/// repeats, and that somebody in force signed it. Whether it kept the rest of the rules is the
-/// word of the log.
+/// repeats, and that somebody in force signed it; evidence, that its signers may record it.
+/// Whether it kept the rest of the rules is the word of the log.
 pub fn judge_as_logged(
     state: &State,
     event: &Event,
@@ -146,15 +139,33 @@ pub fn judge_as_logged(
     filed: Option<&Project>,
     at: &Moment,
 ) -> Result<Accepted, Refusal> {
+    judge_by(state, event, signed_by, filed, at, |case, project| {
+        if event.kind.line().thread == ExtraThread::None && event.kind != EventKind::Note {
+            return case.evidence(project);
+        }
+        let signers = case.signers(format_args!("sign"), |_| true)?;
+        Ok(Accepted::by(project.cloned(), signers))
+    })
+}
+
+/// Judges by what every kind must keep, and then by `rules`.
+fn judge_by(
+    state: &State,
+    event: &Event,
+    signed_by: &[KeyId],
+    filed: Option<&Project>,
+    at: &Moment,
+    rules: impl FnOnce(&Case, Option<&Project>) -> Result<Accepted, Refusal>,
+) -> Result<Accepted, Refusal> {
     let Some(trust) = state.trust() else {
         return control::judge_genesis(event, signed_by, at);
     };
     let case = Case { state, trust, event, signed_by, at };
+    case.readable()?;
     case.signatures()?;
     let project = case.project(filed)?;
     let repeated = case.repeated(project.as_ref())?;
-    let signers = case.signers(format_args!("sign"), |_| true)?;
-    let accepted = Accepted::by(project, signers);
+    let accepted = rules(&case, project.as_ref())?;
     Ok(Accepted { repeated, keys: signed_by.to_vec(), ..accepted })
 }
 
@@ -163,6 +174,16 @@ fn refuse<T>(case: &Case, code: Code, detail: impl Into<String>) -> Result<T, Re
 }
 
 impl Case<'_> {
+    /// Our own kinds are read strictly.
+    fn readable(&self) -> Result<(), Refusal> {
+        match &self.event.body {
+            Body::Unreadable(it) if self.event.kind.is_own() => {
+                refuse(self, Code::PredicateInvalid, it.why.as_str())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Checks the number of signatures and, for our own kinds, the spelling and the ledger.
     fn signatures(&self) -> Result<(), Refusal> {
         let count = self.event.signed.signatures.len();
@@ -262,17 +283,22 @@ impl Case<'_> {
                 self.trust.may_emit(name, kind, project, None)
             })?;
         self.evidence_body()?;
+        Ok(Accepted::by(Some(project.clone()), signers))
+    }
+
+    /// Evidence stays within the limits of what is kept of each artifact.
+    fn room(&self, project: Option<&Project>) -> Result<(), Refusal> {
         for digest in self.event.digests() {
             let slice = self.state.artifact(digest)?;
-            let known = slice.and_then(|slice| slice.projects.get(project));
-            if known.is_some_and(|known| {
-                known.metrics.len() >= METRICS_MAX || evidence::most_suites(known) >= SUITES_MAX
-            }) {
-                let detail = format!("{digest} has {SUITES_MAX} suites or {METRICS_MAX} metrics");
+            let known = slice.and_then(|slice| slice.projects.get(project?));
+            if known.is_some_and(|known| !evidence::has_room(known, &self.event.body)) {
+                let detail = format!(
+                    "{digest} has no room beside {SUITES_MAX} suites, {METRICS_MAX} metrics"
+                );
                 return refuse(self, Code::SubjectInvalid, detail);
             }
         }
-        Ok(Accepted::by(Some(project.clone()), signers))
+        Ok(())
     }
 
     fn evidence_body(&self) -> Result<(), Refusal> {
@@ -286,7 +312,8 @@ impl Case<'_> {
                 let mut names: Vec<&str> = body.metrics.iter().map(|it| it.name.as_str()).collect();
                 names.sort_unstable();
                 let distinct = names.windows(2).all(|pair| pair[0] != pair[1]);
-                let bounded = names.iter().all(|name| (1..=200).contains(&name.len()));
+                let bounded = names.iter().all(|name| (1..=200).contains(&name.len()))
+                    && body.metrics.iter().flat_map(|it| &it.unit).all(|unit| unit.len() <= 200);
                 if names.is_empty() || names.len() > SUITES_MAX || !distinct || !bounded {
                     let detail = "a measurement has 1 to 256 metrics with distinct names";
                     return refuse(self, Code::PredicateInvalid, detail);
@@ -294,8 +321,10 @@ impl Case<'_> {
             }
             Body::Review(body) => {
                 let commits = self.event.digests().all(|digest| digest.algorithm() == GitCommit);
-                let people = body.authors.len() + body.reviewers.len();
-                if !commits || body.authors.is_empty() || people > 256 {
+                let mut people = body.authors.iter().chain(&body.reviewers);
+                // No alias is longer.
+                let bounded = people.clone().count() <= 256 && people.all(|it| it.len() <= 320);
+                if !commits || body.authors.is_empty() || !bounded {
                     let detail = "a review is of a gitCommit and names its authors";
                     return refuse(self, Code::PredicateInvalid, detail);
                 }

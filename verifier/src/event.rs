@@ -1,7 +1,7 @@
 //! An event: the one reading of an envelope's bytes. No trust yet: signatures are only listed.
 
 use schemas::id::{Digest, EnvironmentName, Hash, Origin, Project};
-use schemas::kind::EventKind;
+use schemas::kind::{EventKind, ExtraThread};
 use schemas::predicate::analysis::Analysis;
 use schemas::predicate::approval::Approval;
 use schemas::predicate::build::{self, Build, BuildV02};
@@ -72,10 +72,20 @@ pub enum Body {
     Test(Test),
     /// The trust statement and the SHA-256 of its document's canonical JSON.
     Trust(Box<Trust>, Hash),
-    /// A kind that the field has defined, in a shape that we cannot read: logged, and
-    /// indeterminate to every gate that needs it.
-    Unreadable(String),
+    /// A kind in a shape that we cannot read. The field's kinds are logged so, and indeterminate
+    /// to every gate that needs them; our own break a rule.
+    Unreadable(Unreadable),
     Vulnerabilities(Vulnerabilities),
+}
+
+/// A predicate that is not as its type demands, and what places the event all the same.
+#[derive(Debug, Clone)]
+pub struct Unreadable {
+    pub why: String,
+    /// Members of our own kinds that are well-formed by themselves: whoever logged the event may
+    /// have read it, and then it joined their threads.
+    project: Option<Project>,
+    environment: Option<EnvironmentName>,
 }
 
 /// Why bytes are no event.
@@ -100,11 +110,8 @@ impl Event {
         let (predicate_type, subjects) = read_statement(&payload)?;
         let predicate = payload.get("predicate").unwrap_or(&Value::Null);
         let kind = kind_of(&predicate_type, predicate);
-        let body = match read_body(kind, &predicate_type, predicate) {
-            Ok(body) => body,
-            Err(detail) if kind.is_own() => return Err(error(Code::PredicateInvalid, detail)),
-            Err(detail) => Body::Unreadable(detail),
-        };
+        let body = read_body(kind, &predicate_type, predicate)
+            .unwrap_or_else(|why| Body::Unreadable(Unreadable::of(kind, predicate, why)));
         Ok(Event {
             envelope: merkle::sha256(&[bytes]),
             envelope_bytes: bytes.len() as u64,
@@ -135,13 +142,13 @@ impl Event {
             Body::Policy(body, _) => Some(&body.project),
             Body::PromotionRequest(body) => Some(&body.project),
             Body::Review(body) => Some(&body.project),
+            Body::Unreadable(it) => it.project.as_ref(),
             Body::Build(_)
             | Body::Heads(_)
             | Body::Other
             | Body::Sbom
             | Body::Test(_)
             | Body::Trust(..)
-            | Body::Unreadable(_)
             | Body::Vulnerabilities(_) => None,
         }
     }
@@ -177,13 +184,37 @@ impl Event {
             Body::Decision(body) => Some(&body.extension.environment),
             Body::Deployment(body) => Some(&body.environment),
             Body::PromotionRequest(body) => Some(&body.to),
+            Body::Unreadable(it) => it.environment.as_ref(),
             _ => None,
         }
     }
 
     /// Kinds without a project: they belong to the ledger as a whole.
     pub fn is_project_free(&self) -> bool {
-        matches!(self.kind, EventKind::Trust | EventKind::Heads)
+        is_project_free(self.kind)
+    }
+}
+
+fn is_project_free(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Trust | EventKind::Heads)
+}
+
+impl Unreadable {
+    fn of(kind: EventKind, predicate: &Value, why: String) -> Unreadable {
+        let (body, environment) = match kind {
+            EventKind::Decision => (predicate.get(decision::EXTENSION), "environment"),
+            EventKind::PromotionRequest => (Some(predicate), "to"),
+            _ => (Some(predicate), "environment"),
+        };
+        let text = |name| body.filter(|_| kind.is_own())?.get(name)?.as_str();
+        let project = text("project").filter(|_| !is_project_free(kind));
+        let environment =
+            text(environment).filter(|_| kind.line().thread == ExtraThread::Environment);
+        Unreadable {
+            why,
+            project: project.and_then(|it| it.parse().ok()),
+            environment: environment.and_then(|it| it.parse().ok()),
+        }
     }
 }
 

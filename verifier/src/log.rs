@@ -226,7 +226,8 @@ impl Fold {
         let judged = check_genesis(event, &self.ledger, at.index)
             .map_err(Refusal::Rule)
             .and_then(|()| judge(&self.state, event, keys, filed.as_ref(), &at));
-        let heads = self.check_heads(event, at.index);
+        // Heads that the rules refuse claim nothing.
+        let heads = judged.as_ref().map_or(Ok(()), |_| self.check_heads(event));
         for (entry, leaf) in &open.entries {
             self.state.advance(entry, *leaf);
         }
@@ -267,7 +268,7 @@ impl Fold {
     }
 
     /// A heads event must commit to the threads and the state just before it.
-    fn check_heads(&mut self, event: &Event, index: EntryIndex) -> Result<(), Finding> {
+    fn check_heads(&mut self, event: &Event) -> Result<(), Finding> {
         let Body::Heads(body) = &event.body else {
             return Ok(());
         };
@@ -275,13 +276,13 @@ impl Fold {
         let Ok(heads) = self.state.heads_root() else {
             return Ok(());
         };
-        if body.size != index || (body.threads, body.root) == (heads.threads, heads.root) {
+        if (body.threads, body.root) == (heads.threads, heads.root) {
             return Ok(());
         }
         let (said, threads) = (body.root, heads.threads);
         let detail =
             format!("says {} threads, {said}; found {threads}, {}", body.threads, heads.root);
-        Err(Finding::new(Code::HeadsMismatch, Some(index), detail))
+        Err(Finding::new(Code::HeadsMismatch, Some(body.size), detail))
     }
 
     fn finish(mut self) -> LogReport {
@@ -309,8 +310,8 @@ impl Fold {
     }
 }
 
-/// What a code means for bytes that are logged: unreadable bytes are broken, the rest keep their
-/// meaning, but nothing can be folded past them.
+/// What a code means for bytes that are logged: where no statement or subject can be read, nobody
+/// can tell which threads it joins, and nothing can be folded past it.
 fn logged_code(code: Code) -> Code {
     match code.class() {
         Class::Integrity => code,

@@ -13,7 +13,7 @@ pub mod replay;
 pub mod report;
 pub mod shown;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::id::{EntryIndex, Hash, Time, TreeSize};
 use schemas::report::{Class, Code, Finding};
@@ -30,7 +30,7 @@ use heads::{HeadProofs, ProvenHead};
 use population::Row;
 use replay::Replay;
 use serde::{Deserialize, Serialize};
-use shown::Shown;
+use shown::{Shown, attachment_path};
 
 pub const CHECKPOINT: &str = "data/checkpoint";
 pub const OPENING: &str = "data/opening-checkpoint";
@@ -167,7 +167,7 @@ fn verify_bag(bag: &Bag, pin: Option<&Pin>, report: &mut PackReport) -> Result<(
     report.counts.decisions_as_logged = replay.as_logged;
     check_heads(bag, &replay, &scope, report)?;
     check_extensions(bag, &replay, &checkpoint, pin, report)?;
-    check_attachments(bag, report);
+    check_attachments(bag, &replay.shown, report);
     report.rows = population::rows(&bag.scope, &replay, &report.findings);
     report.counts.deployments = report.rows.len() as u64;
     report.positions = positions(&bag.scope, &replay.shown);
@@ -250,7 +250,7 @@ fn check_genesis(shown: &Shown, pin: Option<&Pin>, report: &mut PackReport) -> R
 fn check_heads(
     bag: &Bag,
     replay: &Replay,
-    scope: &std::collections::BTreeSet<ThreadId>,
+    scope: &BTreeSet<ThreadId>,
     report: &mut PackReport,
 ) -> Result<(), Finding> {
     let proofs: HeadProofs = read_json(bag, HEADS)?;
@@ -260,11 +260,9 @@ fn check_heads(
     };
     report.heads_at = Some(proofs.entry);
     let proven = heads::prove(&proofs, &snapshot.root)?;
-    for index in proofs.entry..bag.scope.size {
-        if !replay.shown.entries.contains_key(&index) {
-            let detail = format!("entry {index} stands behind the last heads and is not shown");
-            report.findings.push(Finding::new(Code::EntryMissing, Some(index), detail));
-        }
+    if let Some((index, count)) = replay.shown.missing(proofs.entry, bag.scope.size) {
+        let detail = format!("{count} entries behind the last heads are not shown, this one first");
+        report.findings.push(Finding::new(Code::EntryMissing, Some(index), detail));
     }
     for thread in scope {
         match check_head(thread, &proven, snapshot) {
@@ -315,7 +313,7 @@ fn check_extensions(
     report: &mut PackReport,
 ) -> Result<(), Finding> {
     let extensions: Extensions = read_json(bag, EXTENSIONS)?;
-    let mut proven = std::collections::BTreeSet::new();
+    let mut proven = BTreeSet::new();
     for it in &extensions.seen {
         let holds = heads::decode(&it.proof).is_some_and(|proof| {
             verify_consistency(it.size, &it.root, checkpoint.size(), checkpoint.root(), &proof)
@@ -344,8 +342,18 @@ fn check_extensions(
     Ok(())
 }
 
-/// Attachments stand under their digest.
-fn check_attachments(bag: &Bag, report: &mut PackReport) {
+/// Attachments stand under their digest; those that are not here are named, each once.
+fn check_attachments(bag: &Bag, shown: &Shown, report: &mut PackReport) {
+    let mut named = BTreeSet::new();
+    for (index, it) in &shown.entries {
+        for digest in it.event.iter().flat_map(gather::attachments_of) {
+            if !bag.payload.contains_key(&attachment_path(&digest)) && named.insert(digest.clone())
+            {
+                let (code, detail) = (Code::AttachmentAbsent, digest.to_string());
+                report.findings.push(Finding::new(code, Some(*index), detail));
+            }
+        }
+    }
     for (path, bytes) in &bag.payload {
         if let Some(name) = path.strip_prefix("data/attachments/") {
             let found = crate::merkle::sha256(&[bytes]).to_string();

@@ -4,12 +4,13 @@ pub mod decide;
 pub mod document;
 mod gate;
 
+pub use gate::approvals::why_not;
 pub use gate::for_people;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use schemas::id::{Digest, EntryIndex, Environment, KeyId, Project, Time};
+use schemas::id::{Digest, EntryIndex, Environment, EnvironmentName, KeyId, Project, Time};
 use schemas::policy::{EnvironmentRule, Gate, GateRule};
 use schemas::predicate::decision::Outcome;
 use schemas::report::{GateVerdict, Verdict};
@@ -140,6 +141,16 @@ impl<'a> Context<'a> {
 
     fn environment(&self) -> Result<Option<&'a EnvironmentSlice>, Missing> {
         self.state.environment(self.ask.environment)
+    }
+
+    /// Another environment of the project.
+    fn environment_named(
+        &self,
+        name: &EnvironmentName,
+    ) -> Result<Option<&'a EnvironmentSlice>, Missing> {
+        let environment = Environment { project: self.project.clone(), name: name.clone() };
+        self.reads.borrow_mut().insert(ThreadId::Environment(environment.clone()));
+        self.state.environment(&environment)
     }
 
     /// True where a signer still counts; what counts is relied on.

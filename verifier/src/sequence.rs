@@ -47,22 +47,45 @@ impl Sequence {
         filed: Option<&Project>,
         time: Time,
     ) -> Result<(Vec<Placed>, Accepted), Refusal> {
-        let parts = derive_threads(event, filed, &self.ledger);
-        let index = self.chain.next() + parts.len() as u64 - 1;
-        let at = Moment { index, time, time_before: self.chain.time().unwrap_or(time) };
-        check_genesis(event, &self.ledger, index).map_err(Refusal::Rule)?;
-        let accepted = judge(&self.state, event, signed_by, filed, &at)?;
+        let end = End { state: &mut self.state, chain: &mut self.chain, ledger: &self.ledger };
+        end.append(event, signed_by, filed, time)
+    }
+}
+
+/// The end of somebody's log, borrowed to append one event.
+pub struct End<'a> {
+    pub state: &'a mut State,
+    pub chain: &'a mut Chain,
+    /// `prev` of entry 0.
+    pub ledger: &'a Hash,
+}
+
+impl End<'_> {
+    /// Appends an event, or says why it may not be. Nothing has moved where it says so.
+    pub fn append(
+        self,
+        event: &Event,
+        signed_by: &[KeyId],
+        filed: Option<&Project>,
+        time: Time,
+    ) -> Result<(Vec<Placed>, Accepted), Refusal> {
+        let End { state, chain, ledger } = self;
+        let parts = derive_threads(event, filed, ledger);
+        let index = chain.next() + parts.len() as u64 - 1;
+        let at = Moment { index, time, time_before: chain.time().unwrap_or(time) };
+        check_genesis(event, ledger, index).map_err(Refusal::Rule)?;
+        let accepted = judge(state, event, signed_by, filed, &at)?;
         let lines = parts
             .iter()
-            .map(|threads| thread_lines(&self.state, threads))
+            .map(|threads| thread_lines(state, threads))
             .collect::<Result<Vec<_>, _>>()?;
         let mut placed = Vec::with_capacity(lines.len());
         let count = lines.len() as u16;
         for (number, threads) in lines.into_iter().enumerate() {
             let entry = Entry {
-                index: self.chain.next(),
+                index: chain.next(),
                 time,
-                prev: self.chain.prev(),
+                prev: chain.prev(),
                 predicate_type: event.predicate_type.clone(),
                 statement: event.statement,
                 envelope: event.envelope,
@@ -73,11 +96,11 @@ impl Sequence {
             };
             let bytes = entry.format();
             let leaf = merkle::leaf_hash(&bytes);
-            self.state.advance(&entry, leaf);
-            self.chain.push(&entry, leaf);
+            state.advance(&entry, leaf);
+            chain.push(&entry, leaf);
             placed.push(Placed { entry, bytes, leaf });
         }
-        self.state.apply(event, &accepted, &at);
+        state.apply(event, &accepted, &at);
         Ok((placed, accepted))
     }
 }

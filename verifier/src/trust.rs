@@ -26,6 +26,8 @@ pub struct Trust {
     roots: HashMap<KeyId, Arc<PublicKey>>,
     compromised: HashMap<KeyId, EntryIndex>,
     projects: HashSet<Project>,
+    /// Whose name or alias a text is.
+    called: HashMap<String, IdentityName>,
     /// The places in the document of each identity's grants.
     grants: HashMap<IdentityName, Vec<usize>>,
 }
@@ -91,7 +93,14 @@ impl Trust {
         for (nth, grant) in document.grants.iter().enumerate() {
             grants.entry(grant.identity.clone()).or_default().push(nth);
         }
+        let names = document.identities.iter().flat_map(|identity| {
+            let aliases = identity.aliases.iter().cloned();
+            let names = aliases.chain([identity.name.to_string()]);
+            names.map(|name| (name, identity.name.clone()))
+        });
+        let called = names.collect();
         Ok(Trust {
+            called,
             grants,
             ledger: genesis_prev(&document.origin),
             document,
@@ -200,13 +209,7 @@ impl Trust {
 
     /// The identity that an alias (or the identity's own name) belongs to.
     pub fn by_alias(&self, alias: &str) -> Option<&IdentityName> {
-        self.document
-            .identities
-            .iter()
-            .find(|identity| {
-                identity.name.as_str() == alias || identity.aliases.iter().any(|it| it == alias)
-            })
-            .map(|identity| &identity.name)
+        self.called.get(alias)
     }
 
     fn grants_of(
@@ -295,8 +298,9 @@ fn decode_identities(
 }
 
 fn check_grants(document: &TrustDocument) -> Result<(), TrustError> {
+    let names: HashSet<&IdentityName> = document.identities.iter().map(|it| &it.name).collect();
     for grant in &document.grants {
-        if let Some(problem) = grant_problem(document, grant) {
+        if let Some(problem) = grant_problem(&names, grant) {
             let (identity, role) = (grant.identity.clone(), grant.role.clone());
             return Err(TrustError::Grant { identity, role, problem });
         }
@@ -304,11 +308,11 @@ fn check_grants(document: &TrustDocument) -> Result<(), TrustError> {
     Ok(())
 }
 
-fn grant_problem(document: &TrustDocument, grant: &Grant) -> Option<&'static str> {
+fn grant_problem(names: &HashSet<&IdentityName>, grant: &Grant) -> Option<&'static str> {
     let emitter = grant.role == role::EMITTER;
     let kinds_known = grant.kinds.iter().all(|name| EventKind::from_name(name).is_some());
     let project_fits = |name: &String| name == ALL_PROJECTS || name.parse::<Project>().is_ok();
-    if !document.identities.iter().any(|identity| identity.name == grant.identity) {
+    if !names.contains(&grant.identity) {
         Some("there is no such identity")
     } else if !role::is_word(&grant.role) {
         Some("a role is 1 to 63 lower-case letters, digits and hyphens")

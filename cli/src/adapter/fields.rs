@@ -34,7 +34,6 @@ pub fn read(text: &[u8], root: &Value<'_>, kind: EventKind) -> Result<Reading, A
         return Err(AdapterError::NothingInside { what: "field" });
     }
     let text = str::from_utf8(text.trim_ascii()).unwrap_or_default().to_owned();
-    let plural = if members.len() == 1 { "" } else { "s" };
     Ok(Reading {
         format: "json",
         format_name: "JSON",
@@ -45,8 +44,33 @@ pub fn read(text: &[u8], root: &Value<'_>, kind: EventKind) -> Result<Reading, A
         counts: BTreeMap::from([count("fields", members.len())]),
         finished_at: None,
         warnings: Vec::new(),
-        summary: format!("{} field{plural}", members.len()),
+        summary: match kind {
+            EventKind::Review => review(root),
+            _ => fields(members.len()),
+        },
     })
+}
+
+fn fields(count: usize) -> String {
+    format!("{count} field{}", if count == 1 { "" } else { "s" })
+}
+
+/// `approved by bob, written by alice`; what is no review is refused with the whole predicate.
+fn review(root: &Value<'_>) -> String {
+    let names = |member: &str| match root.get(member) {
+        Some(Value::Array(names)) if !names.is_empty() => {
+            let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+            names.join(" and ")
+        }
+        _ => "nobody".to_owned(),
+    };
+    let outcome = match root.get("outcome").and_then(Value::as_str) {
+        Some("approved") => "approved",
+        Some("changes-requested") => "changes requested",
+        Some("commented") => "commented",
+        _ => return fields(root.as_object().unwrap_or_default().len()),
+    };
+    format!("{outcome} by {}, written by {}", names("reviewers"), names("authors"))
 }
 
 /// The members without which a file is nothing of the kind.

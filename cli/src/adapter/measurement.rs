@@ -38,7 +38,6 @@ pub fn read(root: &Value<'_>) -> Result<Reading, AdapterError> {
         return Err(AdapterError::MetricTwice { name: shown(&twice.name) });
     }
     let measured_at = measured_at(root)?;
-    let plural = if metrics.len() == 1 { "" } else { "s" };
     Ok(Reading {
         format: "json",
         format_name: "JSON",
@@ -48,9 +47,23 @@ pub fn read(root: &Value<'_>) -> Result<Reading, AdapterError> {
         counts: BTreeMap::from([count("metrics", metrics.len())]),
         finished_at: measured_at,
         warnings: Vec::new(),
-        summary: format!("{} metric{plural}", metrics.len()),
+        summary: values(&metrics),
         body: Body::Measurement { metrics, measured_at },
     })
+}
+
+/// The first values, and how many there are more: `coverage.line 87.25 %, and 3 more`.
+pub fn values(metrics: &[Metric]) -> String {
+    const SHOWN: usize = 3;
+    let value = |it: &Metric| {
+        let unit = it.unit.as_deref().map_or(String::new(), |unit| format!(" {unit}"));
+        format!("{} {}{unit}", it.name, it.value)
+    };
+    let mut texts: Vec<String> = metrics.iter().take(SHOWN).map(value).collect();
+    if metrics.len() > SHOWN {
+        texts.push(format!("and {} more", metrics.len() - SHOWN));
+    }
+    texts.join(", ")
 }
 
 fn measured_at(root: &Value<'_>) -> Result<Option<Time>, AdapterError> {

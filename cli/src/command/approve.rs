@@ -17,19 +17,21 @@ use verifier::signature::SigningKey;
 use verifier::trust::Trust;
 
 use super::record::append;
-use crate::argument::{KeyArgs, LedgerArgs, parse_request};
+use crate::argument::{AppendArgs, KeyArgs, parse_request};
 use crate::compose::Draft;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::names::{Called, ends};
-use crate::output::{labelled, minute};
+use crate::output::{WIDTH, labelled, minute, wrap};
 use crate::service::Service;
 
 /// Approve a promotion request with your own signature
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Example:\n  attestry approve P-1193 --reason \"canary clean\" --key bob.pem"
+    before_help = "Example:\n  attestry approve P-1193 --reason \"canary clean\" --key bob.pem",
+    after_help = "Exit codes: 0 logged, and granted or waiting, 3 denied or not open any more, 4 not \
+                  allowed."
 )]
 pub struct ApproveArgs {
     #[command(flatten)]
@@ -39,7 +41,8 @@ pub struct ApproveArgs {
 /// Reject a promotion request with your own signature
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Example:\n  attestry reject P-1193 --reason \"open incident\" --key bob.pem"
+    before_help = "Example:\n  attestry reject P-1193 --reason \"open incident\" --key bob.pem",
+    after_help = "Exit codes: 0 logged, 3 not open any more, 4 not allowed."
 )]
 pub struct RejectArgs {
     #[command(flatten)]
@@ -64,7 +67,7 @@ pub struct AnswerArgs {
     #[arg(long, value_name = "TIME", default_value = "72h")]
     pub expires: String,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
     #[command(flatten)]
     pub key: KeyArgs,
 }
@@ -94,9 +97,9 @@ fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit,
     let lasts: Duration =
         args.expires.parse().map_err(|cause| Failure::usage(format!("--expires: {cause}")))?;
     let key = crate::key::load(&args.key, io)?;
-    let service = Service::open(&args.ledger, io)?;
+    let service = Service::open_to_append(&args.ledger, io)?;
     let asked = asked(&service, index)?;
-    let signer = signer(&service, &key)?;
+    let signer = signer(&service, &key, &args.key, &asked)?;
     let (role, meaning) = role::choose(args, &asked.policy, &asked.environment, &signer)?;
     let expires_at = service.now().plus_ms(lasts.ms());
     let body = Approval {
@@ -128,7 +131,12 @@ struct Signer {
     name: IdentityName,
 }
 
-fn signer(service: &Service, key: &SigningKey) -> Result<Signer, Failure> {
+fn signer(
+    service: &Service,
+    key: &SigningKey,
+    written: &KeyArgs,
+    asked: &Asked,
+) -> Result<Signer, Failure> {
     let (_, document) = service.trust()?;
     let trust = Trust::of(document).map_err(Failure::unexpected)?;
     let id = key.public().key_id();
@@ -139,8 +147,20 @@ fn signer(service: &Service, key: &SigningKey) -> Result<Signer, Failure> {
             "signature-invalid",
             format!("key {} belongs to no identity of this ledger", id.short()),
         )
-        .hint("attestry identity add NAME --pub FILE.pub --role ROLE --project P --key ROOT")),
+        .hint(format!(
+            "whoever keeps the root key says whose it is: attestry identity add NAME --pub {} \
+             --role {} --project {} --key ROOT.pem",
+            public_file(written),
+            role::asked_for(&asked.policy, &asked.environment).unwrap_or_else(|| "ROLE".to_owned()),
+            asked.environment.project,
+        ))),
     }
+}
+
+/// The public half of a key file, as `attestry key generate` names it.
+fn public_file(key: &KeyArgs) -> String {
+    let file = key.key.as_deref().filter(|key| *key != "-" && !key.starts_with("env:"));
+    file.map_or_else(|| "FILE.pub".to_owned(), |file| format!("{file}.pub"))
 }
 
 /// Finds the open request with its environment and the policy in force.
@@ -154,7 +174,10 @@ fn asked(service: &Service, index: EntryIndex) -> Result<Asked, Failure> {
     let event = stored.envelope.as_deref().and_then(|bytes| Event::read(bytes).ok());
     let body = match event.map(|event| event.body) {
         Some(Body::PromotionRequest(body)) => body,
-        _ => return Err(unknown(format!("entry {index} is no promotion request"))),
+        _ => {
+            return Err(unknown(format!("entry {index} is no promotion request"))
+                .hint("attestry status lists open requests"));
+        }
     };
     let environment = Environment { project: body.project, name: body.to };
     let slice = service.environment(&environment)?;
@@ -193,18 +216,20 @@ fn you_sign(asked: &Asked, body: &Approval, lasts: &Duration) -> String {
         "I {verb} the {} of {title} to {environment}, as asked in P-{index}.",
         body.meaning
     );
-    let terms = format!(
-        "role {} · policy {} · evidence as of entry {} · expires in {lasts} ({} UTC)",
-        body.role,
-        policy.revision,
-        body.seen.size.saturating_sub(1),
-        minute(body.expires_at),
-    );
-    let mut text = labelled(0, "You sign:", 9, &sentence);
-    text.push_str(&labelled(0, "", 9, &terms));
-    text.push_str(&labelled(0, "", 9, &format!("reason: {}", body.reason)));
-    text.push_str(&format!("  {}\n", called.digest));
-    text.trim_end().to_owned()
+    let evidence = body.seen.size.saturating_sub(1);
+    let expires = format!("in {lasts}, {} UTC", minute(body.expires_at));
+    let mut lines = wrap(&format!("You sign: {sentence}"), WIDTH);
+    for (label, text) in [
+        ("role", body.role.clone()),
+        ("policy", format!("{}, evidence as of entry {evidence}", policy.revision)),
+        ("expires", expires),
+        ("reason", body.reason.clone()),
+    ] {
+        lines.push(labelled(2, label, 8, &text).trim_end().to_owned());
+    }
+    // Whole, and on a line of its own: behind a label it is wider than 80 columns.
+    lines.push(format!("  {}", called.digest));
+    lines.join("\n")
 }
 
 fn answer(

@@ -6,7 +6,7 @@ use schemas::predicate::decision::Outcome;
 use serde_json::json;
 
 use super::record::append;
-use crate::argument::{LedgerArgs, parse_request};
+use crate::argument::{AppendArgs, parse_request};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -15,18 +15,21 @@ use crate::service::Service;
 
 /// Evaluate open requests again, and log the decisions that fall
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry evaluate P-118")]
+#[command(
+    before_help = "Example:\n  attestry evaluate P-118",
+    after_help = "Exit codes: 0 looked at, 3 the request was denied, 5 it is not open."
+)]
 pub struct EvaluateArgs {
     /// One request [default: all that are open]
     #[arg(value_name = "P-118")]
     pub request: Option<String>,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
 }
 
 pub fn run(args: &EvaluateArgs, io: &mut Io) -> Result<Exit, Failure> {
     let request = args.request.as_deref().map(parse_request).transpose()?;
-    let service = Service::open(&args.ledger, io)?;
+    let service = Service::open_to_append(&args.ledger, io)?;
     let evaluated = service.evaluate_open(request.map_or(Which::All, Which::Request))?;
     if let Some(request) = request
         && evaluated.is_empty()

@@ -17,7 +17,10 @@ use crate::subject;
 
 /// Ask whether an artifact could enter an environment now; logs nothing
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry gate sha256:9f2c41d0 --to prod")]
+#[command(
+    before_help = "Example:\n  attestry gate sha256:9f2c41d0 --to prod",
+    after_help = "Exit codes: 0 admitted, 3 not admitted: a gate fails or waits."
+)]
 pub struct GateArgs {
     /// The artifact: a file, or a digest such as sha256:9f2c41d0
     pub subject: String,

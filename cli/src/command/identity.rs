@@ -9,7 +9,7 @@ use schemas::trust::TrustDocument;
 use serde_json::json;
 
 use super::record::append;
-use crate::argument::LedgerArgs;
+use crate::argument::{AppendArgs, LedgerArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -46,20 +46,20 @@ pub enum IdentityAction {
 pub struct AddArgs {
     /// Its name; a pseudonym if you like
     pub name: String,
-    /// Its public key
+    /// Its public key: the .pub file that `attestry key generate` wrote; may be repeated
     #[arg(long = "pub", value_name = "F")]
     pub public: Vec<String>,
     /// A role: emitter, release-manager, policy-admin, admin, auditor; any other word makes an approver
     #[arg(long, value_name = "R")]
     pub role: Option<String>,
-    /// A kind that an emitter records; may be repeated
+    /// A kind that an emitter records, such as build, test or scan; may be repeated
     #[arg(long = "kind", value_name = "K")]
     pub kinds: Vec<String>,
     /// A project, or * for all; may be repeated
     #[arg(long = "project", value_name = "P")]
     pub projects: Vec<String>,
     /// Only in this environment; may be repeated
-    #[arg(long = "environment", value_name = "ENV")]
+    #[arg(long = "environment", alias = "env", value_name = "ENV")]
     pub environments: Vec<String>,
     /// A forge login or commit e-mail of the same person; may be repeated
     #[arg(long = "alias", value_name = "A")]
@@ -70,7 +70,7 @@ pub struct AddArgs {
     #[command(flatten)]
     pub roots: RootArgs,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
 }
 
 /// Take a role away, or everything
@@ -85,7 +85,7 @@ pub struct RevokeArgs {
     #[command(flatten)]
     pub roots: RootArgs,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
 }
 
 /// Say that a key is not its owner's alone any more, from some entry on
@@ -103,7 +103,7 @@ pub struct CompromiseArgs {
     #[command(flatten)]
     pub roots: RootArgs,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
 }
 
 /// The root keys that sign.
@@ -145,7 +145,7 @@ fn list(ledger: &LedgerArgs, io: &mut Io) -> Result<Exit, Failure> {
 
 /// Alters the document in force, signs it, logs it, and looks at open requests again.
 fn apply(
-    ledger: &LedgerArgs,
+    ledger: &AppendArgs,
     roots: &RootArgs,
     attachments: Vec<Vec<u8>>,
     alter: impl FnOnce(&mut TrustDocument) -> Result<String, Failure>,
@@ -159,7 +159,7 @@ fn apply(
         ));
     }
     let keys = specs.iter().map(|spec| key::read(spec, io)).collect::<Result<Vec<_>, _>>()?;
-    let service = Service::open(ledger, io)?;
+    let service = Service::open_to_append(ledger, io)?;
     let (in_force, mut document) = service.trust()?;
     let said = alter(&mut document)?;
     let envelope = sign_trust(&document, in_force, &keys)?;

@@ -27,9 +27,12 @@ pub struct InitArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub database: Option<String>,
     /// Where the root key goes, outside of the ledger
-    #[arg(long, value_name = "F", default_value = "attestry-root.pem")]
+    #[arg(long, value_name = "F", default_value = ROOT_OUT)]
     pub root_out: PathBuf,
 }
+
+/// Where a root key goes unless somebody says otherwise.
+pub const ROOT_OUT: &str = "attestry-root.pem";
 
 pub fn run(args: &InitArgs, io: &mut Io) -> Result<Exit, Failure> {
     if args.origin.is_empty() {
@@ -97,7 +100,8 @@ fn answer(dir: &Path, root: &Path, service: &Service, io: &mut Io) -> Result<Exi
     io.answer(&text, &json)?;
     if !io.json {
         io.note(&format!(
-            "next: attestry identity add NAME --pub F --role R \\\n        --project P --key {root}"
+            "next: attestry key generate NAME.pem\nthen: attestry identity add NAME --pub NAME.pem.pub \
+             --role ROLE \\\n        --project PROJECT --key {root}"
         ));
     }
     Ok(Exit::Done)

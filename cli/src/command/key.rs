@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::init::ROOT_OUT;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -23,6 +24,7 @@ pub enum KeyAction {
     /// Write a new Ed25519 private key to FILE, and its public half to FILE.pub
     #[command(before_help = "Example:\n  attestry key generate ci.pem")]
     Generate {
+        /// The file to write, such as ci.pem
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
@@ -31,6 +33,20 @@ pub enum KeyAction {
 pub fn run(command: &KeyCommand, io: &mut Io) -> Result<Exit, Failure> {
     let KeyAction::Generate { file } = &command.action;
     generate(file, io)
+}
+
+/// The command that makes a key somebody's, with what is known of it.
+fn next(public: &str, io: &Io) -> String {
+    let stem = public.strip_suffix(".pem.pub").or_else(|| public.strip_suffix(".pub"));
+    let name = stem.and_then(|stem| Path::new(stem).file_name()?.to_str());
+    let name = name.filter(|name| name.parse::<schemas::id::IdentityName>().is_ok());
+    let project = io.var("ATTESTRY_PROJECT").unwrap_or("PROJECT");
+    let root = Some(ROOT_OUT).filter(|root| io.path(root).exists()).unwrap_or("ROOT.pem");
+    format!(
+        "next: attestry identity add {} --pub {public} --role ROLE \\\n        \
+         --project {project} --key {root}",
+        name.unwrap_or("NAME")
+    )
 }
 
 fn generate(file: &Path, io: &mut Io) -> Result<Exit, Failure> {
@@ -56,9 +72,7 @@ fn generate(file: &Path, io: &mut Io) -> Result<Exit, Failure> {
     let json = json!({ "private": file.to_string(), "public": public.to_string(), "keyId": id });
     io.answer(&text, &json)?;
     if !io.json {
-        io.note(&format!(
-            "next: attestry identity add NAME --pub {public} --role R \\\n        --project P --key ROOT"
-        ));
+        io.note(&next(&public.to_string(), io));
     }
     Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ use schemas::thread::ThreadId;
 use serde_json::json;
 
 use self::tree::Node;
-use crate::argument::ProjectArgs;
+use crate::argument::ScopeArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::history::{History, HistoryArgs};
@@ -18,12 +18,12 @@ mod nodes;
 
 /// Show an artifact's way from source to production
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry lineage sha256:9f2c41d0")]
+#[command(before_help = example!("attestry lineage sha256:9f2c41d0"))]
 pub struct LineageArgs {
     /// The artifact: a file, or a digest such as sha256:9f2c41d0
     pub subject: String,
     #[command(flatten)]
-    pub project: ProjectArgs,
+    pub project: ScopeArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
 }
@@ -77,7 +77,7 @@ fn tree_of(
     if let Some(evidence) = nodes::evidence(known) {
         root.add(evidence);
     }
-    for environment in nodes::environments(project, thread) {
+    for environment in nodes::environments(history, project, thread)? {
         root.add(environment);
     }
     Ok(root)

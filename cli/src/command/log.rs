@@ -1,6 +1,6 @@
 //! `attestry log`: the entries, newest last.
 
-use std::collections::VecDeque;
+mod list;
 
 use clap::Args;
 use schemas::id::{Digest, Environment, Project, Time};
@@ -8,18 +8,16 @@ use schemas::kind::EventKind;
 use schemas::thread::ThreadId;
 use serde_json::{Value, json};
 
-use crate::argument::{ProjectArgs, parse_environment, parse_time};
+use self::list::{List, Row};
+use crate::argument::{ProjectArgs, parse_environment, parse_project, parse_time};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::history::{History, HistoryArgs, Line};
 use crate::io::Io;
-use crate::output::{WIDTH, cut, minute, table};
 
 /// List the entries of the log, newest last
 #[derive(Debug, Args)]
-#[command(
-    before_help = "Example:\n  attestry log --env payments/prod --kind deployment --limit 10"
-)]
+#[command(before_help = example!("attestry log --env payments/prod --kind deployment --limit 10"))]
 pub struct LogArgs {
     /// Only this kind
     #[arg(long, value_name = "KIND")]
@@ -28,7 +26,7 @@ pub struct LogArgs {
     #[arg(long, value_name = "SUBJECT")]
     pub subject: Option<String>,
     /// Only about this environment
-    #[arg(long = "env", value_name = "ENV")]
+    #[arg(long = "env", alias = "environment", value_name = "ENV")]
     pub environment: Option<String>,
     /// Not before this time, UTC
     #[arg(long, value_name = "T")]
@@ -39,8 +37,9 @@ pub struct LogArgs {
     /// Only the newest so many; 0 for all
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
-    #[command(flatten)]
-    pub project: ProjectArgs,
+    /// Only of this project
+    #[arg(long, value_name = "P")]
+    pub project: Option<String>,
     #[command(flatten)]
     pub history: HistoryArgs,
 }
@@ -55,11 +54,15 @@ struct Filter {
 }
 
 pub fn run(args: &LogArgs, io: &mut Io) -> Result<Exit, Failure> {
-    let project = args.project.named(io)?;
-    let environment = match args.environment.as_deref() {
-        Some(text) => Some(parse_environment(text, project.as_ref())?),
-        None => None,
-    };
+    // ATTESTRY_PROJECT says where ENV belongs, and hides nothing: a list that lacks the entries of
+    // the whole ledger must have been asked for.
+    let project = args.project.as_deref().map(parse_project).transpose()?;
+    let environment = args.environment.as_deref().map(|text| {
+        let known = ProjectArgs { project: args.project.clone() }.named(io)?;
+        let known = known.filter(|_| args.project.is_some() || !text.contains('/'));
+        parse_environment(text, known.as_ref())
+    });
+    let environment = environment.transpose()?;
     let kind = args.kind.as_deref().map(parse_kind).transpose()?;
     let from = args.from.as_deref().map(parse_time).transpose()?;
     let to = args.to.as_deref().map(parse_time).transpose()?;
@@ -71,19 +74,16 @@ pub fn run(args: &LogArgs, io: &mut Io) -> Result<Exit, Failure> {
     let history = History::open(&args.history, io)?;
     let subject = args.subject.as_deref().map(|text| history.subject(text, io)).transpose()?;
     let filter = Filter::new(kind, subject, environment, project, from, to);
-    let (lines, left_out) = collect(&history, &filter, args.limit)?;
-    if io.json {
-        let items: Vec<Value> = lines.iter().map(to_json).collect();
-        io.answer("", &json!({ "entries": items, "leftOut": left_out }))?;
-    } else {
-        let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
-        let list = table(&rows);
-        let lines: Vec<String> = list.lines().map(|line| cut(line, WIDTH)).collect();
-        io.say(&lines.join("\n"))?;
-        if left_out > 0 {
-            io.note(&format!("{left_out} older entries are not shown: --limit 0 shows all"));
+    let mut list = List::new(io);
+    let left_out = match args.limit {
+        0 => all(&history, &filter, |line| list.push(Row::of(&line)))?,
+        limit => {
+            let (rows, left_out) = newest(&history, &filter, limit)?;
+            rows.into_iter().rev().try_for_each(|row| list.push(row))?;
+            left_out
         }
-    }
+    };
+    list.end(left_out)?;
     Ok(history.exit(io))
 }
 
@@ -128,6 +128,25 @@ impl Filter {
             && self.from.is_none_or(|from| from <= time)
             && self.to.is_none_or(|to| time < to)
     }
+
+    /// True where nothing before this line fits: times never go back.
+    fn is_over(&self, line: &Line) -> bool {
+        self.from.is_some_and(|from| line.entry.time < from)
+    }
+
+    /// True where the log is asked for as it is, or one thread of it.
+    fn is_plain(&self) -> bool {
+        self.kind.is_none() && self.others.is_empty() && self.from.is_none()
+    }
+
+    /// How many lines before one fit, where the log itself counts them: all of it, or one thread.
+    fn before(&self, line: &Line) -> Option<u64> {
+        match &self.thread {
+            _ if !self.is_plain() => None,
+            Some(thread) => line.entry.thread(thread).map(|it| it.position),
+            None => Some(line.entry.index),
+        }
+    }
 }
 
 pub fn kind_of(line: &Line) -> EventKind {
@@ -137,67 +156,76 @@ pub fn kind_of(line: &Line) -> EventKind {
     }
 }
 
-/// The newest lines that fit, and how many older ones do not stand there.
-fn collect(history: &History, filter: &Filter, limit: usize) -> Result<(Vec<Line>, u64), Failure> {
-    let mut kept: VecDeque<Line> = VecDeque::new();
-    let mut left_out = 0;
+/// Entries read at once: a page is in memory whole, a log is not.
+const PAGE: u64 = 256;
+
+/// Entries that fit and are not shown, where that is known without reading all of them.
+type LeftOut = Option<u64>;
+
+/// Gives every line that fits, oldest first.
+fn all(
+    history: &History,
+    filter: &Filter,
+    mut take: impl FnMut(Line) -> Result<(), Failure>,
+) -> Result<LeftOut, Failure> {
     let mut take = |lines: Vec<Line>| {
-        for line in lines.into_iter().filter(|line| filter.fits(line)) {
-            kept.push_back(line);
-            if limit > 0 && kept.len() > limit {
-                kept.pop_front();
+        lines.into_iter().filter(|line| filter.fits(line)).try_for_each(&mut take)
+    };
+    if let Some(thread) = &filter.thread {
+        // Links lead back only: the way is remembered as indexes, and walked the other way.
+        let (mut indexes, mut from) = (Vec::new(), None);
+        loop {
+            let (lines, next) = history.back(Some(thread), from, PAGE)?;
+            indexes.extend(lines.iter().map(|line| line.entry.index));
+            from = next;
+            if from.is_none() {
+                break;
+            }
+        }
+        for index in indexes.into_iter().rev() {
+            take(vec![history.line(index)?])?;
+        }
+        return Ok(Some(0));
+    }
+    let (mut next, size) = (0, history.size()?);
+    while next < size {
+        let (lines, after) = history.lines(next, size)?;
+        take(lines)?;
+        next = after;
+    }
+    Ok(Some(0))
+}
+
+/// The newest lines that fit, newest first.
+fn newest(
+    history: &History,
+    filter: &Filter,
+    limit: usize,
+) -> Result<(Vec<Row>, LeftOut), Failure> {
+    let (mut rows, mut left_out, mut from) = (Vec::new(), 0, None);
+    // How many there are before the oldest that is shown, where that is counted in the log.
+    let mut before = None;
+    loop {
+        let most = if filter.is_plain() { PAGE.min(limit as u64 + 1) } else { PAGE };
+        let (lines, next) = history.back(filter.thread.as_ref(), from, most)?;
+        let ended = lines.last().is_some_and(|line| filter.is_over(line));
+        for line in lines.iter().filter(|line| filter.fits(line)) {
+            if rows.len() < limit {
+                rows.push(Row::of(line));
+                before = filter.before(line);
+            } else {
                 left_out += 1;
             }
         }
-    };
-    if let Some(thread) = &filter.thread {
-        take(history.thread(thread)?);
-    } else {
-        let size = history.size()?;
-        let mut next = 0;
-        while next < size {
-            let (lines, after) = history.lines(next, size)?;
-            take(lines);
-            next = after;
+        from = next.filter(|_| !ended);
+        if from.is_none() {
+            return Ok((rows, Some(left_out)));
+        }
+        // The rest would be read only to be counted.
+        if left_out > 0 && !history.is_pack() {
+            return Ok((rows, before));
         }
     }
-    Ok((kept.into(), left_out))
-}
-
-fn row(line: &Line) -> Vec<String> {
-    vec![
-        line.entry.index.to_string(),
-        minute(line.entry.time),
-        kind_of(line).name().to_owned(),
-        cut(&about(line), 34),
-        line.signers.join(", "),
-    ]
-}
-
-/// What an entry is about: its artifact with its name or environment, or its project.
-fn about(line: &Line) -> String {
-    let name = line.event.as_ref().and_then(|event| event.subjects.first());
-    let name = name.and_then(|subject| subject.name.clone());
-    let (mut artifact, mut environment, mut project, mut control) = (None, None, None, false);
-    for it in &line.entry.threads {
-        match &it.thread {
-            ThreadId::Artifact(digest) => {
-                let hex = &digest.hex()[..8];
-                artifact.get_or_insert(hex.to_owned());
-            }
-            ThreadId::Environment(it) => environment = Some(it.to_string()),
-            ThreadId::Project(it) => project = Some(it.to_string()),
-            ThreadId::Control => control = true,
-        }
-    }
-    let parts = match environment {
-        // A document of the whole ledger: its digest names nothing that is deployed.
-        _ if control => vec![project],
-        Some(environment) => vec![artifact, Some(environment)],
-        None if artifact.is_some() => vec![artifact, name.or(project)],
-        None => vec![project],
-    };
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 pub fn to_json(line: &Line) -> Value {

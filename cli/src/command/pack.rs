@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use schemas::id::{Project, Time};
 use serde_json::json;
 
-use crate::argument::{LedgerArgs, ProjectArgs, parse_environment, parse_time};
+use crate::argument::{AppendArgs, ProjectArgs, parse_environment, parse_time};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -39,7 +39,7 @@ pub enum PackAction {
 )]
 pub struct CreateArgs {
     /// The environment: project/name
-    #[arg(long, value_name = "P/ENV")]
+    #[arg(long, alias = "env", value_name = "P/ENV")]
     pub environment: String,
     /// Beginning of the period, UTC
     #[arg(long, value_name = "T")]
@@ -60,7 +60,7 @@ pub struct CreateArgs {
     #[arg(long, short, value_name = "F")]
     pub out: PathBuf,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
     #[command(flatten)]
     pub project: ProjectArgs,
 }
@@ -82,13 +82,14 @@ pub fn run(command: &PackCommand, io: &mut Io) -> Result<Exit, Failure> {
         reason: args.reason.clone(),
         framework: args.framework.clone(),
     };
-    let service = Service::open(&args.ledger, io)?;
+    let service = Service::open_to_append(&args.ledger, io)?;
     if service.environment(&ask.environment)?.is_none() {
         // A misspelt name would give a pack in which nothing was ever deployed.
         let named = ask.environment.to_string();
         super::promote::environment(&named, &ProjectArgs::default(), &service, io)?;
     }
-    create(&ask, &args.out, &service, io)
+    let pin = args.ledger.ledger.shown(io).join("pin.txt");
+    create(&ask, &args.out, &pin, &service, io)
 }
 
 fn check(args: &CreateArgs, from: Time, to: Time, io: &Io) -> Result<(), Failure> {
@@ -108,7 +109,13 @@ fn check(args: &CreateArgs, from: Time, to: Time, io: &Io) -> Result<(), Failure
 }
 
 /// The custody is logged before the file gets its name: nobody holds a pack that is not on record.
-fn create(ask: &ExportAsk, out: &Path, service: &Service, io: &mut Io) -> Result<Exit, Failure> {
+fn create(
+    ask: &ExportAsk,
+    out: &Path,
+    pin: &Path,
+    service: &Service,
+    io: &mut Io,
+) -> Result<Exit, Failure> {
     let exported = service.export(ask)?;
     let mut unfinished = out.as_os_str().to_owned();
     unfinished.push(".part");
@@ -144,7 +151,7 @@ fn create(ask: &ExportAsk, out: &Path, service: &Service, io: &mut Io) -> Result
     });
     io.answer(&text, &json)?;
     if !io.json {
-        io.note(&format!("next: attestry verify {} --trust pin.txt", out.display()));
+        io.note(&format!("next: attestry verify {} --trust {}", out.display(), pin.display()));
     }
     Ok(Exit::Done)
 }

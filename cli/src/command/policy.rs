@@ -8,12 +8,12 @@ use schemas::policy::PolicyDocument;
 use serde_json::{Value, json};
 
 #[cfg(feature = "ledger")]
-use crate::argument::{KeyArgs, LedgerArgs, ProjectArgs};
+use crate::argument::{AppendArgs, KeyArgs, ProjectArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::plural;
-use crate::policy_text::{Problem, parse_policy, render};
+use crate::policy_text::{Problem, lint, parse_policy, render};
 
 #[cfg(feature = "ledger")]
 mod set;
@@ -44,6 +44,7 @@ pub enum PolicyAction {
     /// Say what is wrong with a policy file, line by line
     #[command(before_help = "Example:\n  attestry policy check policy.yaml")]
     Check {
+        /// The policy in YAML
         #[arg(value_name = "FILE")]
         file: String,
     },
@@ -51,10 +52,11 @@ pub enum PolicyAction {
     #[cfg(feature = "ledger")]
     #[command(before_help = "Example:\n  attestry policy set policy.yaml --key carol.pem")]
     Set {
+        /// The policy in YAML
         #[arg(value_name = "FILE")]
         file: String,
         #[command(flatten)]
-        ledger: LedgerArgs,
+        ledger: AppendArgs,
         #[command(flatten)]
         key: KeyArgs,
     },
@@ -73,7 +75,10 @@ pub fn run(command: &PolicyCommand, io: &mut Io) -> Result<Exit, Failure> {
         #[cfg(not(feature = "ledger"))]
         PolicyAction::Elsewhere(words) => {
             let word = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
-            Err(super::other_build(&format!("`attestry policy {word}`")))
+            match word.as_ref() {
+                "new" | "set" => Err(super::other_build(&format!("`attestry policy {word}`"))),
+                _ => Err(super::unrecognized(&word).hint("attestry policy --help")),
+            }
         }
     }
 }
@@ -87,14 +92,34 @@ fn new(project: &ProjectArgs, io: &mut Io) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// A policy file that holds.
+struct Sound {
+    document: PolicyDocument,
+    /// The file, which is logged beside the document.
+    #[cfg(feature = "ledger")]
+    text: String,
+    warnings: Vec<Problem>,
+}
+
 /// Reads a policy file, or lists everything that is wrong with it.
-fn read(file: &str, io: &mut Io) -> Result<(PolicyDocument, Value, String), Refused> {
+fn read(file: &str, io: &mut Io) -> Result<Sound, Refused> {
     let bytes = io.read_file(file, POLICY_BYTES_MAX)?;
     let text = String::from_utf8(bytes).map_err(|_| {
         Failure::new(Exit::No, "policy-refused", format!("{file} is not UTF-8 text"))
     })?;
     match parse_policy(&text) {
-        Ok((document, value)) => Ok((document, value, text)),
+        Ok((document, _)) => {
+            let warnings = lint(&text, &document);
+            if !io.json && !warnings.is_empty() {
+                io.note(render(&warnings, file, &text).trim_end());
+            }
+            Ok(Sound {
+                document,
+                #[cfg(feature = "ledger")]
+                text,
+                warnings,
+            })
+        }
         Err(problems) => Err(Refused::Problems(problems, text)),
     }
 }
@@ -132,16 +157,32 @@ impl Refused {
 }
 
 fn check(file: &str, io: &mut Io) -> Result<Exit, Failure> {
-    let (document, _, _) = read(file, io).map_err(|refused| refused.tell(file, io))?;
+    let sound = read(file, io).map_err(|refused| refused.tell(file, io))?;
+    let Sound { document, warnings, .. } = sound;
     let gates: usize = document.environments.iter().map(|rule| rule.gates.len()).sum();
     let environments = document.environments.len();
+    let warned = match warnings.len() as u64 {
+        0 => String::new(),
+        some => format!("; {}", plural(some, "warning", "warnings")),
+    };
     let text = format!(
-        "{file} holds: project {}, {}, {}\n",
+        "{file} holds: project {}, {}, {}{warned}\n",
         document.project,
         plural(environments as u64, "environment", "environments"),
         plural(gates as u64, "gate", "gates"),
     );
-    let json = json!({ "project": document.project, "environments": environments, "gates": gates });
+    let warnings: Vec<Value> = warnings.iter().map(to_json).collect();
+    let json = json!({
+        "project": document.project, "environments": environments, "gates": gates,
+        "warnings": warnings,
+    });
     io.answer(&text, &json)?;
     Ok(Exit::Done)
+}
+
+fn to_json(warning: &Problem) -> Value {
+    json!({
+        "line": warning.line, "column": warning.column, "path": warning.path,
+        "message": warning.message,
+    })
 }

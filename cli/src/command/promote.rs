@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::record::append;
 use crate::argument::{
-    KeyArgs, LedgerArgs, ProjectArgs, parse_environment, parse_project, project_of_environment,
+    AppendArgs, KeyArgs, ProjectArgs, parse_environment, parse_project, project_of_environment,
 };
 use crate::compose::Draft;
 use crate::exit::Exit;
@@ -24,7 +24,8 @@ use crate::subject::{self, Written};
 /// Ask for an artifact to enter an environment
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Example:\n  attestry promote sha256:9f2c41d0 --to prod --reason \"1.4.2, fixes INC-42\""
+    before_help = "Example:\n  attestry promote sha256:9f2c41d0 --to prod --reason \"1.4.2, fixes INC-42\"",
+    after_help = "Exit codes: 0 granted, or waiting: it says for what, 3 denied, 4 not allowed."
 )]
 pub struct PromoteArgs {
     /// The artifact: a file, or a digest such as sha256:9f2c41d0
@@ -39,7 +40,7 @@ pub struct PromoteArgs {
     #[arg(long, value_name = "T")]
     pub ticket: Option<String>,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
     #[command(flatten)]
     pub project: ProjectArgs,
     #[command(flatten)]
@@ -55,7 +56,7 @@ pub fn run(args: &PromoteArgs, io: &mut Io) -> Result<Exit, Failure> {
     }
     let written = subject::read(&args.subject, io)?;
     let key = crate::key::load(&args.key, io)?;
-    let service = Service::open(&args.ledger, io)?;
+    let service = Service::open_to_append(&args.ledger, io)?;
     let environment = environment(&args.to, &args.project, &service, io)?;
     let artifact = artifact(&args.subject, written, &service)?;
     let slice = service.artifact(&artifact)?;

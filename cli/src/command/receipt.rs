@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use schemas::id::EntryIndex;
 use serde_json::json;
 
 use crate::argument::LedgerArgs;
@@ -16,8 +15,9 @@ use crate::service::Service;
 #[derive(Debug, Args)]
 #[command(before_help = "Example:\n  attestry receipt 1174 > app.1174.receipt")]
 pub struct ReceiptArgs {
-    /// The entry's index
-    pub index: EntryIndex,
+    /// The entry's index; P-118 is the same as 118
+    #[arg(value_name = "INDEX")]
+    pub index: String,
     /// Write it to this file
     #[arg(long, short, value_name = "F")]
     pub out: Option<PathBuf>,
@@ -26,13 +26,14 @@ pub struct ReceiptArgs {
 }
 
 pub fn run(args: &ReceiptArgs, io: &mut Io) -> Result<Exit, Failure> {
-    let receipt = Service::open(&args.ledger, io)?.receipt(args.index)?;
+    let index = crate::argument::parse_index(&args.index)?;
+    let receipt = Service::open(&args.ledger, io)?.receipt(index)?;
     if let Some(file) = &args.out {
         io.write_file(file, receipt.as_bytes())?;
         let text = format!("receipt {}", file.display());
-        io.answer(&text, &json!({ "index": args.index, "file": file.display().to_string() }))?;
+        io.answer(&text, &json!({ "index": index, "file": file.display().to_string() }))?;
     } else {
-        let json = json!({ "index": args.index, "receipt": receipt });
+        let json = json!({ "index": index, "receipt": receipt });
         io.answer(&receipt, &json)?;
     }
     Ok(Exit::Done)

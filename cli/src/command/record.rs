@@ -12,12 +12,12 @@ use schemas::kind::EventKind;
 use schemas::report::Finding;
 use serde_json::{Value, json};
 
-use crate::argument::{KeyArgs, LedgerArgs, ProjectArgs};
+use crate::argument::{AppendArgs, KeyArgs, ProjectArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::names::Called;
-use crate::output::{WIDTH, columns};
+use crate::output::{WIDTH, columns, paragraph};
 use crate::service::Service;
 use crate::subject::{self, Written};
 
@@ -29,7 +29,9 @@ use crate::subject::{self, Written};
 /// unchanged.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz --suite unit"
+    before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz --suite unit",
+    after_help = "Exit codes: 0 logged, 2 a report that cannot be read, 3 refused, or logged as \
+                  deployed without grant, 4 not allowed."
 )]
 pub struct RecordArgs {
     /// What it is
@@ -54,7 +56,7 @@ pub struct RecordArgs {
     #[arg(long, value_name = "F")]
     pub receipt: Option<String>,
     #[command(flatten)]
-    pub ledger: LedgerArgs,
+    pub ledger: AppendArgs,
     #[command(flatten)]
     pub project: ProjectArgs,
     #[command(flatten)]
@@ -107,7 +109,7 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
     let about = args.subject.as_deref().map(|text| subject::read(text, io)).transpose()?;
     let mut reports = draft::read_reports(args, kind, io)?;
     let key = crate::key::load(&args.key, io)?;
-    let service = Service::open(&args.ledger, io)?;
+    let service = Service::open_to_append(&args.ledger, io)?;
     let job = Job::new(args, kind, about, service, io)?;
     let drafts = draft::drafts(args, &job, &mut reports, io)?;
     let summaries: Vec<String> = drafts.iter().map(|(summary, _)| summary.clone()).collect();
@@ -220,7 +222,14 @@ impl Job {
         };
         let title = title.trim_start();
         let line = format!("{word:<6} {title}   {summary}").trim_end().to_owned();
-        if columns(&line) <= WIDTH { line } else { format!("{word:<6} {title}\n       {summary}") }
+        if columns(&line) <= WIDTH {
+            return line;
+        }
+        let below = format!("       {summary}");
+        match columns(&below) <= WIDTH {
+            true => format!("{word:<6} {title}\n{below}"),
+            false => format!("{word:<6} {title}\n{}", paragraph(7, summary).trim_end()),
+        }
     }
 }
 
@@ -273,10 +282,11 @@ fn tell(
 fn warn(notices: &[Finding], refused: &[(Failure, String)], io: &mut Io) -> Exit {
     if !io.json {
         for notice in notices {
-            let (code, meaning) = (notice.code.name(), notice.code.meaning());
-            let detail = &notice.detail;
-            io.note(&format!("error: logged, but {meaning} [{code}]\n  {detail}"));
-            io.note("hint: ask with `attestry promote`, or roll it back and record that");
+            let message = format!("logged, but {}", notice.code.meaning());
+            let failure = Failure::new(Exit::of_class(notice.class), notice.code.name(), message)
+                .detail(notice.detail.clone())
+                .hint("ask with `attestry promote`, or roll it back and record that");
+            io.note(&failure.render());
         }
         for (failure, summary) in refused {
             io.note(&format!("not logged: {summary}\n{}", failure.render()));

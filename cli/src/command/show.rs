@@ -13,7 +13,7 @@ use crate::output::labelled;
 
 /// Show one entry: its text, the signed statement, the signers
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry show 1174")]
+#[command(before_help = example!("attestry show 1174"))]
 pub struct ShowArgs {
     /// The entry's index; P-118 is the same as 118
     #[arg(value_name = "INDEX")]
@@ -26,7 +26,7 @@ pub struct ShowArgs {
 }
 
 pub fn run(args: &ShowArgs, io: &mut Io) -> Result<Exit, Failure> {
-    let index = crate::argument::parse_request(&args.index)?;
+    let index = crate::argument::parse_index(&args.index)?;
     let history = History::open(&args.history, io)?;
     let line = history.line(index)?;
     let entry = line.entry.format();
@@ -40,7 +40,11 @@ pub fn run(args: &ShowArgs, io: &mut Io) -> Result<Exit, Failure> {
         members.insert("entry".to_owned(), json!(String::from_utf8_lossy(&entry)));
         members.insert("payload".to_owned(), statement.clone().unwrap_or(Value::Null));
     }
-    io.answer(&render(&line, &entry, statement.as_ref(), history.size()?), &json)?;
+    let proof = match history.is_pack() {
+        true => "in the pack, and checked by attestry verify".to_owned(),
+        false => format!("attestry receipt {index} proves that it is in the log"),
+    };
+    io.answer(&render(&line, &entry, statement.as_ref(), history.size()?, &proof), &json)?;
     Ok(history.exit(io))
 }
 
@@ -50,7 +54,13 @@ fn statement(line: &Line) -> Option<Value> {
     serde_json::from_slice(&event.signed.payload).ok()
 }
 
-fn render(line: &Line, entry: &[u8], statement: Option<&Value>, size: EntryIndex) -> String {
+fn render(
+    line: &Line,
+    entry: &[u8],
+    statement: Option<&Value>,
+    size: EntryIndex,
+    proof: &str,
+) -> String {
     let mut text = format!("{} · entry {} of {size}\n\n", kind_of(line).name(), line.entry.index);
     for row in String::from_utf8_lossy(entry).lines() {
         text.push_str(&format!("  {row}\n"));
@@ -63,8 +73,7 @@ fn render(line: &Line, entry: &[u8], statement: Option<&Value>, size: EntryIndex
         (true, None) => "not shown here".to_owned(),
     };
     text.push_str(&labelled(0, "signed by", 9, &signers));
-    let proof = format!("attestry receipt {} proves that it is in the log", line.entry.index);
-    text.push_str(&labelled(0, "proof", 9, &proof));
+    text.push_str(&labelled(0, "proof", 9, proof));
     match statement {
         Some(statement) => {
             let pretty = serde_json::to_string_pretty(statement).unwrap_or_default();

@@ -7,7 +7,7 @@ use schemas::predicate::decision::Outcome;
 use serde_json::{Value, json};
 use verifier::policy::Ask;
 
-use crate::argument::ProjectArgs;
+use crate::argument::ScopeArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::history::{History, HistoryArgs};
@@ -17,10 +17,10 @@ use crate::output::{cut, gates, span, table};
 
 /// Show what is deployed where, and which requests wait for what
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry status --project payments")]
+#[command(before_help = example!("attestry status --project payments"))]
 pub struct StatusArgs {
     #[command(flatten)]
-    pub project: ProjectArgs,
+    pub project: ScopeArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
 }
@@ -92,7 +92,13 @@ fn cell(history: &History, environment: &Environment) -> Result<Cell, Failure> {
             .as_ref()
             .and_then(|known| known.projects.get(&environment.project))
             .and_then(|known| known.places.get(&environment.name));
-        let granted = place.and_then(|it| it.deployed.as_ref()).is_some_and(|it| it.granted);
+        // A denial in between takes nothing from the environment's newest grant.
+        let newest = slice
+            .granted
+            .as_ref()
+            .is_some_and(|it| it.artifact == deployed.artifact && it.entry < deployed.entry);
+        let granted =
+            newest || place.and_then(|it| it.deployed.as_ref()).is_some_and(|it| it.granted);
         running = Some((called, deployed, granted));
     }
     let mut requests = Vec::new();
@@ -109,7 +115,10 @@ fn cell(history: &History, environment: &Environment) -> Result<Cell, Failure> {
     }
     let granted = running.as_ref().is_none_or(|(_, _, granted)| *granted);
     let state = match (requests.last(), granted) {
-        (Some((index, _, state)), _) => format!("P-{index} {state}"),
+        (Some((index, _, state)), _) => match requests.len() {
+            1 => format!("P-{index} {state}"),
+            more => format!("P-{index} {state}; {} more open", more - 1),
+        },
         (None, false) => "deployed without grant".to_owned(),
         (None, true) if history.leaves_out(environment) => "not in this pack".to_owned(),
         (None, true) => running.as_ref().map_or("-", |_| "ok").to_owned(),

@@ -16,7 +16,7 @@ use crate::output::labelled;
 
 /// Show who may say what
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry trust show", disable_help_subcommand = true)]
+#[command(before_help = example!("attestry trust show"), disable_help_subcommand = true)]
 pub struct TrustCommand {
     #[command(subcommand)]
     pub action: TrustAction,
@@ -25,7 +25,7 @@ pub struct TrustCommand {
 #[derive(Debug, Subcommand)]
 pub enum TrustAction {
     /// Show the trust document in force: roots, identities, keys, grants
-    #[command(before_help = "Example:\n  attestry trust show --pack pack.zip --trust pin.txt")]
+    #[command(before_help = example!("attestry trust show"))]
     Show {
         #[command(flatten)]
         history: HistoryArgs,

@@ -19,14 +19,21 @@ use crate::failure::Failure;
 use crate::history::read_pin;
 use crate::io::Io;
 
-/// Verify a pack, a receipt, or the ledger itself
+#[cfg_attr(feature = "ledger", doc = "Verify a pack, a receipt, or the ledger itself")]
+#[cfg_attr(not(feature = "ledger"), doc = "Verify a pack or a receipt")]
 ///
 /// Signatures, roles as of each entry, chain, threads, heads, tree, checkpoint, and every decision
-/// once more. Without a file it verifies the ledger.
+/// once more.
+#[cfg_attr(feature = "ledger", doc = "Without a file it verifies the ledger.")]
 #[derive(Debug, Args)]
-#[command(before_help = "Example:\n  attestry verify pack.zip --trust pin.txt")]
+#[command(
+    before_help = "Example:\n  attestry verify pack.zip --trust pin.txt",
+    after_help = "Exit codes: 0 it holds, 3 it holds with exceptions, 7 integrity broken: somebody \
+                  must be woken, 8 not everything could be told."
+)]
 pub struct VerifyArgs {
-    /// A pack (zip or unpacked folder) or a receipt [default: the ledger]
+    /// A pack (zip or unpacked folder) or a receipt
+    #[cfg_attr(feature = "ledger", doc = "[default: the ledger]")]
     #[arg(value_name = "PACK|RECEIPT")]
     pub file: Option<String>,
     /// What you got by another road: the file pin.txt, or a verifier key

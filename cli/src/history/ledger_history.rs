@@ -74,6 +74,18 @@ impl LedgerHistory {
         names
     }
 
+    /// Some of the lines back from an index, and where to go on.
+    pub fn back(
+        &self,
+        thread: Option<&ThreadId>,
+        from: Option<EntryIndex>,
+        most: u64,
+    ) -> Result<(Vec<Line>, Option<EntryIndex>), Failure> {
+        let page = self.service.page_back(thread, from, most)?;
+        let lines = page.entries.iter().map(|stored| self.line(stored));
+        Ok((lines.collect::<Result<_, _>>()?, page.next))
+    }
+
     /// Some of the lines in a range, and where to go on.
     pub fn lines(
         &self,

@@ -26,8 +26,9 @@ fn push_gate(out: &mut String, head: &str, indent: usize, gate: &GateVerdict) {
     let mut lines = wrap(&gate.reason, room);
     let entries = entries(&gate.entries);
     push_right(&mut lines, &entries, room);
-    if let Some(until) = gate.until.filter(|_| !gate.verdict.admits()) {
-        push_right(&mut lines, &format!("until {}", minute(until)), room);
+    let until = gate.until.filter(|_| !gate.verdict.admits());
+    if let Some(until) = until {
+        push_right(&mut lines, &format!("until {} UTC", minute(until)), room);
     }
     for (number, line) in lines.iter().enumerate() {
         match number {
@@ -35,7 +36,9 @@ fn push_gate(out: &mut String, head: &str, indent: usize, gate: &GateVerdict) {
             _ => _ = writeln!(out, "{:indent$}{line}", ""),
         }
     }
-    if let Some(next) = gate.next.as_ref().filter(|_| !gate.verdict.admits()) {
+    // The time stands there already.
+    let waits = |next: &str| until.is_some_and(|until| next == format!("wait until {until}"));
+    if let Some(next) = gate.next.as_ref().filter(|next| !gate.verdict.admits() && !waits(next)) {
         for (number, line) in wrap(next, room - 3).iter().enumerate() {
             let arrow = if number == 0 { "->" } else { "  " };
             let _ = writeln!(out, "{:indent$}{arrow} {line}", "");
@@ -142,5 +145,18 @@ mod tests {
         assert!(text.contains("-> security, or another"), "{text}");
         assert_eq!(conclusion(&gates), "not admitted: 1 gate waits");
         assert_eq!(open_names(&gates), "approvals");
+    }
+
+    #[test]
+    fn a_time_is_said_once() {
+        let until: schemas::id::Time = "2026-11-20T20:14:00.123Z".parse().unwrap();
+        let next = format!("wait until {until}");
+        let mut soak = gate("soak", Verdict::Waiting, "19 h of 24 h in staging", Some(&next), &[9]);
+        soak.until = Some(until);
+        let text = render(&[soak]);
+        assert!(
+            text.contains("until 2026-11-20 20:14 UTC") && !text.contains("wait until"),
+            "{text}"
+        );
     }
 }

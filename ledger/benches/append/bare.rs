@@ -27,7 +27,7 @@ impl Bare {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .pragma("cache_size", "-65536")
-            .pragma("wal_autocheckpoint", "8192");
+            .pragma("wal_autocheckpoint", "4096");
         let mut connection = options.connect().await.unwrap();
         for table in ["entry", "envelope"] {
             let create =

@@ -1,11 +1,11 @@
 //! One of several databases, chosen when a ledger is opened: every verb goes to the one that it is.
 
-use schemas::id::{Digest, EntryIndex, Hash, Project, TreeSize};
+use schemas::id::{Digest, EntryIndex, TreeSize};
 use schemas::thread::ThreadId;
 
 use super::{
-    Append, Batch, LogHead, Logged, PgStore, Published, Read, Seal, SqliteStore, Store, StoreError,
-    StoredEntry, Thread, Tile,
+    Append, Batch, LogHead, Logged, PgStore, Published, Read, Seal, SqliteStore, StatementKey,
+    Store, StoreError, StoredEntry, Thread, Tile,
 };
 
 /// A log in one SQLite file, or in a PostgreSQL database.
@@ -117,10 +117,7 @@ impl<A: Read, B: Read> Read for Either<A, B> {
         each!(self, it => it.find_artifacts(prefix, limit).await)
     }
 
-    async fn statements(
-        &mut self,
-        keys: &[(Hash, Option<Project>)],
-    ) -> Result<Vec<Logged>, StoreError> {
+    async fn statements(&mut self, keys: &[StatementKey]) -> Result<Vec<Logged>, StoreError> {
         each!(self, it => it.statements(keys).await)
     }
 

@@ -2,6 +2,7 @@
 
 use schemas::id::{EntryIndex, Hash, INTEGER_MAX, KeyId, Project, Time, TreeSize};
 use schemas::thread::ThreadId;
+use verifier::event::Event;
 
 use super::StoreError;
 
@@ -37,11 +38,36 @@ pub struct Thread {
     pub slice: Option<Vec<u8>>,
 }
 
+/// What a logged statement is found by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StatementKey {
+    /// Says what the statement is about first: the start of that digest, or zero.
+    ///
+    /// Statements about one artifact are logged within a short time. With this before the hash,
+    /// which is random, their rows lie together, and a batch of them changes few pages.
+    pub about: i64,
+    pub statement: Hash,
+    pub project: Option<Project>,
+}
+
+impl StatementKey {
+    /// The key of an event that is filed under a project, or under none.
+    pub fn of(event: &Event, filed: Option<&Project>) -> StatementKey {
+        let start = event.digests().next().and_then(|digest| digest.hex().get(..16));
+        let about = start.and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
+        let project = if event.is_project_free() { None } else { event.project().or(filed) };
+        StatementKey {
+            about: about.cast_signed(),
+            statement: event.statement,
+            project: project.cloned(),
+        }
+    }
+}
+
 /// Where a statement was first logged under a project, and who is known to have signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logged {
-    pub statement: Hash,
-    pub project: Option<Project>,
+    pub key: StatementKey,
     /// The first part of its first entry.
     pub index: EntryIndex,
     pub parts: u16,

@@ -9,7 +9,7 @@ mod read;
 use schemas::id::{EntryIndex, Hash, Project, Time};
 use schemas::thread::ThreadId;
 
-use super::{Append, Batch, Head, LogHead, Store, StoredEntry, Thread};
+use super::{Append, Batch, Head, LogHead, StatementKey, Store, StoredEntry, Thread};
 
 /// Runs the whole suite, each part on a store of its own.
 pub async fn run<S: Store>(make: impl AsyncFn() -> S) {
@@ -80,6 +80,10 @@ fn thread(kind: &str, id: &str, index: u64) -> Thread {
 
 fn artifact(hex: &str) -> Thread {
     thread("artifact", &format!("sha256:{hex:0<64}"), 0)
+}
+
+fn statement(seed: u64, project: Option<Project>) -> StatementKey {
+    StatementKey { about: -(seed as i64), statement: hash(seed), project }
 }
 
 fn project(name: &str) -> Option<Project> {

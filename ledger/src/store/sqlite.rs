@@ -36,9 +36,9 @@ const READERS: u32 = 4;
 /// before it is committed.
 const WRITER_CACHE: &str = "-65536";
 
-/// Pages in the `-wal` after which a commit moves them into the file: 64 MiB. Batches touch the
+/// Pages in the `-wal` after which a commit moves them into the file: 32 MiB. Batches touch the
 /// same inner pages again and again, and only their last version is moved.
-const WAL_PAGES: &str = "8192";
+const WAL_PAGES: &str = "4096";
 
 /// Prepared statements kept by a connection: every text in `rows`, at each of its sizes.
 const STATEMENTS_CACHED: usize = 256;

@@ -1,6 +1,7 @@
 //! A release at the level of the library: promoted, deployed, exported, verified.
 
-use ledger::{ExportAsk, LedgerError, Which};
+use ledger::init::sign_trust;
+use ledger::{ExportAsk, LedgerError, Submission, Which};
 use schemas::id::{Digest, Environment, Hash};
 use schemas::policy::PolicyDocument;
 use schemas::predicate::EntryRef;
@@ -8,12 +9,16 @@ use schemas::predicate::approval::{self, Approval, ApprovalOutcome, SigningMode}
 use schemas::predicate::deployment::{self, Deployment, DeploymentResult};
 use schemas::predicate::policy::{self, Policy};
 use schemas::predicate::promotion_request::{self, PromotionRequest};
+use schemas::predicate::test;
 use schemas::report::{Class, Code};
 use schemas::statement::{Statement, Subject};
+use schemas::trust::Grant;
 use verifier::canonical::canonical_of;
 use verifier::merkle::sha256;
-use verifier::pack::{self, bag::Files};
+use verifier::pack::bag::{self, Files};
+use verifier::pack::{self, derived, shown};
 use verifier::sign::sign_statement;
+use verifier::signature::SigningKey;
 
 use crate::world::{PROJECT, World, world};
 
@@ -176,4 +181,133 @@ async fn any_changed_file_is_noticed_and_so_is_a_missing_one() {
         without.remove(path);
         assert!(pack::verify(without, Some(world.ledger.pin())).is_broken(), "{path} missing");
     }
+}
+
+/// Seals a payload anew, with whatever follows from its entries.
+fn resealed(world: &World, files: Files, change: impl FnOnce(&mut Files)) -> Files {
+    let (bag, _) = bag::open(files);
+    let bag = bag.unwrap();
+    let mut payload = bag.payload;
+    change(&mut payload);
+    let (bare, _) = bag::seal(&bag.scope, String::new(), payload.clone());
+    let checked = pack::verify(bare, Some(world.ledger.pin()));
+    let material = derived::Material {
+        scope: &bag.scope,
+        pin: world.ledger.pin(),
+        shown: &checked.shown,
+        state: &checked.state,
+        rows: &checked.rows,
+        findings: &derived::log_findings(&checked.findings),
+    };
+    payload.extend(derived::files(&material));
+    let readme = pack::report::readme(&bag.scope, &checked.shown);
+    bag::seal(&bag.scope, readme, payload).0
+}
+
+fn codes(report: &pack::PackReport) -> Vec<(Code, Class)> {
+    report.findings.iter().map(|it| (it.code, it.class)).collect()
+}
+
+/// A test that passed, with a report of its own.
+fn test_body(report: &[u8]) -> test::Test {
+    let digest = Digest::sha256(&sha256(&[report]));
+    serde_json::from_value(serde_json::json!({
+        "result": "PASSED", "configuration": [],
+        "attestry_report": {"format": "junit", "digest": digest, "sizeBytes": report.len(),
+                            "binding": "unbound", "suite": "unit"},
+    }))
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attachment_that_was_taken_out_is_named_once() {
+    let world = world().await;
+    let policy = set_policy(&world).await;
+    let artifact = Digest::sha256(&Hash([1; 32]));
+    let statement = Statement::new(
+        vec![Subject::of(&artifact, Some("app"))],
+        test::TYPE,
+        test_body(b"<testsuite/>"),
+    );
+    let submission = Submission {
+        envelope: sign_statement(&statement, &[&world.ci]).unwrap(),
+        project: Some(PROJECT.parse().unwrap()),
+        attachments: vec![b"<testsuite/>".to_vec()],
+    };
+    let logged = world.ledger.submit(vec![submission]).await.unwrap().remove(0).unwrap();
+    release(&world, policy, &artifact).await;
+    let files = exported(&world).await;
+    assert_eq!(pack::verify(files.clone(), Some(world.ledger.pin())).findings, vec![]);
+    let digest = Digest::sha256(&sha256(&[b"<testsuite/>"]));
+    let without = resealed(&world, files, |payload| {
+        payload.remove(&shown::attachment_path(&digest)).unwrap();
+    });
+    let report = pack::verify(without, Some(world.ledger.pin()));
+    assert_eq!(codes(&report), [(Code::AttachmentAbsent, Class::Note)]);
+    assert_eq!(report.findings[0].index, Some(logged.index));
+    assert_eq!(report.findings[0].detail, digest.to_string());
+}
+
+/// Lets `ci` record about another project too, and records something about the artifact there.
+async fn another_project(world: &World, artifact: &Digest) -> Hash {
+    let trust = world.ledger.control().await.unwrap().trust.unwrap();
+    let mut document = trust.document;
+    let emits = |grant: &&mut Grant| grant.identity.as_str() == "ci";
+    let grant = document.grants.iter_mut().find(emits).unwrap();
+    grant.projects.push("shop".to_owned());
+    let root = SigningKey::from_pkcs8_pem(&world.root.to_pkcs8_pem().unwrap()).unwrap();
+    let envelope = sign_trust(&document, Some(trust.statement), &[root]).unwrap();
+    world.submit(envelope).await.unwrap();
+    let subject = vec![Subject::of(artifact, Some("app"))];
+    let statement = Statement::new(subject, test::TYPE, test_body(b"of the shop"));
+    let envelope = sign_statement(&statement, &[&world.ci]).unwrap();
+    let digest = sha256(&[&envelope]);
+    world.file(envelope, Some("shop".parse().unwrap())).await.unwrap();
+    digest
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_may_be_of_another_project_is_withheld() {
+    let world = world().await;
+    let policy = set_policy(&world).await;
+    let artifact = Digest::sha256(&Hash([1; 32]));
+    let withheld = another_project(&world, &artifact).await;
+    release(&world, policy, &artifact).await;
+    let files = exported(&world).await;
+    let envelopes: Vec<String> =
+        files.keys().filter(|path| path.starts_with("data/envelopes/")).cloned().collect();
+    for path in envelopes {
+        let other = path == shown::envelope_path(&withheld);
+        let without = resealed(&world, files.clone(), |payload| {
+            payload.remove(&path).unwrap();
+        });
+        let report = pack::verify(without, Some(world.ledger.pin()));
+        let found: Vec<(Code, Class)> = codes(&report)
+            .into_iter()
+            .filter(|(code, _)| *code != Code::AttachmentAbsent)
+            .collect();
+        if other {
+            assert_eq!(found, [(Code::EnvelopeWithheld, Class::Unknown)]);
+            assert_eq!((report.rows.len(), report.counts.decisions_replayed), (1, 1));
+        } else {
+            assert!(found.contains(&(Code::EnvelopeMissing, Class::Integrity)), "{path}");
+        }
+    }
+}
+
+/// A statement of several entries names its project on the first of them only; and most of what
+/// it is about is not in the pack, where a signature without the role counts no more than elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_statement_is_whole_in_a_pack() {
+    let world = world().await;
+    let policy = set_policy(&world).await;
+    let numbers = (0..300u16).map(|it| Digest::sha256(&sha256(&[&it.to_be_bytes()])));
+    let artifacts: Vec<Digest> = numbers.collect();
+    let subjects = artifacts.iter().map(|it| Subject::of(it, None)).collect();
+    let statement = Statement::new(subjects, test::TYPE, test_body(b"of many"));
+    let envelope = sign_statement(&statement, &[&world.ci, &world.approver]).unwrap();
+    world.file(envelope, Some(PROJECT.parse().unwrap())).await.unwrap();
+    release(&world, policy, artifacts.iter().max().unwrap()).await;
+    let report = pack::verify(exported(&world).await, Some(world.ledger.pin()));
+    assert_eq!(codes(&report), [(Code::AttachmentAbsent, Class::Note)]);
 }

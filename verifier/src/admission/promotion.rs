@@ -9,12 +9,13 @@ use schemas::predicate::decision::{
 use schemas::predicate::deployment::{Deployment, DeploymentResult};
 use schemas::predicate::promotion_request::PromotionRequest;
 use schemas::predicate::{EntryRef, Seen};
-use schemas::report::{Code, Finding};
+use schemas::report::{Code, Finding, GateVerdict};
 use schemas::trust::role;
 
 use super::{Accepted, Case, Refusal, refuse};
 use crate::policy::{self, Ask, Evaluation};
-use crate::projection::slice::{APPROVALS_MAX, REQUESTS_MAX, Request};
+use crate::projection::Missing;
+use crate::projection::slice::{APPROVALS_MAX, PLACES_MAX, REQUESTS_MAX, Request};
 
 fn environment_of(project: &Project, name: &EnvironmentName) -> Environment {
     Environment { project: project.clone(), name: name.clone() }
@@ -57,9 +58,14 @@ impl Case<'_> {
             return refuse(self, Code::UnknownEnvironment, detail);
         }
         let environment = environment_of(&body.project, &body.to);
-        let open = self.state.environment(&environment)?.map_or(0, |slice| slice.requests.len());
-        if open >= REQUESTS_MAX || body.reason.is_empty() || body.reason.len() > 4096 {
-            let detail = "a request has a reason of 1 to 4,096 bytes, and 256 may be open";
+        let slice = self.state.environment(&environment)?;
+        let requests = slice.iter().flat_map(|slice| slice.requests.values());
+        let open = requests.filter(|request| !request.is_expired(self.at.time)).count();
+        let texts = [Some(&body.reason), body.ticket.as_ref()];
+        let bounded = texts.into_iter().flatten().all(|text| (1..=4096).contains(&text.len()));
+        if open >= REQUESTS_MAX || !bounded {
+            let detail =
+                "reason and ticket of a request have 1 to 4,096 bytes, and 256 may be open";
             return refuse(self, Code::PredicateInvalid, detail);
         }
         Ok(Accepted::by(Some(body.project.clone()), signers))
@@ -115,7 +121,9 @@ impl Case<'_> {
             ApprovalOutcome::Granted | ApprovalOutcome::Rejected => body.withdraws.is_none(),
         };
         let bounded = body.reason.len() <= 4096 && body.meaning.len() <= 63;
-        if !sound || !bounded || request.approvals.len() >= APPROVALS_MAX {
+        // A withdrawal makes room.
+        let room = withdraws || request.approvals.len() < APPROVALS_MAX;
+        if !sound || !bounded || !room {
             let detail = "only a withdrawal names the approval (of the same person) that it takes \
                           back; texts are bounded";
             return refuse(self, Code::PredicateInvalid, detail);
@@ -196,19 +204,16 @@ impl Case<'_> {
             ));
         }
         for (said, again) in said.gates.iter().zip(&again.gates) {
-            let same = said.id == again.id
-                && said.gate == again.gate
-                && said.verdict == again.verdict
-                && said.entries == again.entries;
-            if !same {
+            if let Some(member) = difference(said, again) {
                 return disagree(format!(
-                    "gate {}: {} on entries {:?}; evaluated again, {} is {} on {:?}",
+                    "{member} of gate {}: {} on entries {:?}; evaluated again, {} is {} on {:?}: {}",
                     said.id,
                     said.verdict.name(),
                     said.entries,
                     again.id,
                     again.verdict.name(),
-                    again.entries
+                    again.entries,
+                    again.reason
                 ));
             }
         }
@@ -235,10 +240,14 @@ impl Case<'_> {
             })?;
         let artifact = self.artifact()?;
         let slice = self.state.artifact(&artifact)?;
-        let place = slice
-            .and_then(|slice| slice.projects.get(project))
-            .and_then(|known| known.places.get(name));
-        let granted = place.is_some_and(|place| place.is_granted());
+        let places = slice.and_then(|slice| slice.projects.get(project)).map(|it| &it.places);
+        let place = places.and_then(|places| places.get(name));
+        if place.is_none() && places.is_some_and(|places| places.len() >= PLACES_MAX) {
+            let detail = format!("{artifact} is in {PLACES_MAX} environments already");
+            return refuse(self, Code::SubjectInvalid, detail);
+        }
+        let granted = place.is_some_and(|place| place.is_granted())
+            || self.holds_newest_grant(&artifact, &environment_of(project, name))?;
         let mut accepted = Accepted::by(Some(project.clone()), signers);
         if !granted && body.result != DeploymentResult::Failed {
             let detail = format!("{artifact} in {project}/{name}");
@@ -247,6 +256,32 @@ impl Case<'_> {
         }
         Ok(accepted)
     }
+
+    /// A denial closes its own request: the artifact with the environment's newest grant keeps it
+    /// until another one is granted there.
+    fn holds_newest_grant(
+        &self,
+        artifact: &Digest,
+        environment: &Environment,
+    ) -> Result<bool, Missing> {
+        let granted = self.state.environment(environment)?.and_then(|it| it.granted.as_ref());
+        Ok(granted.is_some_and(|granted| granted.artifact == *artifact))
+    }
+}
+
+/// The first member in which two verdicts of a gate differ.
+fn difference(said: &GateVerdict, again: &GateVerdict) -> Option<&'static str> {
+    let GateVerdict { id, gate, verdict, reason, next, entries, until } = said;
+    let same = [
+        ("id", *id == again.id),
+        ("kind", *gate == again.gate),
+        ("verdict", *verdict == again.verdict),
+        ("entries", *entries == again.entries),
+        ("reason", *reason == again.reason),
+        ("next step", *next == again.next),
+        ("until", *until == again.until),
+    ];
+    same.into_iter().find(|(_, same)| !same).map(|(member, _)| member)
 }
 
 /// The standard members of the summary must say what our extension says.

@@ -209,6 +209,38 @@ fn evidence_of_our_own_kinds_is_well_formed() {
     });
 }
 
+/// A slice that is full goes on with what it has: a newer run of a known suite must not be shut out.
+#[test]
+fn a_full_slice_refuses_only_what_is_new_to_it() {
+    let mut world = world();
+    for suite in 0..SUITES_MAX {
+        world.test(&app(), &suite.to_string(), TestResult::Passed).unwrap();
+    }
+    refused_in(&mut world, Code::SubjectInvalid, |w| w.test(&app(), "new", TestResult::Passed));
+    let newer = world.test(&app(), "7", TestResult::Failed).unwrap();
+    world.scan(&app(), &[]).unwrap();
+    world.build(&app(), &commit("app")).unwrap();
+    let names = |of: std::ops::Range<usize>| of.map(|it| it.to_string()).collect::<Vec<_>>();
+    let measured = |w: &mut World, of: std::ops::Range<usize>| {
+        let names = names(of);
+        let metrics: Vec<(&str, &str)> = names.iter().map(|it| (it.as_str(), "1")).collect();
+        let body = w.measurement_body(&metrics);
+        w.record("ci", &app(), measurement::TYPE, &body)
+    };
+    for from in [0, 256, 512] {
+        measured(&mut world, from..from + 256).unwrap();
+    }
+    measured(&mut world, 768..1023).unwrap();
+    refused_in(&mut world, Code::SubjectInvalid, |w| measured(w, 1022..1025));
+    measured(&mut world, 1000..1024).unwrap();
+    measured(&mut world, 0..10).unwrap();
+    refused_in(&mut world, Code::SubjectInvalid, |w| measured(w, 1024..1025));
+    let slice = world.sequence.state.artifact(&app()).unwrap().unwrap();
+    let known = &slice.projects[&project()];
+    assert_eq!((known.tests.len(), known.metrics.len()), (SUITES_MAX, METRICS_MAX));
+    assert_eq!(known.tests["7"].entry, newer);
+}
+
 #[test]
 fn subjects_are_bounded_and_well_formed() {
     let of = |count: usize| {
@@ -267,17 +299,37 @@ fn a_long_statement_takes_several_entries_and_is_folded_once() {
     assert_eq!((tests, report.size), (1, world.size()));
 }
 
+/// What a slice keeps of a text is bounded, and two suites never become one.
 #[test]
-fn a_slice_is_bounded() {
+fn texts_in_a_slice_are_bounded() {
     let mut world = world();
-    for number in 0..SUITES_MAX {
-        world.test(&app(), &number.to_string(), TestResult::Passed).unwrap();
+    let long = "x".repeat(300);
+    let suites = [format!("{long}a"), format!("{long}b")];
+    let results = [TestResult::Failed, TestResult::Passed];
+    for (suite, result) in suites.iter().zip(results) {
+        world.test(&app(), suite, result).unwrap();
     }
-    let one_more = |w: &mut World| w.test(&app(), "one more", TestResult::Passed);
-    assert!(
-        matches!(one_more(&mut world), Err(Refusal::Rule(it)) if it.code == Code::SubjectInvalid)
-    );
-    assert!(world.test(&artifact("other"), "one more", TestResult::Passed).is_ok());
+    let body = body::build(body::BUILDER, &[]);
+    let mut subject = Subject::of(&app(), Some(&long));
+    let version = Some(long.clone());
+    subject.annotations = Some(schemas::statement::Annotations { version });
+    let kind = schemas::predicate::build::TYPE;
+    world.log(&Statement::new(vec![subject], kind, body), &["ci"], Some(PROJECT)).unwrap();
+    let slice = world.sequence.state.artifact(&app()).unwrap().unwrap();
+    let known = &slice.projects[&project()];
+    assert_eq!(known.tests.len(), 2);
+    assert!(known.tests.keys().all(|suite| suite.chars().count() == 200));
+    assert_eq!(known.name.as_deref(), Some(&long[..200]));
+    assert_eq!(known.version.as_deref(), Some(&long[..200]));
+    refused(Code::PredicateInvalid, |w| {
+        let mut body = w.measurement_body(&[("a", "1")]);
+        body.metrics[0].unit = Some("x".repeat(201));
+        w.record("ci", &app(), measurement::TYPE, &body)
+    });
+    refused(Code::PredicateInvalid, |w| {
+        let body = w.review_body(&["x".repeat(321).as_str()], ReviewOutcome::Approved);
+        w.record("ci", &commit("app"), review::TYPE, &body)
+    });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use schemas::report::{Code, Finding};
 
 use super::bag::{Bag, Files, Scope};
 use super::population::{Row, format_csv};
-use super::shown::{Shown, envelope_path, proof_path};
+use super::shown::{Shown, attachment_path, envelope_path, proof_path};
 use super::{PIN, PackReport};
 use super::{gather, report};
 use crate::canonical;
@@ -56,6 +56,8 @@ pub fn files(material: &Material) -> Files {
 }
 
 /// The findings that the report of a pack speaks of: those about the log.
+///
+/// What only the reader's pin asks for is not among them: whoever made the pack did not know it.
 pub fn log_findings(findings: &[Finding]) -> Vec<Finding> {
     let about_bag = |code: Code| {
         matches!(
@@ -64,6 +66,8 @@ pub fn log_findings(findings: &[Finding]) -> Vec<Finding> {
                 | Code::PackMalformed
                 | Code::DerivedMismatch
                 | Code::RootsNotPinned
+                | Code::AttachmentAbsent
+                | Code::QuorumMissed
                 | Code::AttachmentMismatch
         )
     };
@@ -113,7 +117,7 @@ fn named_by(shown: &Shown) -> BTreeSet<String> {
         named.insert(proof_path(*index));
         named.insert(envelope_path(&it.entry.envelope));
         let attachments = it.event.iter().flat_map(gather::attachments_of);
-        named.extend(attachments.map(|digest| format!("data/attachments/{}", digest.hex())));
+        named.extend(attachments.map(|digest| attachment_path(&digest)));
     }
     named
 }

@@ -63,6 +63,20 @@ pub fn attachments_of(event: &Event) -> Vec<Digest> {
 
 /// The entries that must be shown for some parts of a statement: all of its parts.
 pub fn all_parts(index: EntryIndex, part: u16, parts: u16) -> std::ops::Range<EntryIndex> {
-    let first = index + 1 - u64::from(part);
+    // Parts that would begin before the log are for whoever reads them to refuse.
+    let first = (index + 1).saturating_sub(u64::from(part));
     first..first + u64::from(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_stand_side_by_side() {
+        assert_eq!(all_parts(7, 2, 3), 6..9);
+        assert_eq!(all_parts(0, 1, 1), 0..1);
+        // No statement begins before the log does.
+        assert_eq!(all_parts(2, 5, 5), 0..5);
+    }
 }

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use schemas::id::{Digest, EntryIndex, Time};
+use schemas::predicate::decision::Outcome;
 use schemas::predicate::deployment::DeploymentResult;
-use schemas::report::{Code, Finding};
+use schemas::report::{Class, Finding};
 
 use super::bag::Scope;
 use super::replay::Replay;
@@ -49,15 +50,13 @@ pub fn rows(scope: &Scope, replay: &Replay, findings: &[Finding]) -> Vec<Row> {
         else {
             continue;
         };
-        let decision = decision_before(shown, scope, artifact, *index);
         let known = state.artifact(artifact).ok().flatten();
         let known = known.and_then(|slice| slice.projects.get(&environment.project));
         let text = |text: Option<&String>| text.cloned().unwrap_or_default();
+        // A deployment that the rules refused is still a row: somebody recorded it.
         let exception = findings
             .iter()
-            .find(|finding| {
-                finding.index == Some(*index) && finding.code == Code::DeployedWithoutGrant
-            })
+            .find(|finding| finding.index == Some(*index) && finding.class == Class::Rule)
             .map_or(String::new(), |finding| finding.code.name().to_owned());
         let mut row = Row {
             deployment: *index,
@@ -73,7 +72,7 @@ pub fn rows(scope: &Scope, replay: &Replay, findings: &[Finding]) -> Vec<Row> {
             exception,
             indexes: vec![*index],
         };
-        if let Some(decision) = decision {
+        if let Some(decision) = decision_behind(shown, scope, artifact, &row) {
             add_decision(&mut row, replay, decision);
         }
         row.indexes.sort_unstable();
@@ -83,13 +82,27 @@ pub fn rows(scope: &Scope, replay: &Replay, findings: &[Finding]) -> Vec<Row> {
     rows
 }
 
+/// The newest grant of what was deployed by one, else the newest decision: a denial closes its own
+/// request, and what had been granted before stays so.
+fn decision_behind(
+    shown: &Shown,
+    scope: &Scope,
+    artifact: &Digest,
+    row: &Row,
+) -> Option<EntryIndex> {
+    let newest = |is: &dyn Fn(Outcome) -> bool| decision_before(shown, scope, artifact, row, is);
+    let grant = row.exception.is_empty().then(|| newest(&|it| it == Outcome::Granted));
+    grant.flatten().or_else(|| newest(&|_| true))
+}
+
 fn decision_before(
     shown: &Shown,
     scope: &Scope,
     artifact: &Digest,
-    before: EntryIndex,
+    row: &Row,
+    is: &dyn Fn(Outcome) -> bool,
 ) -> Option<EntryIndex> {
-    shown.entries.range(..before).rev().find_map(|(index, it)| {
+    shown.entries.range(..row.deployment).rev().find_map(|(index, it)| {
         // A decision that the rules refused has no signer that counts, and decides nothing.
         let event = it.event.as_ref().filter(|_| !it.signers.is_empty())?;
         let Body::Decision(body) = &event.body else {
@@ -98,7 +111,8 @@ fn decision_before(
         let said = &body.extension;
         let same = said.project == scope.project
             && said.environment == scope.environment
-            && event.digests().any(|digest| digest == artifact);
+            && event.digests().any(|digest| digest == artifact)
+            && is(said.outcome);
         same.then_some(*index)
     })
 }
@@ -179,6 +193,77 @@ fn quote(field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::Entry;
+    use crate::event::Event;
+    use crate::fixture::cast::APPROVER;
+    use crate::fixture::forge::{Filed, forge};
+    use crate::fixture::{World, artifact, body, envelope, project};
+    use crate::merkle;
+    use crate::pack::replay::replay;
+    use crate::pack::shown::ShownEntry;
+    use schemas::predicate::approval::ApprovalOutcome;
+    use schemas::predicate::deployment;
+    use schemas::statement::{Statement, Subject};
+
+    /// A ledger that looks at no rule: what it recorded is a row, and says which rule it breaks.
+    #[test]
+    fn a_deployment_that_breaks_a_rule_is_a_row_with_its_exception() {
+        let mut world = World::new();
+        world.policy("paul", body::FULL_POLICY).unwrap();
+        world.release("first");
+        let body = world.deployment_body("prod", DeploymentResult::Succeeded);
+        let subject = vec![Subject::of(&artifact("first"), None)];
+        let envelope = envelope(&Statement::new(subject, deployment::TYPE, body), &["mia"]);
+        let mut filed = world.filed();
+        filed.push(Filed { envelope, project: Some(project()), time: world.now });
+        let rows = rows_of(&world, &filed);
+        let exceptions: Vec<&str> = rows.iter().map(|row| row.exception.as_str()).collect();
+        assert_eq!(exceptions, ["", "role-missing"]);
+    }
+
+    /// What runs was granted by the decision that granted it, whatever was denied since.
+    #[test]
+    fn a_row_names_the_decision_that_granted_it() {
+        let mut world = World::new();
+        world.policy("paul", body::FULL_POLICY).unwrap();
+        let it = world.release("first");
+        let request = world.request(&it, "prod").unwrap();
+        let mut answer = world.approval_body(request, APPROVER);
+        answer.outcome = ApprovalOutcome::Rejected;
+        world.answer("ben", &answer).unwrap();
+        let denial = world.decide(request).unwrap();
+        world.deploy(&it, "prod").unwrap();
+        let rows = rows_of(&world, &world.filed());
+        assert_eq!(rows.len(), 2);
+        assert!(rows[0].decision.is_some_and(|it| it < denial));
+        assert_eq!((rows[1].decision, &rows[1].exception), (rows[0].decision, &String::new()));
+        assert_eq!(rows[1].approvers, ["anna", "sara"]);
+    }
+
+    fn rows_of(world: &World, filed: &[Filed]) -> Vec<Row> {
+        let mut shown = Shown::default();
+        for record in forge(world.origin(), filed) {
+            let it = ShownEntry {
+                entry: Entry::parse(&record.entry).unwrap(),
+                leaf: merkle::leaf_hash(&record.entry),
+                event: Some(Event::read(&record.envelope.unwrap()).unwrap()),
+                keys: Vec::new(),
+                signers: Vec::new(),
+            };
+            shown.entries.insert(it.entry.index, it);
+        }
+        let scope = Scope {
+            origin: world.origin().clone(),
+            project: project(),
+            environment: "prod".parse().unwrap(),
+            from: "2026-01-01T00:00:00.000Z".parse().unwrap(),
+            to: "2027-01-01T00:00:00.000Z".parse().unwrap(),
+            size: filed.len() as u64,
+            framework: None,
+        };
+        let replay = replay(&scope, shown);
+        rows(&scope, &replay, &replay.findings)
+    }
 
     #[test]
     fn fields_are_quoted_and_disarmed() {

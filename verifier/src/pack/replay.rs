@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::id::{EntryIndex, Hash, KeyId, Project, TreeSize};
+use schemas::kind::EventKind;
 use schemas::report::{Code, Finding};
 use schemas::thread::ThreadId;
 
@@ -26,7 +27,8 @@ use crate::thread::derive_threads;
 pub struct Snapshot {
     pub index: EntryIndex,
     pub root: HeadsRoot,
-    /// The head and the slice hash of every whole thread that has entries.
+    /// The head and the slice hash of every whole thread that has entries; no hash where an
+    /// envelope was withheld.
     pub heads: BTreeMap<ThreadId, (Head, Option<Hash>)>,
 }
 
@@ -47,6 +49,8 @@ pub struct Replay {
 struct Fold<'a> {
     scope: &'a Scope,
     whole: BTreeSet<ThreadId>,
+    /// Whole threads with a withheld envelope: where they end is known, their state is not.
+    untold: BTreeSet<ThreadId>,
     ledger: Hash,
     state: State,
     ring: KeyRing,
@@ -67,6 +71,7 @@ pub fn replay(scope: &Scope, mut shown: Shown) -> Replay {
         ledger: genesis_prev(&scope.origin),
         state: State::of_threads(whole.iter().cloned()),
         whole,
+        untold: BTreeSet::new(),
         ring: KeyRing::default(),
         out: Vec::new(),
         signatures: 0,
@@ -110,18 +115,11 @@ impl Fold<'_> {
         };
         let (entry, leaf) = (it.entry.clone(), it.leaf);
         let Some(event) = it.event.clone() else {
-            let detail = format!("envelope {} is not in the pack", entry.envelope);
-            // Only other projects' envelopes may be withheld.
-            let of_other = filed_under(&entry).is_some_and(|it| it != self.scope.project);
-            if !of_other {
-                self.find(Code::EnvelopeMissing, index, detail);
-            } else if entry.threads.iter().any(|line| self.whole.contains(&line.thread)) {
-                self.find(Code::EnvelopeWithheld, index, detail);
-            }
+            self.without_envelope(&entry, shown);
             self.state.advance(&entry, leaf);
             return;
         };
-        let filed = filed_under(&entry);
+        let filed = filed(shown, &entry);
         if !self.check_threads(&entry, &event, filed.as_ref()) {
             return;
         }
@@ -145,6 +143,24 @@ impl Fold<'_> {
         }
         if let Some(it) = shown.entries.get_mut(&index) {
             it.keys = keys;
+        }
+    }
+
+    /// Only other projects' envelopes may be withheld; what they did to a thread cannot be told.
+    fn without_envelope(&mut self, entry: &Entry, shown: &Shown) {
+        let detail = format!("envelope {} is not in the pack", entry.envelope);
+        let filed = filed(shown, entry);
+        let may_be_withheld = filed
+            .as_ref()
+            .is_some_and(|filed| *filed != self.scope.project && may_be_of(filed, entry));
+        if !may_be_withheld {
+            return self.find(Code::EnvelopeMissing, entry.index, detail);
+        }
+        let threads = entry.threads.iter().map(|line| &line.thread);
+        let known: Vec<ThreadId> = threads.filter(|it| self.whole.contains(it)).cloned().collect();
+        if !known.is_empty() {
+            self.find(Code::EnvelopeWithheld, entry.index, detail);
+            self.untold.extend(known);
         }
     }
 
@@ -241,7 +257,9 @@ impl Fold<'_> {
         let mut heads = BTreeMap::new();
         for (thread, head) in self.state.all_heads() {
             if self.whole.contains(thread) {
-                let slice = self.state.slice_json(thread).map(|json| merkle::sha256(&[&json]));
+                let told = !self.untold.contains(thread);
+                let slice = self.state.slice_json(thread).filter(|_| told);
+                let slice = slice.map(|json| merkle::sha256(&[&json]));
                 heads.insert(thread.clone(), (*head, slice));
             }
         }
@@ -260,6 +278,23 @@ impl Fold<'_> {
             }
         }
     }
+}
+
+/// The project that a statement is filed under: its first part has the line.
+fn filed(shown: &Shown, entry: &Entry) -> Option<Project> {
+    let first = gather::all_parts(entry.index, entry.part, entry.parts).start;
+    let first = &shown.entries.get(&first)?.entry;
+    filed_under(first).filter(|_| (first.part, first.envelope) == (1, entry.envelope))
+}
+
+/// True where what is seen of an entry goes with a statement of this project.
+fn may_be_of(project: &Project, entry: &Entry) -> bool {
+    let kind = EventKind::of_type(&entry.predicate_type);
+    !matches!(kind, EventKind::Trust | EventKind::Heads)
+        && entry.threads.iter().all(|line| match &line.thread {
+            ThreadId::Environment(environment) => environment.project == *project,
+            ThreadId::Artifact(_) | ThreadId::Control | ThreadId::Project(_) => true,
+        })
 }
 
 /// The project that an entry is filed under, by its project line.

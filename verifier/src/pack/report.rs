@@ -98,13 +98,15 @@ fn signature_check(shown: &Shown) -> String {
     format!(
         "A signature, with OpenSSL 3 (entry {}):\n\n\
          \x20   E={envelope}\n\
-         \x20   sed -E 's/.*\"payload\":\"([^\"]*)\".*/\\1/' $E | base64 -d > /tmp/payload\n\
-         \x20   sed -E 's/.*\"sig\":\"([^\"]*)\".*/\\1/' $E | base64 -d > /tmp/sig\n\
+         \x20   D=$(mktemp -d)\n\
+         \x20   sed -E 's/.*\"payload\":\"([^\"]*)\".*/\\1/' $E | base64 -d > \"$D/payload\"\n\
+         \x20   sed -E 's/.*\"sig\":\"([^\"]*)\".*/\\1/' $E | base64 -d > \"$D/sig\"\n\
          \x20   T=application/vnd.in-toto+json\n\
-         \x20   printf 'DSSEv1 %d %s %d ' ${{#T}} $T $(wc -c < /tmp/payload) > /tmp/signed\n\
-         \x20   cat /tmp/payload >> /tmp/signed\n\
+         \x20   printf 'DSSEv1 %d %s %d ' ${{#T}} $T $(wc -c < \"$D/payload\") > \"$D/signed\"\n\
+         \x20   cat \"$D/payload\" >> \"$D/signed\"\n\
          \x20   openssl pkeyutl -verify -pubin -inkey data/keys/{key}.pem \\\n\
-         \x20     -rawin -in /tmp/signed -sigfile /tmp/sig\n\n\
+         \x20     -rawin -in \"$D/signed\" -sigfile \"$D/sig\"\n\
+         \x20   rm -r \"$D\"\n\n\
          prints: Signature Verified Successfully\n\n",
         it.entry.index
     )

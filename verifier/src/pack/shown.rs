@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use schemas::id::{EntryIndex, Hash, IdentityName, KeyId};
+use schemas::id::{Digest, EntryIndex, Hash, IdentityName, KeyId};
 use schemas::report::{Code, Finding};
 use schemas::thread::ThreadId;
 
@@ -44,6 +44,10 @@ pub fn proof_path(index: EntryIndex) -> String {
 
 pub fn envelope_path(digest: &Hash) -> String {
     format!("data/envelopes/{digest}.json")
+}
+
+pub fn attachment_path(digest: &Digest) -> String {
+    format!("data/attachments/{}", digest.hex())
 }
 
 /// Reads and proves every entry, over all cores.
@@ -119,6 +123,17 @@ fn prove(
 }
 
 impl Shown {
+    /// The first entry in a stretch of the log that is not shown, and how many are not.
+    ///
+    /// Looks at what is shown only: the stretch is as long as a holder of the log key says.
+    pub fn missing(&self, from: EntryIndex, to: EntryIndex) -> Option<(EntryIndex, u64)> {
+        let shown = || self.entries.range(from..to.max(from)).map(|(index, _)| *index);
+        let count = to.saturating_sub(from) - shown().count() as u64;
+        let first = (from..).zip(shown()).find(|(expected, index)| expected != index);
+        let after = || from + shown().count() as u64;
+        (count > 0).then(|| (first.map_or_else(after, |(expected, _)| expected), count))
+    }
+
     /// Checks the chain between neighbours, and every thread between the entries that are shown.
     ///
     /// `whole` are the threads of which every entry must be here.
@@ -187,4 +202,36 @@ fn check_line(
         );
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::World;
+
+    #[test]
+    fn a_gap_is_found_however_long_it_is() {
+        let entry = Entry::parse(&World::new().records[0].entry).unwrap();
+        let it = ShownEntry {
+            entry,
+            leaf: Hash::default(),
+            event: None,
+            keys: Vec::new(),
+            signers: Vec::new(),
+        };
+        let end = 1 << 53;
+        for (indexes, to, expected) in [
+            (&[3, 4, 5][..], 6, None),
+            (&[1, 3, 4, 5, 9], 6, None),
+            (&[3, 4, 6], 7, Some((5, 1))),
+            (&[3, 4], 7, Some((5, 2))),
+            (&[4, 5, 6], 7, Some((3, 1))),
+            (&[], 7, Some((3, 4))),
+            (&[], 2, None),
+            (&[3], end, Some((4, end - 4))),
+        ] {
+            let entries = indexes.iter().map(|index| (*index, it.clone())).collect();
+            assert_eq!(Shown { entries }.missing(3, to), expected, "{indexes:?}");
+        }
+    }
 }

@@ -189,11 +189,8 @@ fn apply_decision(slice: &mut EnvironmentSlice, body: &Decision, artifact: &Dige
                 time: at.time,
             });
         }
-        Outcome::Denied => {
-            if slice.granted.as_ref().is_some_and(|granted| granted.artifact == *artifact) {
-                slice.granted = None;
-            }
-        }
+        // It refuses what was asked, and says nothing of what was granted before.
+        Outcome::Denied => {}
     }
 }
 
@@ -208,10 +205,10 @@ fn apply_deployment(
     if body.result != DeploymentResult::Succeeded {
         return;
     }
-    let running = Running { artifact, entry, time: at.time };
+    let running = Running { artifact, entry, time: at.time, until: None };
     if let Some(before) = slice.deployed.replace(running)
         && slice.deployed.as_ref().is_some_and(|now| now.artifact != before.artifact)
     {
-        slice.previous = Some(before);
+        slice.previous = Some(Running { until: Some(at.time), ..before });
     }
 }

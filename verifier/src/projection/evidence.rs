@@ -10,24 +10,51 @@ use schemas::predicate::test::Test;
 use schemas::predicate::vulnerabilities::{Vulnerabilities, Vulnerability};
 
 use super::slice::{
-    ArtifactInProject, BuildFacts, DEPENDENCIES_MAX, NAMED_MAX, NamedVulnerability, ScanFacts,
-    Source, TestFacts,
+    ArtifactInProject, BuildFacts, DEPENDENCIES_MAX, METRICS_MAX, NAMED_MAX, NamedVulnerability,
+    SUITES_MAX, ScanFacts, Source, TestFacts,
 };
+use crate::event::Body;
+use crate::merkle;
 
-/// The longest suite name or scanner that a slice keeps, in characters.
+/// The longest name of an artifact, suite or scanner that a slice keeps, in characters.
 const NAME_CHARS_MAX: usize = 200;
 
-/// The largest number of suites that any kind of evidence has.
-pub fn most_suites(known: &ArtifactInProject) -> usize {
-    known.tests.len().max(known.scans.len()).max(known.analyses.len())
+/// True where the slice stays within its limits: only what is new to it takes room.
+pub fn has_room(known: &ArtifactInProject, body: &Body) -> bool {
+    fn suite<T>(found: &BTreeMap<String, T>, report: Option<&ReportNote>) -> bool {
+        found.len() < SUITES_MAX || found.contains_key(&suite_of(report))
+    }
+    match body {
+        Body::Test(body) => suite(&known.tests, body.report.as_ref()),
+        Body::Vulnerabilities(body) => suite(&known.scans, body.report.as_ref()),
+        Body::Analysis(body) => suite(&known.analyses, Some(&body.report)),
+        Body::Measurement(body) => {
+            let new = body.metrics.iter().filter(|it| !known.metrics.contains_key(&it.name));
+            known.metrics.len() + new.count() <= METRICS_MAX
+        }
+        _ => true,
+    }
 }
 
 /// The suite of a report: empty where none was given.
+///
+/// One that is too long keeps its beginning and its hash: two suites never become one, or a run of
+/// the one would hide a run of the other.
 pub fn suite_of(report: Option<&ReportNote>) -> String {
-    bounded(report.and_then(|report| report.suite.as_deref()).unwrap_or_default())
+    let suite = report.and_then(|report| report.suite.as_deref()).unwrap_or_default();
+    match bounded(suite) {
+        whole if whole.len() == suite.len() => whole,
+        cut => {
+            format!(
+                "{}…{}",
+                first_chars(&cut, NAME_CHARS_MAX - 65),
+                merkle::sha256(&[suite.as_bytes()])
+            )
+        }
+    }
 }
 
-fn bounded(text: &str) -> String {
+pub fn bounded(text: &str) -> String {
     first_chars(text, NAME_CHARS_MAX).to_owned()
 }
 

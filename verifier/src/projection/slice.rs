@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
 /// Most suites, metrics and dependencies that a slice keeps for one artifact and project.
 pub const SUITES_MAX: usize = 256;
 pub const METRICS_MAX: usize = 1024;
+/// Most environments in which an artifact was deployed.
+pub const PLACES_MAX: usize = 256;
 pub const DEPENDENCIES_MAX: usize = 256;
 /// Most vulnerabilities that a slice names; the counts are whole.
 pub const NAMED_MAX: usize = 32;
@@ -193,7 +195,7 @@ pub struct Deployed {
     pub entry: EntryIndex,
     pub time: Time,
     pub key: KeyId,
-    /// A decision had granted it when it was deployed.
+    /// The newest decision about it here had granted it when it was deployed.
     pub granted: bool,
 }
 
@@ -203,7 +205,7 @@ pub struct EnvironmentSlice {
     /// Open requests by entry index.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub requests: BTreeMap<EntryIndex, Request>,
-    /// The newest grant.
+    /// The newest grant. A later denial of the same artifact leaves it as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted: Option<Granted>,
     /// The newest deployment that succeeded, and the one of another artifact before it.
@@ -263,6 +265,9 @@ pub struct Running {
     pub artifact: Digest,
     pub entry: EntryIndex,
     pub time: Time,
+    /// When another artifact took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,14 +20,7 @@ pub fn choose(
     environment: &Environment,
     signer: &Signer,
 ) -> Result<(String, String), Failure> {
-    let gates: Vec<&Approvals> = environment_rule(policy, environment)
-        .into_iter()
-        .flat_map(|rule| &rule.gates)
-        .filter_map(|rule| match &rule.gate {
-            Gate::Approvals(gate) => Some(gate),
-            _ => None,
-        })
-        .collect();
+    let gates = gates(policy, environment);
     let role = match &args.role {
         Some(role) if role.is_empty() => return Err(crate::argument::empty("--role")),
         Some(role) => role.clone(),
@@ -39,6 +32,22 @@ pub fn choose(
         None => meaning(&gates, &role)?,
     };
     Ok((role, meaning))
+}
+
+fn gates<'a>(policy: &'a PolicyInForce, environment: &Environment) -> Vec<&'a Approvals> {
+    environment_rule(policy, environment)
+        .into_iter()
+        .flat_map(|rule| &rule.gates)
+        .filter_map(|rule| match &rule.gate {
+            Gate::Approvals(gate) => Some(gate),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The first role that a gate asks for.
+pub fn asked_for(policy: &PolicyInForce, environment: &Environment) -> Option<String> {
+    gates(policy, environment).first()?.roles.first().cloned()
 }
 
 /// The one role that the signer has here and that a gate asks for.

@@ -87,8 +87,12 @@ pub fn add(
         return Err(Failure::usage("nothing to add")
             .hint("--role R --project P, --pub F, --alias A or --card F"));
     }
-    let word = if new { "added" } else { "changed" };
-    Ok(format!("{word} {name}{}", granted.map_or(String::new(), |role| format!(" as {role}"))))
+    Ok(match (new, granted) {
+        (true, Some(role)) => format!("added {name} as {role}"),
+        (true, None) => format!("added {name}"),
+        (false, Some(role)) => format!("gave {name} the role {role}"),
+        (false, None) => format!("changed {name}"),
+    })
 }
 
 fn grant(

@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 
 use schemas::id::{EntryIndex, Environment, Project};
-use schemas::predicate::approval::ApprovalOutcome;
+use schemas::predicate::approval::{Approval, ApprovalOutcome};
 use schemas::predicate::decision::Outcome;
 use schemas::predicate::review::ReviewOutcome;
 use schemas::predicate::test::TestResult;
+use schemas::report::GateVerdict;
+use schemas::thread::ThreadId;
 use verifier::event::Body;
 use verifier::pack::population::result_name;
+use verifier::policy::{self, Ask};
 use verifier::projection::slice::{ArtifactInProject, BuildFacts, Evidence, Signer};
 
 use super::tree::Node;
 use crate::failure::Failure;
 use crate::history::{History, Line};
-use crate::output::gates;
+use crate::output::{gates, plural};
 
 fn names(signers: &[Signer]) -> String {
     let names: Vec<&str> = signers.iter().map(|signer| signer.identity.as_str()).collect();
@@ -88,7 +91,8 @@ pub fn evidence(known: &ArtifactInProject) -> Option<Node> {
     }
     for (name, analysis) in &known.analyses {
         let levels = &analysis.facts.levels;
-        let text = format!("{} errors, {} warnings", levels.error, levels.warning);
+        let errors = plural(levels.error, "error", "errors");
+        let text = format!("{errors}, {}", plural(levels.warning, "warning", "warnings"));
         node.add(Node::new(format!("{}: {text}", suite("analysis", name)), Some(analysis.entry)));
     }
     for (name, metric) in &known.metrics {
@@ -105,13 +109,28 @@ pub fn evidence(known: &ArtifactInProject) -> Option<Node> {
     (!node.is_leaf()).then_some(node)
 }
 
+/// What a tool counted: `2 passed, 0 failed, 1 skipped`, then words of its own.
 fn counts(counts: &BTreeMap<String, u64>) -> String {
-    let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    const FIRST: [&str; 4] = ["passed", "failed", "errors", "skipped"];
+    let known = FIRST.iter().filter_map(|word| Some((*word, *counts.get(*word)?)));
+    let own = counts.iter().map(|(word, count)| (word.as_str(), *count));
+    let own = own.filter(|(word, _)| !FIRST.contains(word) && *word != "tests");
+    let said = known.chain(own).filter(|(word, count)| *word != "errors" || *count > 0);
+    let parts: Vec<String> = said
+        .map(|(word, count)| match word {
+            "errors" => plural(count, "error", "errors"),
+            word => format!("{count} {word}"),
+        })
+        .collect();
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
 /// Each environment with what was asked, answered, decided and deployed there.
-pub fn environments(project: &Project, thread: &[Line]) -> Vec<Node> {
+pub fn environments(
+    history: &History,
+    project: &Project,
+    thread: &[Line],
+) -> Result<Vec<Node>, Failure> {
     let mut found: Vec<(Environment, Node)> = Vec::new();
     for line in thread {
         let Some((environment, text)) = step(line).filter(|(it, _)| it.project == *project) else {
@@ -121,9 +140,54 @@ pub fn environments(project: &Project, thread: &[Line]) -> Vec<Node> {
             found.push((environment.clone(), Node::new(environment.to_string(), None)));
             found.len() - 1
         });
-        found[at].1.add(Node::new(text, Some(line.entry.index)));
+        let mut node = Node::new(text, Some(line.entry.index));
+        if let Some(why) = why_not(history, thread, line)? {
+            node.add(Node::new(format!("does not count: {why}"), None));
+        }
+        found[at].1.add(node);
     }
-    found.into_iter().map(|(_, node)| node).collect()
+    Ok(found.into_iter().map(|(_, node)| node).collect())
+}
+
+/// Why an approval does not count: by the decision on its request, else as the gates are now.
+fn why_not(history: &History, thread: &[Line], line: &Line) -> Result<Option<String>, Failure> {
+    let Some(Body::Approval(body)) = line.event.as_ref().map(|event| &event.body) else {
+        return Ok(None);
+    };
+    let decided = thread.iter().find_map(|line| match line.event.as_ref().map(|it| &it.body) {
+        Some(Body::Decision(decision)) => {
+            let said = &decision.extension;
+            (said.request.index == body.request.index).then(|| said.gates.clone())
+        }
+        _ => None,
+    });
+    let gates = match decided {
+        Some(gates) => gates,
+        None => open_gates(history, body, line)?,
+    };
+    let asking = || gates.iter().filter(|gate| gate.gate == "approvals");
+    let why = |signer: &String| {
+        let signer = signer.parse().ok()?;
+        // Where one gate counts it, it counts.
+        let whys = asking().map(|gate| policy::why_not(&gate.reason, &signer, &body.role));
+        whys.collect::<Option<Vec<_>>>()?.first().map(|why| (*why).to_owned())
+    };
+    Ok(line.signers.iter().find_map(why))
+}
+
+fn open_gates(
+    history: &History,
+    body: &Approval,
+    line: &Line,
+) -> Result<Vec<GateVerdict>, Failure> {
+    let environment = Environment { project: body.project.clone(), name: body.environment.clone() };
+    let artifact = line.entry.threads.iter().find_map(|it| match &it.thread {
+        ThreadId::Artifact(artifact) => Some(artifact),
+        _ => None,
+    });
+    let Some(artifact) = artifact else { return Ok(Vec::new()) };
+    let ask = Ask { environment: &environment, artifact, request: Some(body.request.index) };
+    Ok(history.evaluate(&ask)?.map_or(Vec::new(), |evaluation| evaluation.gates))
 }
 
 /// What an entry of an environment says, in a few words.

@@ -7,8 +7,8 @@ use serde_json::json;
 use verifier::canonical::canonical_of;
 use verifier::merkle::sha256;
 
-use super::read;
-use crate::argument::{KeyArgs, LedgerArgs};
+use super::{Sound, read};
+use crate::argument::{AppendArgs, KeyArgs};
 use crate::command::record::append;
 use crate::compose::Draft;
 use crate::exit::Exit;
@@ -17,10 +17,10 @@ use crate::io::Io;
 use crate::key;
 use crate::service::Service;
 
-pub fn run(file: &str, ledger: &LedgerArgs, key: &KeyArgs, io: &mut Io) -> Result<Exit, Failure> {
-    let (document, _, text) = read(file, io).map_err(|refused| refused.tell(file, io))?;
+pub fn run(file: &str, ledger: &AppendArgs, key: &KeyArgs, io: &mut Io) -> Result<Exit, Failure> {
+    let Sound { document, text, .. } = read(file, io).map_err(|refused| refused.tell(file, io))?;
     let key = key::load(key, io)?;
-    let service = Service::open(ledger, io)?;
+    let service = Service::open_to_append(ledger, io)?;
     let project = document.project.clone();
     let in_force = service.control()?.policies.remove(&project);
     let canonical = canonical_of(&document).map_err(Failure::unexpected)?;

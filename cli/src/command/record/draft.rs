@@ -8,7 +8,7 @@ use schemas::predicate::report::Binding;
 use schemas::statement::{Annotations, Subject};
 
 use super::{Job, RecordArgs, deployment};
-use crate::adapter::{self, REPORT_BYTES_MAX, Reading};
+use crate::adapter::{self, REPORT_BYTES_MAX, Reading, measurement};
 use crate::compose::{self, Draft, Frame, Report};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -119,7 +119,9 @@ fn without_file(args: &RecordArgs, job: &Job) -> Result<(String, Draft), Failure
         K::Build => build(args, job),
         K::Deployment => deployment::draft(args, job, frame(job)?),
         K::Note => {
-            let text = args.text.as_deref().ok_or_else(|| Failure::usage("--text is missing"))?;
+            let text = args.text.as_deref().ok_or_else(|| {
+                Failure::usage("--text is missing").hint("attestry record note --text TEXT")
+            })?;
             if text.is_empty() {
                 return Err(crate::argument::empty("--text"));
             }
@@ -128,7 +130,7 @@ fn without_file(args: &RecordArgs, job: &Job) -> Result<(String, Draft), Failure
         K::Measurement if !args.metrics.is_empty() => {
             let metrics: Vec<Metric> =
                 args.metrics.iter().map(|text| metric(text)).collect::<Result<_, _>>()?;
-            Ok((args.metrics.join(", "), compose::metrics(frame(job)?, metrics)?))
+            Ok((measurement::values(&metrics), compose::metrics(frame(job)?, metrics)?))
         }
         kind => Err(Failure::usage(format!("no file to record as {}", kind.name()))
             .hint(format!("attestry record {} FILE --subject SUBJECT", args.kind))),

@@ -27,7 +27,7 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
         check_subject(args, name, &event, io)?;
         events.push((name, bytes, event));
     }
-    let service = Service::open(&args.ledger, io)?;
+    let service = Service::open_to_append(&args.ledger, io)?;
     let project = append::project(args.project.named(io)?, &service)?;
     let submission = |bytes: &Vec<u8>, event: &Event| Submission {
         envelope: bytes.clone(),

@@ -156,7 +156,10 @@ fn head(service: &Service, log: &LogReport, pin: &Pin) -> String {
         "heads",
         plural(log.counts.heads, "event agrees with the state", "events agree with the state"),
     );
-    row("decisions", format!("{} evaluated again and agree", count(log.counts.decisions)));
+    row(
+        "decisions",
+        plural(log.counts.decisions, "evaluated again and agrees", "evaluated again and agree"),
+    );
     row(
         "signatures",
         format!(

@@ -131,8 +131,8 @@ fn completeness(report: &PackReport) -> String {
 fn decisions(report: &PackReport) -> String {
     let disagree =
         report.findings.iter().filter(|finding| finding.code == Code::DecisionDisagrees).count();
-    let again = count(report.counts.decisions_replayed);
-    let mut text = format!("{again} evaluated again and agree");
+    let again = report.counts.decisions_replayed;
+    let mut text = plural(again, "evaluated again and agrees", "evaluated again and agree");
     if disagree > 0 {
         text.push_str(&format!(", {disagree} disagree"));
     }

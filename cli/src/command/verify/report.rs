@@ -11,8 +11,44 @@ use crate::output::{paragraph, wrap};
 /// Most findings of one code that are written out; `--json` has them all.
 const SHOWN_MAX: usize = 3;
 
-/// The findings that change the answer, most urgent first.
+/// The findings, most urgent first; what a broken log or pack entails stands apart.
 pub fn findings(list: &[Finding]) -> String {
+    let (causes, follow): (Vec<&Finding>, Vec<&Finding>) =
+        list.iter().partition(|finding| !may_follow(finding, list));
+    let mut text = String::new();
+    for (title, list) in
+        [("findings", causes), ("what may only follow from the first of these", follow)]
+    {
+        if !list.is_empty() {
+            text.push_str(&format!("\n  {title}\n{}", groups(&list)));
+        }
+    }
+    text
+}
+
+/// True where something was broken before that this was computed from.
+///
+/// Ends of threads, heads, roots and tables are made of entries, and rules are asked of the state
+/// that entries leave: with one of them broken, these fail too.
+fn may_follow(finding: &Finding, list: &[Finding]) -> bool {
+    use Code as C;
+    let computed = |code| {
+        matches!(code, C::HeadUnproven | C::HeadsMismatch | C::RootMismatch | C::DerivedMismatch)
+    };
+    let broken = |it: &&Finding| it.class == Class::Integrity && !computed(it.code);
+    let Some(first) = list.iter().find(broken) else {
+        return false;
+    };
+    match finding.class {
+        Class::Integrity => computed(finding.code),
+        Class::Rule | Class::Unknown => {
+            first.index.is_some() && finding.index.is_some() && first.index <= finding.index
+        }
+        Class::Note => false,
+    }
+}
+
+fn groups(list: &[&Finding]) -> String {
     // The verifier lists causes before what follows from them: the first of a code decides.
     let mut groups: BTreeMap<(u8, usize), Vec<&Finding>> = BTreeMap::new();
     let mut places: BTreeMap<Code, usize> = BTreeMap::new();
@@ -22,17 +58,14 @@ pub fn findings(list: &[Finding]) -> String {
         let group = groups.entry((rank(finding.class), place)).or_default();
         group.push(finding);
     }
-    if groups.is_empty() {
-        return String::new();
-    }
-    let mut text = "\n  findings\n".to_owned();
+    let mut text = String::new();
     for group in groups.values() {
         let code = group[0].code;
         let head = format!("{} · {} · {}", code.name(), group.len(), code.meaning());
         text.push_str(&paragraph(4, &head));
         for finding in group.iter().take(SHOWN_MAX) {
             let entry = finding.index.map_or(String::new(), |index| format!("entry {index}: "));
-            for (number, line) in wrap(&format!("{entry}{}", finding.detail), 72).iter().enumerate()
+            for (number, line) in wrap(&format!("{entry}{}", finding.detail), 70).iter().enumerate()
             {
                 let indent = if number == 0 { 8 } else { 10 };
                 text.push_str(&format!("{:indent$}{line}\n", ""));
@@ -55,9 +88,14 @@ fn rank(class: Class) -> u8 {
     }
 }
 
+/// The finding to look at first.
+fn cause(list: &[Finding]) -> Option<&Finding> {
+    list.iter().min_by_key(|finding| (rank(finding.class), may_follow(finding, list)))
+}
+
 /// The last line: does it hold?
 pub fn conclusion(list: &[Finding], what: &str) -> String {
-    let worst = list.iter().min_by_key(|finding| rank(finding.class));
+    let worst = cause(list);
     let exceptions = list.iter().filter(|finding| finding.class == Class::Rule).count();
     match (Exit::of_findings(list), worst) {
         (Exit::Integrity, Some(worst)) => format!("integrity broken [{}]", worst.code.name()),
@@ -71,7 +109,11 @@ pub fn conclusion(list: &[Finding], what: &str) -> String {
 /// All findings and the answer, for machines.
 pub fn to_json(list: &[Finding]) -> Value {
     let exit = Exit::of_findings(list);
-    json!({ "holds": exit == Exit::Done, "exit": exit.code(), "findings": list })
+    let broken = cause(list).filter(|finding| finding.class == Class::Integrity);
+    json!({
+        "holds": exit == Exit::Done, "exit": exit.code(),
+        "cause": broken.map(|finding| finding.code), "findings": list,
+    })
 }
 
 /// One JSON object of two.
@@ -112,5 +154,36 @@ mod tests {
         assert!(text.lines().all(|line| crate::output::columns(line) <= 80), "{text}");
         assert_eq!(conclusion(&list, "the pack"), "integrity broken [thread-gap]");
         assert_eq!(conclusion(&[], "the log"), "the log holds");
+    }
+
+    #[test]
+    fn what_follows_from_a_forged_entry_stands_apart() {
+        let at = |code, index| Finding::new(code, index, "x");
+        let check = |list: &[Finding], expected: (&str, &[&str])| {
+            let text = findings(list);
+            let mut parts = text.split("what may only follow");
+            let (causes, follow) = (parts.next().unwrap(), parts.next().unwrap_or_default());
+            assert!(causes.contains(&format!("{} · ", expected.0)), "{text}");
+            for code in expected.1 {
+                let line = format!("{code} · ");
+                assert!(follow.contains(&line) && !causes.contains(&line), "{text}");
+            }
+            assert_eq!(follow.matches(" · ").count(), 2 * expected.1.len(), "{text}");
+            assert_eq!(to_json(list)["cause"], expected.0);
+        };
+        let head = at(Code::HeadUnproven, Some(40));
+        let derived = at(Code::DerivedMismatch, None);
+        let denied = at(Code::DeployedWithoutGrant, Some(33));
+        let early = at(Code::DeployedWithoutGrant, Some(3));
+        let proof = at(Code::ProofInvalid, Some(32));
+        check(
+            &[proof.clone(), head.clone(), derived.clone()],
+            ("proof-invalid", &["head-unproven", "derived-mismatch"]),
+        );
+        check(&[head.clone(), proof.clone()], ("proof-invalid", &["head-unproven"]));
+        check(&[proof.clone(), denied.clone()], ("proof-invalid", &["deployed-without-grant"]));
+        check(&[proof, early], ("proof-invalid", &[]));
+        // With nothing else broken, these are the cause.
+        check(&[head, derived, denied], ("head-unproven", &[]));
     }
 }

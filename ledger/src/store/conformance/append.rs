@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use super::{artifact, batch, entry, hash, head_at, put, thread};
+use super::{artifact, batch, entry, hash, head_at, put, statement, thread};
 use crate::store::{
     ALONE_MAX, Append, Batch, Logged, Read, Seal, Store, StoreError, StoredEntry, Tile,
 };
@@ -19,8 +19,7 @@ async fn assert_waits<F: Future>(future: &mut Pin<&mut F>) {
 }
 
 fn full_batch() -> Batch {
-    let signed =
-        Logged { statement: hash(1), project: None, index: 0, parts: 1, signers: vec![hash(2)] };
+    let signed = Logged { key: statement(1, None), index: 0, parts: 1, signers: vec![hash(2)] };
     Batch {
         threads: vec![artifact("ab")],
         statements: vec![signed],
@@ -34,7 +33,7 @@ async fn assert_holds(view: &mut impl Read, batch: &Batch) {
     assert_eq!(view.read_range(0, 9, u64::MAX).await.unwrap(), batch.entries);
     assert_eq!(view.threads_page(None, None, 9).await.unwrap(), batch.threads);
     assert_eq!(view.threads(&[artifact("ab").thread]).await.unwrap(), batch.threads);
-    assert_eq!(view.statements(&[(hash(1), None)]).await.unwrap(), batch.statements);
+    assert_eq!(view.statements(&[statement(1, None)]).await.unwrap(), batch.statements);
     assert_eq!(view.tiles(&[(0, 0)]).await.unwrap(), batch.tiles);
 }
 

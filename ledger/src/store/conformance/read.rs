@@ -3,10 +3,10 @@
 use schemas::id::{Digest, EntryIndex};
 use schemas::thread::ThreadId;
 
-use super::{artifact, batch, entry, hash, head_at, project, put, thread};
+use super::{artifact, batch, entry, hash, head_at, project, put, statement, thread};
 use crate::store::{
-    Batch, Head, LogHead, Logged, RANGE_ENTRIES_MAX, Read, Store, StoreError, StoredEntry, Thread,
-    Tile,
+    Batch, Head, LogHead, Logged, RANGE_ENTRIES_MAX, Read, StatementKey, Store, StoreError,
+    StoredEntry, Thread, Tile,
 };
 
 pub async fn empty_store<S: Store>(store: &S) {
@@ -19,7 +19,7 @@ pub async fn empty_store<S: Store>(store: &S) {
     assert_eq!(view.threads(&[ThreadId::Control]).await.unwrap(), []);
     assert_eq!(view.threads_page(None, None, 10).await.unwrap(), []);
     assert_eq!(view.find_artifacts("00000000", 10).await.unwrap(), []);
-    assert_eq!(view.statements(&[(hash(1), None)]).await.unwrap(), []);
+    assert_eq!(view.statements(&[statement(1, None)]).await.unwrap(), []);
     assert_eq!(view.tiles(&[(0, 0)]).await.unwrap(), []);
     assert_eq!(view.checkpoint().await.unwrap(), None);
     assert_eq!(view.checkpoint_at(0).await.unwrap(), None);
@@ -187,8 +187,7 @@ pub async fn artifacts_by_prefix<S: Store>(store: &S) {
 
 pub async fn statements<S: Store>(store: &S) {
     let logged = |seed, project, index, signers: &[u64]| Logged {
-        statement: hash(seed),
-        project,
+        key: statement(seed, project),
         index,
         parts: 1 + seed as u16,
         signers: signers.iter().copied().map(hash).collect(),
@@ -204,11 +203,12 @@ pub async fn statements<S: Store>(store: &S) {
     put(store, &Batch { statements: vec![repeat], ..batch(3, 4) }).await;
 
     let asked = [
-        (hash(1), None),
-        (hash(1), project("payments")),
-        (hash(2), project("payments")),
-        (hash(2), None),
-        (hash(3), project("payments")),
+        statement(1, None),
+        statement(1, project("payments")),
+        statement(2, project("payments")),
+        statement(2, None),
+        statement(3, project("payments")),
+        StatementKey { about: 2, ..statement(1, None) },
     ];
     let mut found = store.snapshot().await.unwrap().statements(&asked).await.unwrap();
     found.sort_by_key(|it| it.index);

@@ -104,30 +104,32 @@ async fn write_statements(
     connection: &mut PgConnection,
     statements: &[Logged],
 ) -> Result<(), StoreError> {
-    let key = |row: &Logged| (row.statement, row.project.clone());
     // Where it is logged first stays, as it would if they were written one after the other.
     let mut first = HashMap::with_capacity(statements.len());
     for row in statements {
-        first.entry(key(row)).or_insert((row.index, row.parts));
+        first.entry(&row.key).or_insert((row.index, row.parts));
     }
-    let statements: Vec<(&Logged, (EntryIndex, u16))> = last_of_each(statements, key)
+    let statements: Vec<(&Logged, (EntryIndex, u16))> = last_of_each(statements, |row| &row.key)
         .into_iter()
-        .map(|row| (row, first.get(&key(row)).copied().unwrap_or((row.index, row.parts))))
+        .map(|row| (row, first.get(&row.key).copied().unwrap_or((row.index, row.parts))))
         .collect();
     for rows in statements_of(&statements, |(row, _)| 32 * row.signers.len()) {
-        let hashes: Vec<&[u8]> = rows.iter().map(|(row, _)| row.statement.0.as_slice()).collect();
+        let keys = || rows.iter().map(|(row, _)| &row.key);
+        let about: Vec<i64> = keys().map(|key| key.about).collect();
+        let hashes: Vec<&[u8]> = keys().map(|key| key.statement.0.as_slice()).collect();
         let projects: Vec<&str> =
-            rows.iter().map(|(row, _)| row.project.as_ref().map_or("", |it| it.as_str())).collect();
+            keys().map(|key| key.project.as_ref().map_or("", |it| it.as_str())).collect();
         let indexes: Vec<i64> = rows.iter().map(|(_, (index, _))| number(*index)).collect();
         let parts: Vec<i32> = rows.iter().map(|(_, (_, parts))| i32::from(*parts)).collect();
         let signers: Vec<Vec<u8>> =
             rows.iter().map(|(row, _)| format_hashes(&row.signers)).collect();
         sqlx::query(
-            "INSERT INTO statement (statement, project, entry_index, parts, signers) \
-             SELECT * FROM unnest($1::bytea[], $2::text[], $3::bigint[], $4::integer[], \
-                 $5::bytea[]) \
-             ON CONFLICT (statement, project) DO UPDATE SET signers = excluded.signers",
+            "INSERT INTO statement (about, statement, project, entry_index, parts, signers) \
+             SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::bigint[], \
+                 $5::integer[], $6::bytea[]) \
+             ON CONFLICT (about, statement, project) DO UPDATE SET signers = excluded.signers",
         )
+        .bind(about)
         .bind(hashes)
         .bind(projects)
         .bind(indexes)

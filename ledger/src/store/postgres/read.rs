@@ -1,6 +1,6 @@
 //! Reading: each verb is one look-up by key, or one walk along a key.
 
-use schemas::id::{Digest, EntryIndex, Hash, Project, Time, TreeSize};
+use schemas::id::{Digest, EntryIndex, Time, TreeSize};
 use schemas::thread::ThreadId;
 use sqlx::postgres::{PgConnection, PgRow};
 
@@ -9,8 +9,8 @@ use super::rows::{Columns, KEYS_MAX};
 use super::session::check_settings;
 use crate::store::forms::number;
 use crate::store::{
-    ALONE_MAX, Head, LogHead, Logged, Published, RANGE_ENTRIES_MAX, Seal, StoreError, StoredEntry,
-    Thread, Tile,
+    ALONE_MAX, Head, LogHead, Logged, Published, RANGE_ENTRIES_MAX, Seal, StatementKey, StoreError,
+    StoredEntry, Thread, Tile,
 };
 
 const HEAD: &str = "SELECT size, leaf, time, peaks, seal FROM head WHERE id = 0";
@@ -227,20 +227,22 @@ pub async fn find_artifacts(
     rows.iter().map(digest).collect()
 }
 
-const STATEMENTS: &str = "SELECT s.statement, s.project, s.entry_index, s.parts, s.signers \
-     FROM unnest($1::bytea[], $2::text[]) AS key (statement, project) \
-     JOIN statement s ON s.statement = key.statement AND s.project = key.project";
+const STATEMENTS: &str = "SELECT s.about, s.statement, s.project, s.entry_index, s.parts, s.signers \
+     FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS key (about, statement, project) \
+     JOIN statement s ON s.about = key.about AND s.statement = key.statement \
+         AND s.project = key.project";
 
 pub async fn statements(
     connection: &mut PgConnection,
-    keys: &[(Hash, Option<Project>)],
+    keys: &[StatementKey],
 ) -> Result<Vec<Logged>, StoreError> {
     let mut found = Vec::new();
     for keys in keys.chunks(KEYS_MAX) {
-        let hashes: Vec<&[u8]> = keys.iter().map(|key| key.0.0.as_slice()).collect();
+        let about: Vec<i64> = keys.iter().map(|key| key.about).collect();
+        let hashes: Vec<&[u8]> = keys.iter().map(|key| key.statement.0.as_slice()).collect();
         let projects: Vec<&str> =
-            keys.iter().map(|key| key.1.as_ref().map_or("", |it| it.as_str())).collect();
-        let query = sqlx::query(STATEMENTS).bind(hashes).bind(projects);
+            keys.iter().map(|key| key.project.as_ref().map_or("", |it| it.as_str())).collect();
+        let query = sqlx::query(STATEMENTS).bind(about).bind(hashes).bind(projects);
         for row in query.fetch_all(&mut *connection).await.map_err(failed)? {
             found.push(logged(&row)?);
         }
@@ -254,9 +256,9 @@ fn logged(row: &PgRow) -> Result<Logged, StoreError> {
         "" => None,
         name => Some(name.parse().map_err(|_| columns.corrupt("project"))?),
     };
+    let (about, statement) = (columns.get("about")?, columns.hash("statement")?);
     Ok(Logged {
-        statement: columns.hash("statement")?,
-        project,
+        key: StatementKey { about, statement, project },
         index: columns.number("entry_index")?,
         parts: columns.small_number("parts")?,
         signers: columns.hashes("signers")?,

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use schemas::id::{Digest, EntryIndex, Hash, Project, TreeSize};
+use schemas::id::{Digest, EntryIndex, TreeSize};
 use schemas::thread::ThreadId;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
@@ -10,8 +10,8 @@ use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use super::session::{BEFORE_COMMIT, Limits};
 use super::{append, commit_failed, failed, read, stalled, unavailable};
 use crate::store::{
-    Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Published, Read, Seal, StoreError,
-    StoredEntry, Thread, Tile,
+    Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Published, Read, Seal, StatementKey,
+    StoreError, StoredEntry, Thread, Tile,
 };
 
 /// What a transaction on a reading connection may do.
@@ -168,10 +168,7 @@ impl<Mode> Read for PgTransaction<Mode> {
         self.finish(result)
     }
 
-    async fn statements(
-        &mut self,
-        keys: &[(Hash, Option<Project>)],
-    ) -> Result<Vec<Logged>, StoreError> {
+    async fn statements(&mut self, keys: &[StatementKey]) -> Result<Vec<Logged>, StoreError> {
         let result = read::statements(self.enter()?, keys).await;
         self.finish(result)
     }

@@ -79,14 +79,16 @@ async fn write_statements(
     batch: &Batch,
 ) -> Result<(), StoreError> {
     const STATEMENTS: RowsSql = RowsSql {
-        before: "INSERT INTO statement (statement, project, entry_index, parts, signers) VALUES ",
-        tuple: "(?,?,?,?,?)",
-        after: " ON CONFLICT (statement, project) DO UPDATE SET signers = excluded.signers",
+        before: "INSERT INTO statement (about, statement, project, entry_index, parts, signers) \
+            VALUES ",
+        tuple: "(?,?,?,?,?,?)",
+        after: " ON CONFLICT (about, statement, project) DO UPDATE SET signers = excluded.signers",
     };
     STATEMENTS
         .execute(connection, &batch.statements, |row, logged| {
-            row.add(logged.statement.0.as_slice())?;
-            row.add(logged.project.as_ref().map_or("", |project| project.as_str()))?;
+            row.add(logged.key.about)?;
+            row.add(logged.key.statement.0.as_slice())?;
+            row.add(logged.key.project.as_ref().map_or("", |project| project.as_str()))?;
             row.add(number(logged.index))?;
             row.add(i64::from(logged.parts))?;
             row.add(format_hashes(&logged.signers))

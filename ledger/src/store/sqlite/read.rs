@@ -1,6 +1,6 @@
 //! Reading: each verb is one look-up by key, or one walk along a key.
 
-use schemas::id::{Digest, EntryIndex, Hash, Project, Time, TreeSize};
+use schemas::id::{Digest, EntryIndex, Time, TreeSize};
 use schemas::thread::ThreadId;
 use sqlx::Arguments;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
@@ -9,8 +9,8 @@ use super::failed;
 use super::rows::{Columns, RowsSql};
 use crate::store::forms::number;
 use crate::store::{
-    ALONE_MAX, Head, LogHead, Logged, Published, RANGE_ENTRIES_MAX, Seal, StoreError, StoredEntry,
-    Thread, Tile,
+    ALONE_MAX, Head, LogHead, Logged, Published, RANGE_ENTRIES_MAX, Seal, StatementKey, StoreError,
+    StoredEntry, Thread, Tile,
 };
 
 pub async fn head(
@@ -206,19 +206,20 @@ pub async fn find_artifacts(
 }
 
 const STATEMENTS: RowsSql = RowsSql {
-    before: "SELECT statement, project, entry_index, parts, signers FROM statement \
-        WHERE (statement, project) IN (VALUES ",
-    tuple: "(?,?)",
+    before: "SELECT about, statement, project, entry_index, parts, signers FROM statement \
+        WHERE (about, statement, project) IN (VALUES ",
+    tuple: "(?,?,?)",
     after: ")",
 };
 
 pub async fn statements(
     connection: &mut SqliteConnection,
-    keys: &[(Hash, Option<Project>)],
+    keys: &[StatementKey],
 ) -> Result<Vec<Logged>, StoreError> {
-    let bind = |row: &mut SqliteArguments, key: &(Hash, Option<Project>)| {
-        row.add(key.0.0.as_slice())?;
-        row.add(key.1.as_ref().map_or("", |project| project.as_str()))
+    let bind = |row: &mut SqliteArguments, key: &StatementKey| {
+        row.add(key.about)?;
+        row.add(key.statement.0.as_slice())?;
+        row.add(key.project.as_ref().map_or("", |project| project.as_str()))
     };
     let rows = STATEMENTS.select(connection, keys, bind).await?;
     rows.iter().map(logged).collect()
@@ -230,9 +231,9 @@ fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
         "" => None,
         name => Some(name.parse().map_err(|_| columns.corrupt("project"))?),
     };
+    let (about, statement) = (columns.get("about")?, columns.hash("statement")?);
     Ok(Logged {
-        statement: columns.hash("statement")?,
-        project,
+        key: StatementKey { about, statement, project },
         index: columns.number("entry_index")?,
         parts: columns.number("parts")?,
         signers: columns.hashes("signers")?,

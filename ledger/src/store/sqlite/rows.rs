@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use crate::store::forms::parse_hashes;
 
 /// Most rows in one statement; with 6 columns far below SQLite's 32,766 variables.
-const ROWS_MAX: usize = 128;
+const ROWS_MAX: usize = 512;
 
 /// Most keys in one look-up.
 const KEYS_MAX: usize = 4096;

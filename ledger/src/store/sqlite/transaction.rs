@@ -2,15 +2,15 @@
 
 use std::marker::PhantomData;
 
-use schemas::id::{Digest, EntryIndex, Hash, Project, TreeSize};
+use schemas::id::{Digest, EntryIndex, TreeSize};
 use schemas::thread::ThreadId;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Sqlite, Transaction};
 
 use super::{append, commit_failed, read};
 use crate::store::{
-    Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Published, Read, Seal, StoreError,
-    StoredEntry, Thread, Tile,
+    Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Published, Read, Seal, StatementKey,
+    StoreError, StoredEntry, Thread, Tile,
 };
 
 /// What a transaction on a reading connection may do.
@@ -126,10 +126,7 @@ impl<Mode> Read for SqliteTransaction<Mode> {
         self.finish(result)
     }
 
-    async fn statements(
-        &mut self,
-        keys: &[(Hash, Option<Project>)],
-    ) -> Result<Vec<Logged>, StoreError> {
+    async fn statements(&mut self, keys: &[StatementKey]) -> Result<Vec<Logged>, StoreError> {
         let result = read::statements(self.enter()?, keys).await;
         self.finish(result)
     }

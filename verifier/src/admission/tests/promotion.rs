@@ -29,6 +29,7 @@ fn a_request_is_by_a_release_manager_for_a_known_environment() {
     refused(Code::UnknownEnvironment, ask("mia", |it| it.to = "moon".parse().unwrap()));
     refused(Code::PredicateInvalid, ask("mia", |it| it.reason = String::new()));
     refused(Code::PredicateInvalid, ask("mia", |it| it.reason = "x".repeat(4097)));
+    refused(Code::PredicateInvalid, ask("mia", |it| it.ticket = Some("x".repeat(4097))));
     refused(Code::PredicateInvalid, ask("mia", |it| it.seen.size += 1));
     let about = |subjects: Vec<Subject>| {
         move |w: &mut World| {
@@ -50,10 +51,37 @@ fn so_many_requests_may_be_open() {
     }
     let one_more = world.request(&app(), "prod");
     assert!(matches!(one_more, Err(super::Refusal::Rule(it)) if it.code == Code::PredicateInvalid));
-    // Expired ones make room.
+    // Expired ones make room, before anything has moved them out.
     world.wait(30 * DAY);
-    world.deploy(&app(), "prod").unwrap();
     assert!(world.request(&app(), "prod").is_ok());
+}
+
+#[test]
+fn so_many_approvals_are_kept_and_a_withdrawal_makes_room() {
+    let (mut world, request) = asked();
+    let full = crate::projection::slice::APPROVALS_MAX;
+    for _ in 0..full {
+        world.approve("ben", APPROVER, request).unwrap();
+    }
+    refused_in(&mut world, Code::PredicateInvalid, |w| w.approve("anna", APPROVER, request));
+    let mut body = world.approval_body(request, APPROVER);
+    body.outcome = ApprovalOutcome::Withdrawn;
+    body.withdraws = Some(world.open_request(request).1.approvals[0].statement);
+    world.answer("ben", &body).unwrap();
+    world.approve("anna", APPROVER, request).unwrap();
+    assert_eq!(world.open_request(request).1.approvals.len(), full);
+}
+
+#[test]
+fn an_artifact_is_in_so_many_environments() {
+    let mut world = world();
+    for number in 0..crate::projection::slice::PLACES_MAX {
+        world.deploy(&app(), &number.to_string()).unwrap();
+    }
+    let one_more = world.deploy(&app(), "prod");
+    assert!(matches!(one_more, Err(super::Refusal::Rule(it)) if it.code == Code::SubjectInvalid));
+    world.deploy(&app(), "7").unwrap();
+    world.deploy(&artifact("other"), "prod").unwrap();
 }
 
 /// A world with a request for `prod`.
@@ -220,13 +248,18 @@ fn a_decision_whose_reads_have_moved_is_stale() {
 #[test]
 fn a_decision_that_comes_out_differently_is_refused() {
     type Change = fn(&mut Decision);
-    let changes: [Change; 18] = [
+    let changes: [Change; 23] = [
         |it| it.extension.gates[0].verdict = Verdict::Fail,
         |it| it.extension.gates[0].verdict = Verdict::Waived,
         |it| it.extension.gates[0].id = "other".into(),
         |it| it.extension.gates[0].gate = "soak".into(),
         |it| it.extension.gates[1].entries.clear(),
         |it| it.extension.gates[1].entries.push(0),
+        |it| it.extension.gates[0].reason.push('!'),
+        |it| it.extension.gates[1].reason.clear(),
+        |it| it.extension.gates[2].next = Some("nothing".into()),
+        |it| it.extension.gates[3].until = Some(it.extension.at),
+        |it| it.extension.gates.last_mut().unwrap().reason = "0 critical".into(),
         |it| drop(it.extension.gates.pop()),
         |it| it.extension.gates.push(it.extension.gates[0].clone()),
         |it| it.extension.gates.swap(0, 1),
@@ -294,4 +327,36 @@ fn a_deployment_needs_an_emitter_and_says_where_nothing_granted_it() {
     world.log(&decision, &["service"], None).unwrap();
     world.deploy(&app(), "staging").unwrap();
     assert_eq!(world.verify().findings, []);
+}
+
+/// A denial closes its own request; what another artifact has replaced it does refuse.
+#[test]
+fn a_denial_takes_no_grant_from_what_runs() {
+    let (mut world, decision) = decidable(&[]);
+    world.log(&decision, &["service"], None).unwrap();
+    world.deploy(&app(), "staging").unwrap();
+    let denied = |w: &mut World| {
+        w.scan(&app(), &["critical"]).unwrap();
+        let request = w.request(&app(), "staging").unwrap();
+        w.decide(request).unwrap();
+    };
+    denied(&mut world);
+    world.deploy(&app(), "staging").unwrap();
+    assert_eq!(world.verify().findings, []);
+    let from = world.evaluate("prod", &app(), None).gates.remove(0);
+    assert_eq!((from.gate.as_str(), from.verdict), ("source-environment", Verdict::Waiting));
+
+    let other = artifact("other");
+    world.build(&other, &commit("other")).unwrap();
+    world.test(&other, "unit", schemas::predicate::test::TestResult::Passed).unwrap();
+    world.measurement(&other, "coverage.line", "83.4").unwrap();
+    world.scan(&other, &[]).unwrap();
+    let request = world.request(&other, "staging").unwrap();
+    world.decide(request).unwrap();
+    world.deploy(&other, "staging").unwrap();
+    denied(&mut world);
+    let back = world.deploy(&app(), "staging").unwrap();
+    let findings = world.verify().findings;
+    let codes: Vec<_> = findings.iter().map(|it| (it.code, it.index)).collect();
+    assert_eq!(codes, [(Code::DeployedWithoutGrant, Some(back))]);
 }

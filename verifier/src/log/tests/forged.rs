@@ -1,12 +1,14 @@
 //! Logs whose holder re-hashed everything: only the rules are broken.
 
-use schemas::predicate::{heads, measurement, test};
+use schemas::predicate::deployment::{self, DeploymentResult};
+use schemas::predicate::{heads, measurement, promotion_request, test};
 use schemas::statement::{Statement, Subject};
+use schemas::thread::ThreadId;
 
 use super::tampered::flip_signature;
 use super::{Class, Code, Hash, World, artifact, found, story, verify};
 use crate::fixture::forge::{Filed, forge};
-use crate::fixture::{body, cast, envelope, project};
+use crate::fixture::{body, cast, envelope, environment, project};
 use schemas::predicate::test::TestResult;
 
 /// Puts one more envelope behind the story and verifies: one finding, at its entry, no effect.
@@ -82,11 +84,67 @@ fn rules_hold_in_a_log_as_at_its_door() {
     });
     appended(Code::UnknownEnvironment, Class::Rule, |w| {
         let body = w.request_body("moon");
-        let kind = schemas::predicate::promotion_request::TYPE;
         let subject = vec![Subject::of(&artifact("first"), None)];
-        envelope(&Statement::new(subject, kind, body), &["mia"])
+        envelope(&Statement::new(subject, promotion_request::TYPE, body), &["mia"])
     });
     appended(Code::StatementRepeated, Class::Rule, |w| w.records[2].envelope.clone().unwrap());
+}
+
+/// A statement of our own with a member that its kind does not have.
+fn malformed<P: serde::Serialize>(statement: &Statement<P>, by: &str) -> Vec<u8> {
+    let mut json = serde_json::to_value(statement).unwrap();
+    json["predicate"]["surprise"] = 1.into();
+    let predicate = &json["predicate"];
+    let subject = statement.subject.clone();
+    envelope(&Statement::new(subject, &statement.predicate_type, predicate), &[by])
+}
+
+#[test]
+fn a_malformed_predicate_has_no_effect_and_the_rest_is_verified() {
+    let bad = |make: fn(&mut World) -> Vec<u8>| appended(Code::PredicateInvalid, Class::Rule, make);
+    bad(|w| {
+        let body = w.measurement_body(&[("p99", "1")]);
+        let subject = vec![Subject::of(&artifact("first"), None)];
+        malformed(&Statement::new(subject, measurement::TYPE, body), "ci")
+    });
+    bad(|w| malformed(&w.policy_statement(body::FULL_POLICY), "paul"));
+    bad(|w| malformed(&w.trust_of_itself(), "root-1"));
+    bad(|w| malformed(&w.heads_statement(), "service"));
+    // Two of them, and one thing behind them: all three are found, the entry of the two is told.
+    let mut world = story();
+    let deployed = world.deployment_body("prod", DeploymentResult::Succeeded);
+    let asked = world.request_body("prod");
+    let (subject, time) = (vec![Subject::of(&artifact("first"), None)], world.now);
+    let envelopes = [
+        malformed(&Statement::new(subject.clone(), deployment::TYPE, deployed), "ci"),
+        malformed(&Statement::new(subject, promotion_request::TYPE, asked), "mia"),
+        unit(&["mia"]),
+    ];
+    let mut filed = world.filed();
+    let here = ThreadId::Environment(environment("prod"));
+    for envelope in envelopes {
+        filed.push(Filed { envelope, project: Some(project()), time });
+    }
+    let report = verify(&world, forge(world.origin(), &filed));
+    let codes = [Code::PredicateInvalid, Code::PredicateInvalid, Code::RoleMissing];
+    let expected: Vec<_> = (world.size()..).zip(codes).map(|(at, code)| (code, at)).collect();
+    let rules = found(&report);
+    assert!(rules.iter().all(|it| it.1 == Class::Rule));
+    assert_eq!(rules.iter().map(|it| (it.0, it.2.unwrap())).collect::<Vec<_>>(), expected);
+    assert_eq!((report.halted, report.size), (false, world.size() + 3));
+    assert_eq!(report.state.head(&here).unwrap().unwrap().index, world.size() + 1);
+}
+
+/// Whoever has no role for heads claims nothing by them.
+#[test]
+fn heads_by_anybody_else_are_no_claim() {
+    for who in ["ci", "adam"] {
+        appended(Code::RoleMissing, Class::Rule, |w| {
+            let mut statement = w.heads_statement();
+            statement.predicate.root = Hash([7; 32]);
+            envelope(&statement, &[who])
+        });
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub fn evaluate(gate: &Approvals, context: &Context) -> Result<Answer, Missing> 
             Standing::Rejects => return Ok(rejected(approval)),
             Standing::Counts => counted.push(approval),
             Standing::Not(why) => {
-                remarks.push(format!("{} does not count: {why}", approval.signer.identity));
+                remarks.push(format!("{}{NOT}{why}", approval.signer.identity));
             }
         }
     }
@@ -62,6 +62,21 @@ pub fn evaluate(gate: &Approvals, context: &Context) -> Result<Answer, Missing> 
     Ok(answer.on(looked))
 }
 
+/// What stands between a name and why its answer does not count.
+const NOT: &str = " does not count: ";
+
+/// Why somebody's answer in a role does not count, where the reason of this gate says so.
+///
+/// A request that was decided has left the state; the gates of its decision stay.
+pub fn why_not<'a>(reason: &'a str, identity: &IdentityName, role: &str) -> Option<&'a str> {
+    let (counted, remarks) = reason.split_once("; ")?;
+    if counted.contains(&format!(" {identity} ({role})")) {
+        return None;
+    }
+    let about = |remark: &'a str| remark.strip_prefix(identity.as_str())?.strip_prefix(NOT);
+    remarks.split("; ").find_map(about)
+}
+
 fn rejected(approval: &ApprovalGiven) -> Answer {
     let who = format!("{} ({})", approval.signer.identity, approval.role);
     Answer::fail(format!("rejected by {who}: {}", approval.reason))
@@ -75,7 +90,7 @@ enum Standing {
     Not(String),
 }
 
-/// Whether an approval counts now: role then and now, meaning, policy, expiry, age, person.
+/// Whether an approval counts now: role then and now, expiry, age, meaning, policy, person.
 fn standing(
     gate: &Approvals,
     approval: &ApprovalGiven,
@@ -96,6 +111,13 @@ fn standing(
     {
         return not("the key is compromised, or its holder is an admin");
     }
+    if approval.expires_at <= context.at {
+        return not("it has expired");
+    }
+    if gate.within.as_ref().is_some_and(|within| context.at.since(approval.time) > within.ms()) {
+        return not("it is too old");
+    }
+    // An objection stands whatever was meant by it, and whatever the policy has become since.
     if approval.outcome == ApprovalOutcome::Rejected {
         return Standing::Rejects;
     }
@@ -104,12 +126,6 @@ fn standing(
     }
     if approval.policy != context.policy.statement {
         return not("the policy has changed since");
-    }
-    if approval.expires_at <= context.at {
-        return not("it has expired");
-    }
-    if gate.within.as_ref().is_some_and(|within| context.at.since(approval.time) > within.ms()) {
-        return not("it is too old");
     }
     match excluded.iter().find(|(name, _)| name == identity) {
         Some((_, why)) => not(why),

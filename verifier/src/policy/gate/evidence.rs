@@ -1,6 +1,6 @@
 //! `evidence`: events of one kind about the artifact; the newest per suite decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::policy::{Evidence as Gate, EvidenceKind};
 use schemas::predicate::analysis::Levels;
@@ -186,7 +186,7 @@ fn judge_metric(gate: &Gate, evidence: &Evidence<Metric>) -> Answer {
     Answer::pass(format!("{shown}{}", unbound(evidence)))
 }
 
-/// Every source commit of the newest build has an approving review.
+/// Every source commit of the newest build has an approving review by somebody else.
 fn reviews(gate: &Gate, context: &Context) -> Result<Answer, Missing> {
     let (build, commits) = match commits(context)? {
         Ok(found) => found,
@@ -196,16 +196,15 @@ fn reviews(gate: &Gate, context: &Context) -> Result<Answer, Missing> {
     for commit in commits {
         let review = context.artifact(commit)?.and_then(|known| known.review.as_ref());
         let what = format!("review of {}", commit.short());
-        answers.push(one(gate, context, "review", &what, review, judge_review)?);
+        let judge = |_: &Gate, it: &Evidence<ReviewFacts>| judge_review(context, it);
+        answers.push(one(gate, context, "review", &what, review, judge)?);
     }
     Ok(join(answers).on([build]))
 }
 
-fn judge_review(_: &Gate, evidence: &Evidence<ReviewFacts>) -> Answer {
+fn judge_review(context: &Context, evidence: &Evidence<ReviewFacts>) -> Answer {
     match evidence.facts.outcome {
-        ReviewOutcome::Approved => {
-            Answer::pass(format!("approved by {}", evidence.facts.reviewers.join(", ")))
-        }
+        ReviewOutcome::Approved => by_another(context, &evidence.facts),
         ReviewOutcome::ChangesRequested => {
             Answer::fail("the review asks for changes").next("make the changes, have it reviewed")
         }
@@ -213,6 +212,34 @@ fn judge_review(_: &Gate, evidence: &Evidence<ReviewFacts>) -> Answer {
             Answer::waiting("the review only comments").next("have the change approved")
         }
     }
+}
+
+/// Whoever approves a change has not written it; and who is who, only identities can tell.
+fn by_another(context: &Context, review: &ReviewFacts) -> Answer {
+    let mut authors = BTreeSet::new();
+    for author in &review.authors {
+        match context.trust.by_alias(author) {
+            Some(identity) => authors.insert(identity),
+            None => return nobody_known("author", author),
+        };
+    }
+    let identity = |name: &&String| context.trust.by_alias(name);
+    let is_another = |name: &&String| identity(name).is_some_and(|it| !authors.contains(it));
+    let others: Vec<&str> =
+        review.reviewers.iter().filter(is_another).map(String::as_str).collect();
+    if !others.is_empty() {
+        return Answer::pass(format!("approved by {}", others.join(", ")));
+    }
+    match review.reviewers.iter().find(|name| identity(name).is_none()) {
+        Some(unknown) => nobody_known("reviewer", unknown),
+        None => Answer::waiting("approved by nobody but its author")
+            .next("have somebody else review it and record the review"),
+    }
+}
+
+fn nobody_known(what: &str, name: &str) -> Answer {
+    Answer::indeterminate(format!("{what} {name} is no known identity"))
+        .next(format!("give an identity this alias: attestry identity add --alias {name}"))
 }
 
 #[cfg(test)]

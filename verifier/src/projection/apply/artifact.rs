@@ -32,7 +32,9 @@ fn record<T>(
 /// A build's subject brings the artifact's name and version.
 fn name(known: &mut ArtifactInProject, event: &Event, digest: &Digest) {
     let subject = event.subjects.iter().find(|subject| subject.digests.contains(digest));
-    let said = |text: fn(&EventSubject) -> &Option<String>| subject.and_then(|it| text(it).clone());
+    let said = |text: fn(&EventSubject) -> &Option<String>| {
+        subject.and_then(|it| text(it).as_deref()).map(evidence::bounded)
+    };
     if let Some(name) = said(|it| &it.name) {
         known.name = Some(name);
     }

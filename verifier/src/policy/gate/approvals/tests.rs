@@ -261,6 +261,31 @@ fn one_rejection_is_enough_until_it_is_withdrawn() {
     check(ONE, grant_withdrawn, Waiting, "0 of 1");
 }
 
+/// An objection holds as long as an approval would, and through a change of policy.
+#[test]
+fn a_rejection_expires_as_approvals_do() {
+    let rejected = |ms: i64| {
+        move |w: &mut World| {
+            let request = asked(w);
+            let mut body = w.approval_body(request, APPROVER);
+            (body.outcome, body.meaning) = (ApprovalOutcome::Rejected, "review".into());
+            let entry = w.answer("ben", &body).unwrap();
+            w.wait(ms);
+            vec![entry]
+        }
+    };
+    check(FULL, rejected(72 * HOUR), Fail, "rejected by ben");
+    check(FULL, rejected(72 * HOUR + 1), Waiting, "ben does not count: it is too old");
+    check(ONE, rejected(7 * DAY - 1001), Fail, "rejected by ben");
+    check(ONE, rejected(7 * DAY), Waiting, "ben does not count: it has expired");
+    let policy_changed = |w: &mut World| {
+        let entries = rejected(0)(w);
+        w.policy("paul", &crate::fixture::body::policy_json("[]", &format!("[{FULL}]"))).unwrap();
+        entries
+    };
+    check(ONE, policy_changed, Fail, "rejected by ben");
+}
+
 /// `ben` takes back what he signed at an entry.
 fn withdraw(world: &mut World, request: u64, entry: u64) {
     let (_, open) = world.open_request(request);
@@ -278,4 +303,20 @@ fn an_approval_by_nobody_in_particular_is_refused() {
     for who in ["nora", "ci", "adam", "stranger", "root-1"] {
         assert!(world.approve(who, APPROVER, request).is_err(), "{who}");
     }
+}
+
+#[test]
+fn a_reason_tells_whose_answer_does_not_count() {
+    let anna = "anna".parse().unwrap();
+    let check = |reason: &str, expected: Option<&str>| {
+        assert_eq!(why_not(reason, &anna, APPROVER), expected, "{reason}");
+    };
+    check("0 of 2", None);
+    check("0 of 2; anna does not count: wrote 9c27d10", Some("wrote 9c27d10"));
+    check("1 of 2: ben (security); ben2 does not count: x; anna does not count: y", Some("y"));
+    check("0 of 2; joanna does not count: wrote 9c27d10", None);
+    // She signed twice, and one of the two counts.
+    check("1 of 2: anna (release-approver); anna does not count: it has expired", None);
+    check("1 of 2: anna (security); anna does not count: no longer x", Some("no longer x"));
+    check("rejected by anna (release-approver): later; anna does not count: x", None);
 }

@@ -277,6 +277,27 @@ fn every_source_commit_is_reviewed() {
     check(GATE, one_of_two, Waiting, "no review of");
 }
 
+/// An author who approves under another alias is still the author.
+#[test]
+fn nobody_reviews_their_own_change() {
+    const GATE: &str = r#"{"evidence":{"kind":"review"}}"#;
+    let of = |authors: &'static [&'static str], reviewers: &'static [&'static str]| {
+        move |w: &mut World| {
+            let build = build_of(w, &[&source()]);
+            let mut body = w.review_body(authors, ReviewOutcome::Approved);
+            body.reviewers = reviewers.iter().map(|name| (*name).to_owned()).collect();
+            vec![build, w.record("ci", &source(), review::TYPE, &body).unwrap()]
+        }
+    };
+    check(GATE, of(&["alexcodes"], &["alex@acme.example", "ben"]), Pass, "approved by ben");
+    check(GATE, of(&["alexcodes"], &["who", "ben"]), Pass, "approved by ben");
+    check(GATE, of(&["alexcodes"], &["alex@acme.example"]), Waiting, "nobody but its author");
+    check(GATE, of(&["alexcodes"], &[]), Waiting, "nobody but its author");
+    check(GATE, of(&["alexcodes", "ben"], &["ben@acme.example"]), Waiting, "nobody but its");
+    check(GATE, of(&["alexcodes"], &["alex", "who"]), Indeterminate, "reviewer who is no known");
+    check(GATE, of(&["who"], &["ben"]), Indeterminate, "author who is no known");
+}
+
 /// Commits that cannot be told are not commits that were reviewed.
 #[test]
 fn a_doubtful_build_names_no_commits() {

@@ -1,7 +1,8 @@
 use schemas::predicate::deployment::{self, DeploymentResult};
 use schemas::report::Verdict::{Pass, Waiting};
+use schemas::thread::ThreadId;
 
-use crate::fixture::{DAY, World};
+use crate::fixture::{DAY, HOUR, World, artifact, environment};
 use crate::policy::gate::cases::{app, ask, assert_answer, check, compromise, other};
 
 const GATE: &str = r#"{"soak":{"in":"staging","for":"24h"}}"#;
@@ -44,6 +45,34 @@ fn another_artifact_or_environment_does_not_count() {
         vec![]
     };
     check(GATE, another, Waiting, "not deployed in staging");
+}
+
+/// An artifact that was replaced has run only until then, however long ago that was.
+#[test]
+fn time_ends_where_another_artifact_took_its_place() {
+    let replaced = |after: i64, by: &'static [&'static str]| {
+        move |w: &mut World| {
+            let entries = deployed(after)(w);
+            for name in by {
+                w.deploy(&artifact(name), "staging").unwrap();
+                w.wait(2 * DAY);
+            }
+            entries
+        }
+    };
+    check(GATE, replaced(HOUR, &["other"]), Waiting, "1 h of 24h in staging, then another");
+    check(GATE, replaced(HOUR, &["other", "other"]), Waiting, "1 h of 24h in staging, then");
+    check(GATE, replaced(DAY, &["other", "other"]), Pass, "1 d of 24h in staging");
+    check(GATE, replaced(DAY, &["other", "third"]), Waiting, "nobody can tell when");
+    let back = |w: &mut World| {
+        replaced(DAY, &["other", "third"])(w);
+        deployed(DAY)(w)
+    };
+    check(GATE, back, Pass, "1 d of 24h");
+    let mut world = World::with_gates("[]", &format!("[{GATE}]"));
+    deployed(DAY)(&mut world);
+    let reads = world.evaluate("prod", &app(), None).reads;
+    assert!(reads.contains(&ThreadId::Environment(environment("staging"))));
 }
 
 #[test]
