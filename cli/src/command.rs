@@ -40,6 +40,8 @@ pub mod key;
 pub mod lineage;
 pub mod log;
 #[cfg(feature = "ledger")]
+pub mod moving;
+#[cfg(feature = "ledger")]
 pub mod pack;
 pub mod policy;
 #[cfg(feature = "ledger")]
@@ -123,6 +125,8 @@ pub enum Command {
     Serve(serve::ServeArgs),
     #[cfg(feature = "ledger")]
     Pack(pack::PackCommand),
+    #[cfg(feature = "ledger")]
+    Move(moving::MoveArgs),
     #[cfg(not(feature = "ledger"))]
     #[command(external_subcommand)]
     Elsewhere(Vec<OsString>),
@@ -164,6 +168,8 @@ pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         Command::Serve(args) => serve::run(&args, io),
         #[cfg(feature = "ledger")]
         Command::Pack(command) => pack::run(&command, io),
+        #[cfg(feature = "ledger")]
+        Command::Move(args) => moving::run(&args, io),
         #[cfg(not(feature = "ledger"))]
         Command::Elsewhere(words) => Err(elsewhere(&words)),
     }
@@ -171,9 +177,9 @@ pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 
 /// The commands that only the whole tool has.
 #[cfg(not(feature = "ledger"))]
-const ELSEWHERE: [&str; 12] = [
+const ELSEWHERE: [&str; 13] = [
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
-    "evaluate", "receipt", "pack",
+    "evaluate", "receipt", "pack", "move",
 ];
 
 #[cfg(not(feature = "ledger"))]

@@ -2,12 +2,15 @@
 //!
 //! The only file that calls the `ledger` library, and the only one that waits for futures.
 
+mod database;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ledger::clock::SystemClock;
-use ledger::{Evaluated, Exported, Ledger, LedgerError, Logged, Submission, Which};
+use ledger::moving::{Moved, Progress};
+use ledger::{Database, Evaluated, Exported, Ledger, LedgerError, Logged, Submission, Which};
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Project, Time, TreeSize};
 use schemas::predicate::{Nonce, Seen};
 use schemas::thread::ThreadId;
@@ -19,6 +22,7 @@ use verifier::policy::{Ask, Evaluation};
 use verifier::projection::slice::{ArtifactSlice, ControlSlice, EnvironmentSlice};
 use verifier::signature::SigningKey;
 
+pub use database::parse_database;
 pub use ledger::ExportAsk;
 
 use crate::argument::{AppendArgs, LedgerArgs};
@@ -83,9 +87,10 @@ impl Service {
         Ok(Service { ledger, runtime })
     }
 
-    /// Makes a new ledger; the root keys stay with the caller.
+    /// Makes a new ledger, its log in its folder or elsewhere; the root keys stay with the caller.
     pub fn init(
         dir: &Path,
+        database: Option<&Database>,
         origin: &Origin,
         roots: &[SigningKey],
         io: &Io,
@@ -93,9 +98,33 @@ impl Service {
         let runtime = runtime()?;
         let clock = Arc::new(SystemClock);
         let state = state_dir(io);
-        let made = Ledger::init(dir, origin, roots, &state, clock);
-        let ledger = runtime.block_on(made).map_err(|cause| failure_of(&cause))?;
+        let made = runtime.block_on(async {
+            match database {
+                None => Ledger::init(dir, origin, roots, &state, clock).await,
+                Some(it) => Ledger::init_in(it, dir, origin, roots, &state, clock).await,
+            }
+        });
+        let ledger = made.map_err(|cause| failure_of(&cause))?;
         Ok(Service { ledger, runtime })
+    }
+
+    /// Where the log is.
+    pub fn database(&self) -> Result<Database, Failure> {
+        self.ledger.folder().database().map_err(|cause| failure_of(&cause))
+    }
+
+    /// Moves the log to another database, which the ledger's folder names from then on.
+    pub fn move_to(
+        &self,
+        to: &Database,
+        progress: impl Fn(Progress) + Send + Clone + 'static,
+    ) -> Result<Moved, Failure> {
+        self.wait(self.ledger.move_to(to, progress))
+    }
+
+    /// Gives up a move that was broken off.
+    pub fn stay(&self) -> Result<(), Failure> {
+        self.wait(self.ledger.stay())
     }
 
     /// Serves the ledger over HTTP until the process is told to stop.
@@ -325,11 +354,16 @@ fn failure_of(cause: &LedgerError) -> Failure {
             Failure::new(Exit::Usage, "file-too-large", chain)
         }
         LedgerError::NoKey { .. } => Failure::new(Exit::NotAllowed, "key-missing", chain),
+        LedgerError::Occupied => Failure::new(Exit::Usage, "database-not-empty", chain).hint(
+            "a log moves into an empty database, an empty schema of one, or a folder without \
+             ledger.db; where an old ledger.db is in the way, move that file elsewhere first",
+        ),
+        LedgerError::Move(_) => Failure::new(Exit::Usage, "move-nowhere", chain),
+        LedgerError::Store(cause) => database::failure(cause, chain),
         LedgerError::Malformed { .. }
         | LedgerError::File { .. }
         | LedgerError::Random(_)
-        | LedgerError::Abandoned
-        | LedgerError::Store(_) => Failure::new(Exit::Unexpected, "ledger-failed", chain),
+        | LedgerError::Abandoned => Failure::new(Exit::Unexpected, "ledger-failed", chain),
     }
 }
 

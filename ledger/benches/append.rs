@@ -1,27 +1,29 @@
 //! Durable append through every check, beside the bound that its two unavoidable parts give: bare
 //! strict verification of the same envelopes, and bare insertion of the same bytes.
 //!
-//! `cargo bench --bench append [-- --events N] [--batch N] [--pipelines N]`
+//! `cargo bench --bench append [-- --database postgres] [--events N] [--batch N] [--pipelines N]`
 
 #![allow(clippy::unwrap_used, reason = "a bench")]
 
+#[path = "append/bare.rs"]
+mod bare;
 #[path = "../../verifier/benches/machine.rs"]
 mod machine;
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+#[path = "../../tests/harness/postgres.rs"]
+mod postgres;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use bare::Bare;
 use ed25519_dalek::{Signature, VerifyingKey};
 use ledger::clock::SystemClock;
 use ledger::init::sign_trust;
-use ledger::{Ledger, Submission};
+use ledger::{Database, Ledger, Submission};
 use machine::{cpu_seconds, median, option, time};
 use schemas::id::EntryIndex;
 use schemas::statement::PAYLOAD_TYPE;
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
-};
-use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection};
 use verifier::dsse::{pae, parse_envelope};
 use verifier::fixture::traffic::{PIPELINES, Traffic, enrol};
 use verifier::fixture::{ORIGIN, key, project};
@@ -47,10 +49,10 @@ fn main() {
 async fn measure() {
     let events = option("--events", 100_000) as usize;
     let folder = tempfile::tempdir().unwrap();
-    let ledger = Arc::new(new_ledger(folder.path()).await);
+    let (database, mut bare) = databases(folder.path()).await;
+    let ledger = Arc::new(new_ledger(folder.path(), &database).await);
     let document = ledger.control().await.unwrap().trust.unwrap().document;
     let ring = KeyRing::of_document(&Trust::of(document).unwrap());
-    let mut bare = bare_database(&folder.path().join("bare.db")).await;
     let pipelines = option("--pipelines", PIPELINES);
     let mut traffic = Traffic::about(ARTIFACTS).with_pipelines(pipelines);
     let cores = std::thread::available_parallelism().unwrap().get() as f64;
@@ -71,8 +73,8 @@ async fn measure() {
         let before = cpu_seconds();
         let (latencies, append) = submit(&ledger, &envelopes, batch).await;
         let core = (cpu_seconds() - before) / count;
-        let insert =
-            insert(&mut bare, from, &entries(&ledger, from).await, &envelopes, batch).await / count;
+        let entries = entries(&ledger, from).await;
+        let insert = bare.insert(from, &entries, &envelopes, batch).await / count;
         let (rate, bound) = (count / append, cores / (verify + insert));
         let us = |seconds: f64| seconds * 1e6;
         println!(
@@ -92,12 +94,29 @@ async fn measure() {
     println!("in all {rate:.0}/s of {bound:.0}/s, ratio {:.3} (asked for: 0.6)", rate / bound);
 }
 
-async fn new_ledger(folder: &Path) -> Ledger {
+/// The databases of the ledger and of what it is compared with, side by side.
+async fn databases(folder: &Path) -> (Database, Bare) {
+    let mut words = std::env::args().skip_while(|word| word != "--database");
+    match words.nth(1).as_deref() {
+        Some("postgres") => {
+            let server = postgres::server().expect("a PostgreSQL server");
+            let (ledger, bare) = (server.database(), server.database());
+            (Database::of_name(&ledger).unwrap(), Bare::on_server(&bare).await)
+        }
+        Some("sqlite") | None => {
+            let bare = Bare::in_file(&folder.join("bare.db")).await;
+            (Database::Sqlite(folder.join("ledger.db")), bare)
+        }
+        Some(other) => panic!("--database is sqlite or postgres, not {other}"),
+    }
+}
+
+async fn new_ledger(folder: &Path, database: &Database) -> Ledger {
     let roots = [key("root-1")];
     let (root, state) = (folder.join("ledger"), folder.join("state"));
     let clock = Arc::new(SystemClock);
-    let ledger =
-        Ledger::init(&root, &ORIGIN.parse().unwrap(), &roots, &state, clock).await.unwrap();
+    let origin = ORIGIN.parse().unwrap();
+    let ledger = Ledger::init_in(database, &root, &origin, &roots, &state, clock).await.unwrap();
     let trust = ledger.control().await.unwrap().trust.unwrap();
     let mut document = trust.document;
     enrol(&mut document);
@@ -172,54 +191,4 @@ async fn entries(ledger: &Ledger, from: EntryIndex) -> Vec<Vec<u8>> {
         entries.extend(stored.into_iter().map(|stored| stored.entry));
     }
     entries
-}
-
-/// A database with the two tables that hold a log's bytes, as durable as a ledger's.
-async fn bare_database(path: &Path) -> SqliteConnection {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .page_size(8192)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("cache_size", "-65536")
-        .pragma("wal_autocheckpoint", "4096");
-    let mut connection = options.connect().await.unwrap();
-    for table in ["entry", "envelope"] {
-        let create = format!("CREATE TABLE {table} (at INTEGER PRIMARY KEY, bytes BLOB NOT NULL)");
-        sqlx::query(AssertSqlSafe(create)).execute(&mut connection).await.unwrap();
-    }
-    connection
-}
-
-/// Seconds in which the bytes are inserted, 128 rows in a statement, a transaction for a batch.
-async fn insert(
-    bare: &mut SqliteConnection,
-    from: EntryIndex,
-    entries: &[Vec<u8>],
-    envelopes: &[Vec<u8>],
-    batch: usize,
-) -> f64 {
-    const ROWS: usize = 128;
-    let start = std::time::Instant::now();
-    for (nth, (entries, envelopes)) in
-        entries.chunks(batch).zip(envelopes.chunks(batch)).enumerate()
-    {
-        let mut transaction = bare.begin_with("BEGIN IMMEDIATE").await.unwrap();
-        for (table, all) in [("entry", entries), ("envelope", envelopes)] {
-            for (part, rows) in all.chunks(ROWS).enumerate() {
-                let text = format!("INSERT INTO {table} VALUES {}", ["(?,?)"; ROWS].join(","));
-                let mut arguments = SqliteArguments::default();
-                for (row, bytes) in rows.iter().enumerate() {
-                    let index = from as usize + nth * batch + part * ROWS + row;
-                    arguments.add(index as i64).unwrap();
-                    arguments.add(bytes.as_slice()).unwrap();
-                }
-                let insert = sqlx::query_with(AssertSqlSafe(text), arguments);
-                insert.execute(&mut *transaction).await.unwrap();
-            }
-        }
-        transaction.commit().await.unwrap();
-    }
-    start.elapsed().as_secs_f64()
 }

@@ -37,6 +37,11 @@ pub enum LedgerError {
     },
     #[error("no randomness: {0}")]
     Random(String),
+    /// A database that holds something else than the beginning of the log that would move there.
+    #[error("the other database is not empty")]
+    Occupied,
+    #[error("{0}")]
+    Move(String),
     #[error("the task was abandoned")]
     Abandoned,
     #[error(transparent)]

@@ -12,6 +12,7 @@ use schemas::id::Digest;
 use verifier::merkle;
 use verifier::signature::SigningKey;
 
+use crate::database::{self, Database};
 use crate::error::{LedgerError, file_error, malformed};
 
 /// Largest attachment.
@@ -27,8 +28,30 @@ impl Folder {
         Folder { root: root.to_owned() }
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.root.join("ledger.db")
+    /// Where the log is: in the file that lies here, unless the file `database` names another place.
+    pub fn database(&self) -> Result<Database, LedgerError> {
+        let named = self.root.join("database");
+        match fs::read_to_string(&named) {
+            Ok(name) => Database::of_name(name.trim_end()),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Database::Sqlite(self.root.join(database::FILE)))
+            }
+            Err(cause) => Err(file_error(named)(cause)),
+        }
+    }
+
+    /// Names the place where the log is from now on; never with a password.
+    pub fn name_database(&self, database: &Database) -> Result<(), LedgerError> {
+        let named = self.root.join("database");
+        if matches!(database, Database::Sqlite(path) if *path == self.root.join(database::FILE)) {
+            return match fs::remove_file(&named) {
+                Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                    Err(file_error(named)(cause))
+                }
+                Ok(()) | Err(_) => Ok(()),
+            };
+        }
+        write_durably(&named, format!("{database}\n").as_bytes(), 0o644)
     }
 
     pub fn pin(&self) -> PathBuf {
@@ -52,14 +75,20 @@ impl Folder {
         self.root.join("attachments").join(digest.algorithm().name()).join(digest.hex())
     }
 
-    /// Makes the folders of a new ledger; an existing folder must be empty.
-    pub fn create(&self) -> Result<(), LedgerError> {
+    /// Refuses a folder in which there is something already.
+    pub fn check_empty(&self) -> Result<(), LedgerError> {
         if let Ok(mut entries) = fs::read_dir(&self.root)
             && entries.next().is_some()
         {
             let what = format!("{} (a new ledger needs an empty folder)", self.root.display());
             return Err(malformed(what, "the folder is not empty"));
         }
+        Ok(())
+    }
+
+    /// Makes the folders of a new ledger; an existing folder must be empty.
+    pub fn create(&self) -> Result<(), LedgerError> {
+        self.check_empty()?;
         for folder in [self.root.join("attachments").join("sha256"), self.root.join("keys")] {
             fs::create_dir_all(&folder).map_err(file_error(&folder))?;
         }

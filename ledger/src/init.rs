@@ -15,15 +15,16 @@ use verifier::trust::encode_key;
 use verifier::{canonical, sign};
 
 use crate::clock::Clock;
+use crate::database::Database;
 use crate::error::{LedgerError, file_error, malformed};
 use crate::folder::{Folder, write_durably, write_key};
 use crate::ledger::Ledger;
-use crate::store::SqliteStore;
+use crate::store::AnyStore;
 
 /// The name of the ledger's own identity, which signs decisions, heads and exports.
 pub const SERVICE: &str = "ledger";
 
-impl Ledger<SqliteStore> {
+impl Ledger<AnyStore> {
     /// Makes a ledger in an empty or absent folder. The root keys stay with the caller: all of
     /// them are needed to change who may do what.
     pub async fn init(
@@ -35,18 +36,47 @@ impl Ledger<SqliteStore> {
     ) -> Result<Ledger, LedgerError> {
         let folder = Folder::new(root);
         folder.create()?;
+        let store = folder.database()?.create().await?;
+        Ledger::init_on(store, folder, origin, roots, high_water, clock).await
+    }
+
+    /// Makes a ledger whose log is in another database, which holds none yet.
+    pub async fn init_in(
+        database: &Database,
+        root: &Path,
+        origin: &Origin,
+        roots: &[SigningKey],
+        high_water: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Ledger, LedgerError> {
+        let folder = Folder::new(root);
+        folder.check_empty()?;
+        // It may be away, or hold a log: then nothing is made here.
+        let store = database.create().await?;
+        folder.create()?;
+        folder.name_database(database)?;
+        Ledger::init_on(store, folder, origin, roots, high_water, clock).await
+    }
+
+    async fn init_on(
+        store: AnyStore,
+        folder: Folder,
+        origin: &Origin,
+        roots: &[SigningKey],
+        high_water: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Ledger, LedgerError> {
         let (log, service) = (generate_key()?, generate_key()?);
         write_key(&folder.log_key(), &log)?;
         write_key(&folder.service_key(), &service)?;
         let document = first_document(origin, &log, &service, roots)?;
         let envelope = sign_trust(&document, None, roots)?;
         let vkey = log_vkey(origin, log.public());
-        let store = SqliteStore::create(folder.database()).await?;
         let unpinned = verifier::pin::parse_pin(format!("{vkey}\n").as_bytes())
             .map_err(|cause| malformed("pin", cause))?;
         let mut ledger = Ledger::assemble(store, folder, unpinned, high_water, clock, false)?;
         let mut working = ledger.begin().await?;
-        Ledger::<SqliteStore>::append_own(&mut working, envelope).await?;
+        Ledger::<AnyStore>::append_own(&mut working, envelope).await?;
         ledger.commit(working, &log).await?;
         let genesis = merkle::leaf_hash(&ledger.entry(0).await?.entry);
         ledger.pin = Pin::new(vkey, genesis).map_err(|cause| malformed("pin", cause))?;

@@ -13,13 +13,14 @@ use verifier::signature::SigningKey;
 use verifier::signed::{KeyRing, read_all};
 
 use crate::clock::{Clock, SystemClock};
+use crate::database::Database;
 use crate::error::{LedgerError, file_error, malformed};
 use crate::folder::{Folder, read_key};
 use crate::high_water::HighWater;
 use crate::loader::{Loader, Warm};
 use crate::publish::{Published, Publisher};
 use crate::reading::receipts_of;
-use crate::store::{Read, SqliteStore, Store, StoredEntry};
+use crate::store::{AnyStore, Read, Store, StoredEntry};
 use crate::tree::Tiles;
 use crate::working::{Committed, Incoming, Place, Working};
 
@@ -51,7 +52,7 @@ pub struct Logged {
 /// An entry with its envelope, which is kept with the first part of its statement.
 pub type Stored = StoredEntry;
 
-pub struct Ledger<S: Store = SqliteStore> {
+pub struct Ledger<S: Store = AnyStore> {
     pub(crate) store: S,
     pub(crate) folder: Folder,
     pub(crate) pin: Pin,
@@ -66,7 +67,7 @@ pub struct Ledger<S: Store = SqliteStore> {
     kept: Arc<Mutex<Option<Warm>>>,
 }
 
-impl Ledger<SqliteStore> {
+impl Ledger<AnyStore> {
     /// Opens a ledger's folder; refuses one that does not continue what was published.
     pub async fn open(root: &Path, high_water: &Path) -> Result<Ledger, LedgerError> {
         Ledger::open_with(root, high_water, Arc::new(SystemClock), false).await
@@ -78,11 +79,12 @@ impl Ledger<SqliteStore> {
         clock: Arc<dyn Clock>,
         accept_clock: bool,
     ) -> Result<Ledger, LedgerError> {
-        let folder = Folder::new(root);
-        if !folder.database().exists() {
-            return Err(LedgerError::NotFound(root.to_owned()));
-        }
-        let store = SqliteStore::open(folder.database()).await?;
+        let store = match Folder::new(root).database()? {
+            Database::Sqlite(path) if !path.exists() => {
+                return Err(LedgerError::NotFound(root.to_owned()));
+            }
+            database => database.open().await?,
+        };
         Ledger::open_on(store, root, high_water, clock, accept_clock).await
     }
 
@@ -137,7 +139,7 @@ impl<S: Store> Ledger<S> {
     }
 
     /// The checks before the first signature; publishes what an earlier run had only committed.
-    async fn check(&self) -> Result<(), LedgerError> {
+    pub(crate) async fn check(&self) -> Result<(), LedgerError> {
         let mut read = self.store.snapshot().await?;
         let published = self.publisher.check(&mut read).await?;
         let head = read.head().clone();

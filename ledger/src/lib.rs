@@ -1,6 +1,7 @@
 //! The service of Attestry: storage, order and keys. Decides nothing: every rule is the verifier's.
 
 pub mod clock;
+pub mod database;
 pub mod error;
 pub mod export;
 pub mod folder;
@@ -9,6 +10,7 @@ pub mod http;
 pub mod init;
 pub mod ledger;
 mod loader;
+pub mod moving;
 pub mod promotion;
 mod publish;
 pub mod queue;
@@ -18,6 +20,7 @@ mod tree;
 pub mod verification;
 mod working;
 
+pub use database::Database;
 pub use error::LedgerError;
 pub use export::{ExportAsk, Exported};
 pub use ledger::{Ledger, Logged, Stored, Submission};

@@ -8,10 +8,14 @@
 //! Each database is written natively behind these traits; `conformance` is the suite that each
 //! must pass.
 
+mod any;
 mod batch;
 #[cfg(test)]
 mod conformance;
 mod error;
+mod forms;
+pub mod postgres;
+mod seal;
 pub mod sqlite;
 
 use std::future::Future;
@@ -19,8 +23,11 @@ use std::future::Future;
 use schemas::id::{Digest, EntryIndex, TreeSize};
 use schemas::thread::ThreadId;
 
-pub use batch::{Batch, Head, LogHead, Logged, StatementKey, StoredEntry, Thread, Tile};
+pub use any::{AnyStore, Either};
+pub use batch::{Batch, Head, LogHead, Logged, Published, StatementKey, StoredEntry, Thread, Tile};
 pub use error::StoreError;
+pub use postgres::PgStore;
+pub use seal::Seal;
 pub use sqlite::SqliteStore;
 
 /// The fewest digits that an artifact can be looked up by.
@@ -45,8 +52,19 @@ pub trait Store: Send + Sync + 'static {
     /// Waits for the write lock, then reads the head under it.
     ///
     /// This lock is the sequencer: whoever holds it is the only one who gives out indexes, in this
-    /// process and in any other on the same database.
-    fn lock(&self) -> impl Future<Output = Result<Self::Append, StoreError>> + Send;
+    /// process and in any other on the same database. A sealed log is refused.
+    fn lock(&self) -> impl Future<Output = Result<Self::Append, StoreError>> + Send {
+        async {
+            let append = self.lock_sealed().await?;
+            match append.seal() {
+                None => Ok(append),
+                Some(seal) => Err(StoreError::Sealed(seal.clone())),
+            }
+        }
+    }
+
+    /// Waits for the write lock of a log that may be sealed: only for whoever moves it.
+    fn lock_sealed(&self) -> impl Future<Output = Result<Self::Append, StoreError>> + Send;
 
     /// Publishes a checkpoint if `expected` is still the size of the published one.
     ///
@@ -144,6 +162,13 @@ pub trait Read: Send {
         &mut self,
         size: TreeSize,
     ) -> impl Future<Output = Result<Option<String>, StoreError>> + Send;
+
+    /// The checkpoints that were published after one, in the order of publishing; [`ALONE_MAX`] of
+    /// them at most.
+    fn checkpoints(
+        &mut self,
+        after: u64,
+    ) -> impl Future<Output = Result<Vec<Published>, StoreError>> + Send;
 }
 
 /// The write lock, and the transaction under it. Dropping it undoes everything.
@@ -153,6 +178,15 @@ pub trait Append: Read {
     /// After any error, and after a call that was abandoned half-way, this transaction answers
     /// only `Broken`: half a batch can never be committed.
     fn write(&mut self, batch: &Batch) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Why nobody else may append, if so.
+    fn seal(&self) -> Option<&Seal>;
+
+    /// Says why nobody may append from the commit on, or that everybody may again.
+    fn set_seal(
+        &mut self,
+        seal: Option<Seal>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Makes everything written durable, or nothing.
     ///

@@ -250,7 +250,8 @@ impl<A: Append> Working<A> {
             peaks: frontier.peaks().to_vec(),
         };
         let (entries, statements) = (self.entries, self.statements);
-        let batch = Batch { entries, threads, statements, tiles: changed, head };
+        let checkpoints = Vec::new();
+        let batch = Batch { entries, threads, statements, tiles: changed, checkpoints, head };
         let Loader { read: mut append, state } = self.loader;
         append.write(&batch).await?;
         // Before the commit, since whoever has waited for the lock goes on at once behind it.

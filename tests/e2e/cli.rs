@@ -200,7 +200,9 @@ fn every_help_begins_with_an_example_that_works() {
         let code = match command.as_str() {
             // What waits is a no; the story has a deployment without grant.
             "gate" | "verify" => 3,
-            "demo" => continue,
+            // The demo and the server have tests of their own, and the example's database is on no
+            // machine here.
+            "demo" | "move" | "serve" => continue,
             _ => 0,
         };
         if command == "record" {
@@ -224,6 +226,9 @@ fn json_is_one_object_on_standard_output_for_every_command() {
         ("key generate more.pem", 0),
         ("identity add new --pub new.pem.pub --role auditor --project payments --key attestry-root.pem", 0),
         ("identity list", 0),
+        ("move --to moved", 0),
+        ("move --to moved", 2),
+        ("move --cancel", 0),
         ("identity compromise new --from 41 --key attestry-root.pem", 0),
         ("identity revoke new --key attestry-root.pem", 0),
         ("trust show", 0),

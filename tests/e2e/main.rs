@@ -7,6 +7,7 @@ mod demo;
 mod kill;
 mod offline;
 mod outside;
+mod postgres;
 mod promote;
 mod readme;
 mod record;

@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::key;
-use crate::service::Service;
+use crate::service::{Service, parse_database};
 
 /// Make a new ledger in a folder
 #[derive(Debug, Args)]
@@ -23,6 +23,9 @@ pub struct InitArgs {
     /// The folder [env: ATTESTRY_LEDGER, else ./ledger]
     #[arg(long, value_name = "D")]
     pub dir: Option<PathBuf>,
+    /// Keep the log in a PostgreSQL database instead, an empty one
+    #[arg(long, value_name = "ADDRESS")]
+    pub database: Option<String>,
     /// Where the root key goes, outside of the ledger
     #[arg(long, value_name = "F", default_value = ROOT_OUT)]
     pub root_out: PathBuf,
@@ -47,10 +50,12 @@ pub fn run(args: &InitArgs, io: &mut Io) -> Result<Exit, Failure> {
             "whoever has the ledger's folder must not have the root key: name a place outside",
         ));
     }
+    let database =
+        args.database.as_deref().map(|it| parse_database("--database", it, io)).transpose()?;
     let root = key::generate()?;
     key::write_private(&args.root_out, &root, io)?;
     let roots = [root];
-    let service = match Service::init(&dir, &origin, &roots, io) {
+    let service = match Service::init(&dir, database.as_ref(), &origin, &roots, io) {
         Ok(service) => service,
         Err(failure) => {
             // It is the key of nothing, and would be in the way of the next attempt.

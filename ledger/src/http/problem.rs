@@ -121,6 +121,8 @@ impl From<&LedgerError> for Problem {
             | LedgerError::File { .. }
             | LedgerError::Random(_)
             | LedgerError::Abandoned
+            | LedgerError::Occupied
+            | LedgerError::Move(_)
             | LedgerError::Store(_) => {
                 tracing::error!(cause = chain(cause), "a request failed");
                 Problem::new(

@@ -39,7 +39,7 @@ pub struct Thread {
 }
 
 /// What a logged statement is found by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StatementKey {
     /// Says what the statement is about first: the start of that digest, or zero.
     ///
@@ -83,6 +83,14 @@ pub struct Tile {
     pub hashes: Vec<u8>,
 }
 
+/// A checkpoint, and its place in the order of publishing, counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    pub sequence: u64,
+    pub size: TreeSize,
+    pub note: String,
+}
+
 /// Everything that one append writes. Of several rows with one key the last one counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Batch {
@@ -94,6 +102,8 @@ pub struct Batch {
     pub statements: Vec<Logged>,
     /// Replace what is there.
     pub tiles: Vec<Tile>,
+    /// Added behind those that were published: only the copy of a log has any to write here.
+    pub checkpoints: Vec<(TreeSize, String)>,
     /// The log after this batch.
     pub head: LogHead,
 }
@@ -133,6 +143,9 @@ impl Batch {
         }
         for tile in &self.tiles {
             check("tile", tile.number)?;
+        }
+        for (published, _) in &self.checkpoints {
+            check("checkpoint", published.saturating_sub(1))?;
         }
         Ok(())
     }

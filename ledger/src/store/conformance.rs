@@ -31,6 +31,8 @@ pub async fn run<S: Store>(make: impl AsyncFn() -> S) {
     append::checkpoints(&make().await).await;
     append::checkpoint_race(&make().await).await;
     append::erasure(&make().await).await;
+    append::copied_checkpoints(&make().await).await;
+    append::seals(&make().await).await;
 }
 
 fn hash(seed: u64) -> Hash {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use schemas::id::{EntryIndex, TreeSize};
 
+use super::Seal;
+
 /// Why a store could not do its work. None of these says anything about the evidence in it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -39,6 +41,35 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+
+    #[error("the database's address is unreadable: {cause}")]
+    Address { cause: String },
+    #[error("no connection to {address}")]
+    Unreachable {
+        address: String,
+        #[source]
+        source: Option<sqlx::Error>,
+    },
+    #[error("the server has version {found}, this needs PostgreSQL 15 or newer")]
+    OldServer { found: u32 },
+    /// A commit that is answered could still be lost.
+    #[error("the server runs with {name} = {found}, which may lose what is committed")]
+    Setting { name: &'static str, found: String },
+    #[error("{address} has no schema to keep a log in")]
+    NoSchema { address: String },
+    #[error("no log at {address}")]
+    NoLog { address: String },
+    #[error("there is a log at {address} already")]
+    Occupied { address: String },
+    #[error("{address} has schema version {found}, this program knows up to {known}")]
+    NewerSchema { address: String, found: u32, known: u32 },
+    /// The server ended a transaction that was held for too long. Nothing of it remains.
+    #[error("the transaction took too long, and the server has undone it")]
+    Expired(#[source] sqlx::Error),
+
+    /// The log is whole, and nobody may append to it.
+    #[error("{0}")]
+    Sealed(Seal),
 
     /// Entries must follow the log without a gap, and the head must count them.
     #[error("the log needs entry {expected} next, the batch has {found}")]

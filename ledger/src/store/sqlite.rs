@@ -19,8 +19,8 @@ use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlitePool};
 
-use self::rows::number;
 use self::transaction::{SqliteAppend, SqliteSnapshot};
+use super::forms::number;
 use super::{Store, StoreError};
 
 /// How long a writer waits for another one, in this process or elsewhere.
@@ -148,7 +148,7 @@ impl Store for SqliteStore {
         SqliteSnapshot::start(transaction).await
     }
 
-    async fn lock(&self) -> Result<SqliteAppend, StoreError> {
+    async fn lock_sealed(&self) -> Result<SqliteAppend, StoreError> {
         let begin = self.writer.begin_with("BEGIN IMMEDIATE").await;
         SqliteAppend::start(begin.map_err(failed)?).await
     }
@@ -164,7 +164,7 @@ impl Store for SqliteStore {
         }
         let mut connection = self.writer.acquire().await.map_err(failed)?;
         // Not in one transaction with the swap, and need not be: a log never gets shorter.
-        let log = read::head(&mut connection).await?.size;
+        let log = read::head(&mut connection).await?.0.size;
         if log < size {
             return Err(StoreError::Ahead { size, log });
         }

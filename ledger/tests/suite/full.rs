@@ -1,6 +1,6 @@
 //! A database at its size limit: a clear error, nothing lost, and it goes on with more room.
 
-use ledger::store::SqliteStore;
+use ledger::store::{AnyStore, SqliteStore};
 use ledger::{Ledger, LedgerError, Logged, Submission};
 
 use crate::world::{World, state, world};
@@ -18,7 +18,9 @@ async fn limited(world: &World) -> Ledger {
     let pages = std::fs::metadata(&path).unwrap().len() / PAGE_BYTES;
     let store = SqliteStore::open_limited(&path, u32::try_from(pages).unwrap() + 8).await.unwrap();
     let clock = world.clock.clone();
-    Ledger::open_on(store, root, &state(&world.folder), clock, false).await.unwrap()
+    Ledger::open_on(AnyStore::Sqlite(store), root, &state(&world.folder), clock, false)
+        .await
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

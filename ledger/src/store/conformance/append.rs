@@ -5,7 +5,9 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use super::{artifact, batch, entry, hash, head_at, put, statement, thread};
-use crate::store::{Append, Batch, Logged, Read, Store, StoreError, StoredEntry, Tile};
+use crate::store::{
+    ALONE_MAX, Append, Batch, Logged, Read, Seal, Store, StoreError, StoredEntry, Tile,
+};
 
 /// Polls a future once, and expects that it has to wait.
 async fn assert_waits<F: Future>(future: &mut Pin<&mut F>) {
@@ -176,4 +178,57 @@ pub async fn erasure<S: Store>(store: &S) {
     let expected = [erased(0), entry(1), entry(2), erased(3), entry(4)];
     let mut view = store.snapshot().await.unwrap();
     assert_eq!(view.read_range(0, 9, u64::MAX).await.unwrap(), expected);
+}
+
+/// Written in their order behind those that are there, and read in pages.
+pub async fn copied_checkpoints<S: Store>(store: &S) {
+    let count = ALONE_MAX as u64 + 3;
+    put(store, &batch(0, count)).await;
+    assert!(store.swap_checkpoint(None, 1, "1").await.unwrap());
+    let checkpoints = (2..=count).map(|size| (size, size.to_string())).collect();
+    put(store, &Batch { checkpoints, head: head_at(count), ..Batch::default() }).await;
+    let mut view = store.snapshot().await.unwrap();
+    let mut after = 0;
+    loop {
+        let page = view.checkpoints(after).await.unwrap();
+        assert!(page.len() <= ALONE_MAX);
+        for (it, sequence) in page.iter().zip(after + 1..) {
+            assert_eq!((it.sequence, it.size), (sequence, sequence));
+            assert_eq!(it.note, sequence.to_string());
+        }
+        match page.last() {
+            Some(last) => after = last.sequence,
+            None => break,
+        }
+    }
+    assert_eq!(after, count);
+    assert_eq!(view.checkpoint().await.unwrap(), Some((count, count.to_string())));
+}
+
+/// Whoever moves a log goes past the seal, and nobody else.
+pub async fn seals<S: Store>(store: &S) {
+    put(store, &batch(0, 2)).await;
+    let seal = Seal::MovedTo("elsewhere".to_owned());
+    let mut append = store.lock().await.unwrap();
+    append.set_seal(Some(seal.clone())).await.unwrap();
+    drop(append);
+    store.lock().await.unwrap().commit().await.unwrap();
+
+    let mut append = store.lock().await.unwrap();
+    assert_eq!(append.seal(), None);
+    append.set_seal(Some(seal.clone())).await.unwrap();
+    append.commit().await.unwrap();
+    match store.lock().await {
+        Err(StoreError::Sealed(found)) => assert_eq!(found, seal),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("a sealed log was locked"),
+    }
+    assert_eq!(store.snapshot().await.unwrap().head(), &head_at(2));
+
+    let mut append = store.lock_sealed().await.unwrap();
+    assert_eq!(append.seal(), Some(&seal));
+    append.write(&batch(2, 3)).await.unwrap();
+    append.set_seal(None).await.unwrap();
+    append.commit().await.unwrap();
+    assert_eq!(store.lock().await.unwrap().head(), &head_at(3));
 }

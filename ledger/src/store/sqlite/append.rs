@@ -5,8 +5,9 @@ use sqlx::Arguments;
 use sqlx::sqlite::SqliteConnection;
 
 use super::failed;
-use super::rows::{RowsSql, format_hashes, number};
-use crate::store::{Batch, LogHead, StoreError};
+use super::rows::RowsSql;
+use crate::store::forms::{format_hashes, number};
+use crate::store::{Batch, LogHead, Seal, StoreError};
 
 /// Writes a batch that is known to follow the head.
 pub async fn write(
@@ -18,6 +19,7 @@ pub async fn write(
     write_threads(connection, batch).await?;
     write_statements(connection, batch).await?;
     write_tiles(connection, batch).await?;
+    write_checkpoints(connection, batch).await?;
     move_head(connection, &batch.head, expected).await
 }
 
@@ -111,6 +113,24 @@ async fn write_tiles(connection: &mut SqliteConnection, batch: &Batch) -> Result
     Ok(())
 }
 
+async fn write_checkpoints(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+) -> Result<(), StoreError> {
+    const CHECKPOINTS: RowsSql = RowsSql {
+        before: "INSERT INTO checkpoint (size, note) VALUES ",
+        tuple: "(?,?)",
+        after: "",
+    };
+    CHECKPOINTS
+        .execute(connection, &batch.checkpoints, |row, (size, note)| {
+            row.add(number(*size))?;
+            row.add(note.as_str())
+        })
+        .await?;
+    Ok(())
+}
+
 /// Moves the head from the size that was read under the lock, and from no other.
 async fn move_head(
     connection: &mut SqliteConnection,
@@ -132,6 +152,19 @@ async fn move_head(
         1 => Ok(()),
         _ => Err(StoreError::Corrupt { table: "head", what: "size" }),
     }
+}
+
+/// Says why nobody may append, or that everybody may.
+pub async fn seal(
+    connection: &mut SqliteConnection,
+    seal: Option<&Seal>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE head SET seal = ?1 WHERE id = 0")
+        .bind(seal.map(Seal::format))
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(failed)
 }
 
 /// Deletes envelopes; `secure_delete` is on, so their bytes are overwritten and not just unlinked.

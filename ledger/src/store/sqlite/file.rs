@@ -17,7 +17,10 @@ const APPLICATION_ID: u32 = 0x4154_5354;
 ///
 /// Plain text and SQLite's own version number, rather than the driver's migrator with its table:
 /// an operator reads the version with one `PRAGMA`, and building needs no macro and no `build.rs`.
-const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/sqlite/0001_log.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../../migrations/sqlite/0001_log.sql"),
+    include_str!("../../../../migrations/sqlite/0002_seal.sql"),
+];
 
 const PAGE_SIZE: u32 = 8192;
 
@@ -163,7 +166,7 @@ mod tests {
             ("SELECT page_size FROM pragma_page_size", "8192"),
             ("SELECT journal_mode FROM pragma_journal_mode", "wal"),
             ("SELECT synchronous FROM pragma_synchronous", "2"),
-            ("SELECT user_version FROM pragma_user_version", "1"),
+            ("SELECT user_version FROM pragma_user_version", "2"),
         ] {
             let query = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(format!(
                 "SELECT CAST(({pragma}) AS TEXT)"
@@ -236,6 +239,6 @@ mod tests {
         let mut connection = options(&path).connect().await.unwrap();
         sqlx::raw_sql("PRAGMA user_version = 9").execute(&mut connection).await.unwrap();
         let refused = SqliteStore::open(&path).await;
-        assert!(matches!(refused, Err(StoreError::Newer { found: 9, known: 1, .. })));
+        assert!(matches!(refused, Err(StoreError::Newer { found: 9, known: 2, .. })));
     }
 }

@@ -6,25 +6,34 @@ use sqlx::Arguments;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 
 use super::failed;
-use super::rows::{Columns, RowsSql, number};
+use super::rows::{Columns, RowsSql};
+use crate::store::forms::number;
 use crate::store::{
-    ALONE_MAX, Head, LogHead, Logged, RANGE_ENTRIES_MAX, StatementKey, StoreError, StoredEntry,
-    Thread, Tile,
+    ALONE_MAX, Head, LogHead, Logged, Published, RANGE_ENTRIES_MAX, Seal, StatementKey, StoreError,
+    StoredEntry, Thread, Tile,
 };
 
-pub async fn head(connection: &mut SqliteConnection) -> Result<LogHead, StoreError> {
-    let row = sqlx::query("SELECT size, leaf, time, peaks FROM head WHERE id = 0")
+pub async fn head(
+    connection: &mut SqliteConnection,
+) -> Result<(LogHead, Option<Seal>), StoreError> {
+    let row = sqlx::query("SELECT size, leaf, time, peaks, seal FROM head WHERE id = 0")
         .fetch_optional(connection)
         .await
         .map_err(failed)?;
     let row = row.ok_or(StoreError::Corrupt { table: "head", what: "row" })?;
     let columns = Columns { table: "head", row: &row };
-    Ok(LogHead {
+    let head = LogHead {
         size: columns.number("size")?,
         leaf: columns.hash("leaf")?,
         time: columns.get::<Option<i64>>("time")?.map(Time),
         peaks: columns.hashes("peaks")?,
-    })
+    };
+    let seal = columns.get::<Option<&str>>("seal")?.map(Seal::parse);
+    match seal {
+        None => Ok((head, None)),
+        Some(Some(seal)) => Ok((head, Some(seal))),
+        Some(None) => Err(columns.corrupt("seal")),
+    }
 }
 
 /// Adds up sizes first, which reads no bytes of the values, so that memory is bounded before
@@ -284,6 +293,30 @@ pub async fn checkpoint_at(
     row.map(|row| Columns { table: "checkpoint", row: &row }.get("note")).transpose()
 }
 
+const CHECKPOINTS: &str = "SELECT sequence, size, note FROM checkpoint \
+     WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
+
+pub async fn checkpoints(
+    connection: &mut SqliteConnection,
+    after: u64,
+) -> Result<Vec<Published>, StoreError> {
+    let rows = sqlx::query(CHECKPOINTS)
+        .bind(number(after))
+        .bind(number(ALONE_MAX as u64))
+        .fetch_all(connection)
+        .await
+        .map_err(failed)?;
+    let published = |row: &SqliteRow| {
+        let columns = Columns { table: "checkpoint", row };
+        Ok(Published {
+            sequence: columns.number("sequence")?,
+            size: columns.number("size")?,
+            note: columns.get("note")?,
+        })
+    };
+    rows.iter().map(published).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use sqlx::{AssertSqlSafe, Row};
@@ -305,6 +338,7 @@ mod tests {
             PAGE_OF_KIND.to_owned(),
             CHECKPOINT.to_owned(),
             CHECKPOINT_AT.to_owned(),
+            CHECKPOINTS.to_owned(),
             keys(ENTRIES),
             keys(THREADS),
             keys(STATEMENTS),

@@ -1,4 +1,4 @@
-//! Statements over many rows at once, and the forms in which values are stored.
+//! Statements over many rows at once, and reading their answers.
 //!
 //! Each statement is one hop to the connection's thread and back, some 20 to 80 microseconds
 //! whatever it does; so rows go by the hundred. Their number is always a power of two, so that a
@@ -11,6 +11,7 @@ use sqlx::{Arguments, AssertSqlSafe, Decode, Row, Sqlite, Type};
 
 use super::failed;
 use crate::store::StoreError;
+use crate::store::forms::parse_hashes;
 
 /// Most rows in one statement; with 6 columns far below SQLite's 32,766 variables.
 const ROWS_MAX: usize = 512;
@@ -88,22 +89,6 @@ fn bind_all<T>(rows: &[T], count: usize, bind: Bind<T>) -> Result<SqliteArgument
             .map_err(|error| StoreError::Database(sqlx::Error::Encode(error)))?;
     }
     Ok(arguments)
-}
-
-/// The stored form of an index, size or number. All of them are below 2^53 where we write, and a
-/// larger one in a question finds nothing, which is the answer.
-pub fn number(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-/// The stored form of a list of hashes: 32 bytes each, one after the other.
-pub fn format_hashes(hashes: &[Hash]) -> Vec<u8> {
-    hashes.iter().flat_map(|hash| hash.0).collect()
-}
-
-pub fn parse_hashes(bytes: &[u8]) -> Option<Vec<Hash>> {
-    let (hashes, rest) = bytes.as_chunks::<32>();
-    rest.is_empty().then(|| hashes.iter().map(|hash| Hash(*hash)).collect())
 }
 
 /// Reads columns of one row, and names the table where one is not what we write.

@@ -9,8 +9,8 @@ use sqlx::{Sqlite, Transaction};
 
 use super::{append, commit_failed, read};
 use crate::store::{
-    Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Read, StatementKey, StoreError, StoredEntry,
-    Thread, Tile,
+    Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Published, Read, Seal, StatementKey,
+    StoreError, StoredEntry, Thread, Tile,
 };
 
 /// What a transaction on a reading connection may do.
@@ -29,6 +29,7 @@ pub type SqliteAppend = SqliteTransaction<Writing>;
 pub struct SqliteTransaction<Mode> {
     transaction: Transaction<'static, Sqlite>,
     head: LogHead,
+    seal: Option<Seal>,
     state: State,
     mode: PhantomData<fn() -> Mode>,
 }
@@ -48,8 +49,8 @@ impl<Mode> SqliteTransaction<Mode> {
     pub(super) async fn start(
         mut transaction: Transaction<'static, Sqlite>,
     ) -> Result<Self, StoreError> {
-        let head = read::head(&mut transaction).await?;
-        Ok(SqliteTransaction { transaction, head, state: State::Whole, mode: PhantomData })
+        let (head, seal) = read::head(&mut transaction).await?;
+        Ok(SqliteTransaction { transaction, head, seal, state: State::Whole, mode: PhantomData })
     }
 
     /// Gives the connection for one call, which breaks the transaction unless it is finished.
@@ -144,9 +145,25 @@ impl<Mode> Read for SqliteTransaction<Mode> {
         let result = read::checkpoint_at(self.enter()?, size).await;
         self.finish(result)
     }
+
+    async fn checkpoints(&mut self, after: u64) -> Result<Vec<Published>, StoreError> {
+        let result = read::checkpoints(self.enter()?, after).await;
+        self.finish(result)
+    }
 }
 
 impl Append for SqliteTransaction<Writing> {
+    fn seal(&self) -> Option<&Seal> {
+        self.seal.as_ref()
+    }
+
+    async fn set_seal(&mut self, seal: Option<Seal>) -> Result<(), StoreError> {
+        let set = append::seal(self.enter()?, seal.as_ref()).await;
+        self.finish(set)?;
+        self.seal = seal;
+        Ok(())
+    }
+
     async fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let follows = batch.check_follows(&self.head);
         let expected = self.head.size;

@@ -1,0 +1,157 @@
+//! One of several databases, chosen when a ledger is opened: every verb goes to the one that it is.
+
+use schemas::id::{Digest, EntryIndex, TreeSize};
+use schemas::thread::ThreadId;
+
+use super::{
+    Append, Batch, LogHead, Logged, PgStore, Published, Read, Seal, SqliteStore, StatementKey,
+    Store, StoreError, StoredEntry, Thread, Tile,
+};
+
+/// A log in one SQLite file, or in a PostgreSQL database.
+pub type AnyStore = Either<SqliteStore, PgStore>;
+
+/// A store, view or append of one database or of the other.
+#[derive(Debug, Clone)]
+pub enum Either<A, B> {
+    Sqlite(A),
+    Postgres(B),
+}
+
+impl AnyStore {
+    /// Closes every connection.
+    pub async fn close(&self) {
+        match self {
+            Either::Sqlite(store) => store.close().await,
+            Either::Postgres(store) => store.close().await,
+        }
+    }
+}
+
+/// The same call on whichever it is.
+macro_rules! each {
+    ($it:expr, $name:ident => $call:expr) => {
+        match $it {
+            Either::Sqlite($name) => $call,
+            Either::Postgres($name) => $call,
+        }
+    };
+}
+
+impl<A: Store, B: Store> Store for Either<A, B> {
+    type Snapshot = Either<A::Snapshot, B::Snapshot>;
+    type Append = Either<A::Append, B::Append>;
+
+    async fn snapshot(&self) -> Result<Self::Snapshot, StoreError> {
+        match self {
+            Either::Sqlite(store) => Ok(Either::Sqlite(store.snapshot().await?)),
+            Either::Postgres(store) => Ok(Either::Postgres(store.snapshot().await?)),
+        }
+    }
+
+    async fn lock_sealed(&self) -> Result<Self::Append, StoreError> {
+        match self {
+            Either::Sqlite(store) => Ok(Either::Sqlite(store.lock_sealed().await?)),
+            Either::Postgres(store) => Ok(Either::Postgres(store.lock_sealed().await?)),
+        }
+    }
+
+    async fn swap_checkpoint(
+        &self,
+        expected: Option<TreeSize>,
+        size: TreeSize,
+        note: &str,
+    ) -> Result<bool, StoreError> {
+        each!(self, it => it.swap_checkpoint(expected, size, note).await)
+    }
+
+    async fn erase_envelopes(&self, indexes: &[EntryIndex]) -> Result<u64, StoreError> {
+        each!(self, it => it.erase_envelopes(indexes).await)
+    }
+}
+
+impl<A: Read, B: Read> Read for Either<A, B> {
+    fn head(&self) -> &LogHead {
+        each!(self, it => it.head())
+    }
+
+    async fn read_range(
+        &mut self,
+        from: EntryIndex,
+        to: EntryIndex,
+        bytes_max: u64,
+    ) -> Result<Vec<StoredEntry>, StoreError> {
+        each!(self, it => it.read_range(from, to, bytes_max).await)
+    }
+
+    async fn entries_alone(
+        &mut self,
+        from: EntryIndex,
+        to: EntryIndex,
+    ) -> Result<Vec<(EntryIndex, Vec<u8>)>, StoreError> {
+        each!(self, it => it.entries_alone(from, to).await)
+    }
+
+    async fn entries(&mut self, indexes: &[EntryIndex]) -> Result<Vec<StoredEntry>, StoreError> {
+        each!(self, it => it.entries(indexes).await)
+    }
+
+    async fn threads(&mut self, threads: &[ThreadId]) -> Result<Vec<Thread>, StoreError> {
+        each!(self, it => it.threads(threads).await)
+    }
+
+    async fn threads_page(
+        &mut self,
+        kind: Option<&str>,
+        after: Option<&ThreadId>,
+        limit: u32,
+    ) -> Result<Vec<Thread>, StoreError> {
+        each!(self, it => it.threads_page(kind, after, limit).await)
+    }
+
+    async fn find_artifacts(
+        &mut self,
+        prefix: &str,
+        limit: u32,
+    ) -> Result<Vec<Digest>, StoreError> {
+        each!(self, it => it.find_artifacts(prefix, limit).await)
+    }
+
+    async fn statements(&mut self, keys: &[StatementKey]) -> Result<Vec<Logged>, StoreError> {
+        each!(self, it => it.statements(keys).await)
+    }
+
+    async fn tiles(&mut self, keys: &[(u8, u64)]) -> Result<Vec<Tile>, StoreError> {
+        each!(self, it => it.tiles(keys).await)
+    }
+
+    async fn checkpoint(&mut self) -> Result<Option<(TreeSize, String)>, StoreError> {
+        each!(self, it => it.checkpoint().await)
+    }
+
+    async fn checkpoint_at(&mut self, size: TreeSize) -> Result<Option<String>, StoreError> {
+        each!(self, it => it.checkpoint_at(size).await)
+    }
+
+    async fn checkpoints(&mut self, after: u64) -> Result<Vec<Published>, StoreError> {
+        each!(self, it => it.checkpoints(after).await)
+    }
+}
+
+impl<A: Append, B: Append> Append for Either<A, B> {
+    async fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        each!(self, it => it.write(batch).await)
+    }
+
+    fn seal(&self) -> Option<&Seal> {
+        each!(self, it => it.seal())
+    }
+
+    async fn set_seal(&mut self, seal: Option<Seal>) -> Result<(), StoreError> {
+        each!(self, it => it.set_seal(seal).await)
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        each!(self, it => it.commit().await)
+    }
+}
