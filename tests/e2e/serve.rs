@@ -145,6 +145,45 @@ fn many_callers_are_logged_once_each_and_nothing_is_lost() {
     assert_eq!(report["size"], size, "{report}");
 }
 
+/// Two servers, each with a folder of its own, on one PostgreSQL: the head row orders them.
+#[test]
+fn two_servers_share_a_log_in_postgresql() {
+    const CALLERS: u64 = 4;
+    const EACH: u64 = 15;
+    let Some(database) = harness::postgres::server() else { return };
+    let place = story::team();
+    place.expect(0, &format!("attestry move --to {}", database.database()));
+    let servers = [Running::over(place.copy()), Running::over(place.copy())];
+    let origin = origin(&place);
+    let mut indexes: Vec<u64> = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..2 * CALLERS)
+            .map(|caller| {
+                let (server, origin) = (&servers[(caller % 2) as usize], &origin);
+                scope.spawn(move || {
+                    let key = server.key();
+                    let log = |nth| {
+                        let sent = envelope(origin, caller * EACH + nth, &key);
+                        let answer = server.submit(&sent);
+                        assert_eq!(answer.status, 201, "{}", answer.text());
+                        answer.json()["index"].as_u64().unwrap()
+                    };
+                    (0..EACH).map(log).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
+    });
+    indexes.sort_unstable();
+    indexes.dedup();
+    assert_eq!(indexes.len() as u64, 2 * CALLERS * EACH, "every event has an index of its own");
+    // What one of them has logged, the other answers as logged.
+    let again = servers[1].submit(&envelope(&origin, 0, &servers[1].key()));
+    assert_eq!(again.status, 200, "{}", again.text());
+    for server in servers {
+        server.stop().expect(0, "attestry verify --trust ledger/pin.txt");
+    }
+}
+
 #[test]
 fn refusals_are_problem_documents() {
     let server = Running::start();
