@@ -179,7 +179,7 @@ pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 #[cfg(not(feature = "ledger"))]
 const ELSEWHERE: [&str; 13] = [
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
-    "evaluate", "receipt", "pack", "move",
+    "evaluate", "receipt", "pack", "move", "serve",
 ];
 
 #[cfg(not(feature = "ledger"))]
