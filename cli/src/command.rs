@@ -177,7 +177,7 @@ pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 
 /// The commands that only the whole tool has.
 #[cfg(not(feature = "ledger"))]
-const ELSEWHERE: [&str; 13] = [
+const ELSEWHERE: &[&str] = &[
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
     "evaluate", "receipt", "pack", "move", "serve",
 ];
