@@ -15,6 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -57,6 +58,19 @@ impl<S: Store> Clone for Server<S> {
 ))]
 struct Document;
 
+/// Turns what the framework itself refuses (a body too large, a path or query that cannot be read,
+/// a handler that took too long) into a problem document.
+async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || kind.is_some_and(|kind| kind == problem::CONTENT_TYPE) {
+        return response;
+    }
+    let said = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
+    Problem::of_framework(status, String::from_utf8_lossy(&said).trim()).into_response()
+}
+
 fn routes<S: Store>() -> OpenApiRouter<Server<S>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(events::submit))
@@ -83,6 +97,7 @@ pub fn router<S: Store>(server: Server<S>) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_MAX))
         .layer(CatchPanicLayer::new())
+        .layer(map_response(as_problem))
         .with_state(server)
 }
 

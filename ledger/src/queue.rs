@@ -71,11 +71,6 @@ impl Queue {
         let answer = answered.await.map_err(|_| QueueError::Stopping)?;
         answer.map_err(QueueError::Ledger)
     }
-
-    /// Callers that wait now.
-    pub fn depth(&self) -> usize {
-        WAITING_MAX - self.sender.capacity()
-    }
 }
 
 async fn gather<S: Store>(ledger: Arc<Ledger<S>>, mut receiver: mpsc::Receiver<Waiting>) {

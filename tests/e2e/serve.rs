@@ -202,7 +202,10 @@ fn refusals_are_problem_documents() {
         assert_problem(&get(address, path), 404, "not-found");
     }
     let too_large = ask(address, "POST", "/api/v1/events", &vec![b' '; (32 << 20) + 1]);
-    assert_eq!(too_large.status, 413);
+    assert_problem(&too_large, 413, "request-too-large");
+    assert_problem(&get(address, "/api/v1/events/many"), 400, "request-malformed");
+    let unknown = ask(address, "POST", "/api/v1/events?projet=payments", b"");
+    assert_problem(&unknown, 400, "request-malformed");
     assert_eq!(get(address, "/healthz").status, 200);
     assert_eq!(get(address, "/readyz").status, 200);
 }

@@ -11,6 +11,8 @@ use crate::error::LedgerError;
 use crate::queue::QueueError;
 use crate::store::StoreError;
 
+pub const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+
 /// A problem document (`application/problem+json`).
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
@@ -58,6 +60,23 @@ impl Problem {
 
     pub fn not_found(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing here.", detail)
+    }
+
+    /// What the server's framework refuses before or instead of a handler.
+    pub fn of_framework(status: StatusCode, said: &str) -> Problem {
+        let (code, title) = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ("request-too-large", "The request is larger than the server takes.")
+            }
+            StatusCode::SERVICE_UNAVAILABLE => ("timeout", "The request took too long."),
+            status if status.is_server_error() => ("server-failed", "The server failed."),
+            _ => ("request-malformed", "The request is malformed."),
+        };
+        let problem = Problem::new(status, code, title, said);
+        match code {
+            "timeout" => problem.hint("repeat the request: logging is idempotent"),
+            _ => problem,
+        }
     }
 
     /// What a rule refuses.
@@ -161,8 +180,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
-        let kind = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
