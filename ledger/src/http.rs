@@ -50,12 +50,15 @@ impl<S: Store> Clone for Server<S> {
 }
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Attestry",
-    description = "A ledger of signed events about software delivery: submit envelopes, read \
+#[openapi(
+    paths(tiles::tile),
+    info(
+        title = "Attestry",
+        description = "A ledger of signed events about software delivery: submit envelopes, read \
         entries, receipts and the Merkle tree. Times are UTC, sizes are bytes.",
-    license(name = "Apache-2.0", identifier = "Apache-2.0")
-))]
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    )
+)]
 struct Document;
 
 /// Turns what the framework itself refuses (a body too large, a path or query that cannot be read,
@@ -87,7 +90,7 @@ fn routes<S: Store>() -> OpenApiRouter<Server<S>> {
 pub fn router<S: Store>(server: Server<S>) -> Router {
     let (router, _) = routes::<S>().split_for_parts();
     router
-        // Its paths have slashes, which the API document has no way to say.
+        // Its paths have slashes, so the API document names it apart.
         .route("/tile/{*path}", axum::routing::get(tiles::tile::<S>))
         .fallback(|| async { Problem::not_found("no such path") })
         .method_not_allowed_fallback(|| async {
