@@ -129,7 +129,7 @@ impl Service {
 
     /// Serves the ledger over HTTP until the process is told to stop.
     pub fn serve(self, listen: SocketAddr, ready: impl FnOnce(SocketAddr)) -> Result<(), Failure> {
-        let ledger = Arc::new(self.ledger);
+        let (ledger, settings) = (Arc::new(self.ledger), ledger::http::Settings::default());
         let unusable = |cause: std::io::Error| {
             Failure::new(Exit::Unexpected, "cannot-listen", format!("{listen}: {cause}"))
                 .hint("another process may have the port: name another with --listen")
@@ -137,7 +137,9 @@ impl Service {
         self.runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind(listen).await.map_err(unusable)?;
             ready(listener.local_addr().map_err(unusable)?);
-            ledger::http::serve(ledger, listener, stopped()).await.map_err(Failure::unexpected)
+            ledger::http::serve(ledger, settings, listener, stopped())
+                .await
+                .map_err(Failure::unexpected)
         })
     }
 

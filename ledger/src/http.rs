@@ -37,6 +37,10 @@ const BODY_BYTES_MAX: usize = 32 << 20;
 /// The longest that a request may take.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 
+/// What an operator may choose for a server.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {}
+
 /// What every handler shares.
 pub struct Server<S: Store> {
     pub ledger: Arc<Ledger<S>>,
@@ -121,6 +125,7 @@ async fn openapi<S: Store>(_server: State<Server<S>>) -> Result<Response, Proble
 /// Serves until `stop` is there, then answers what was accepted.
 pub async fn serve<S: Store>(
     ledger: Arc<Ledger<S>>,
+    _settings: Settings,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {

@@ -45,7 +45,15 @@ impl Running {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let stopped = async { drop(stopped.await) };
-            (address, tokio::spawn(http::serve(Arc::new(ledger), listener, stopped)))
+            (
+                address,
+                tokio::spawn(http::serve(
+                    Arc::new(ledger),
+                    http::Settings::default(),
+                    listener,
+                    stopped,
+                )),
+            )
         });
         Running { place, address, runtime, stop: Some(stop), done: Some(done) }
     }
