@@ -11,6 +11,7 @@ pub mod init;
 pub mod ledger;
 mod loader;
 pub mod moving;
+pub mod outgoing;
 pub mod promotion;
 mod publish;
 pub mod queue;
