@@ -14,6 +14,7 @@ use schemas::id::{Hash, KeyId};
 use sha2::{Digest, Sha256};
 
 pub mod ed25519;
+mod multiples;
 
 use ed25519::Ed25519Key;
 
