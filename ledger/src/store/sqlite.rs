@@ -7,6 +7,7 @@
 
 mod append;
 mod file;
+mod mover;
 mod read;
 mod rows;
 mod transaction;
@@ -19,6 +20,7 @@ use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlitePool};
 
+use self::mover::Mover;
 use self::transaction::{SqliteAppend, SqliteSnapshot};
 use super::forms::number;
 use super::{Store, StoreError};
@@ -52,6 +54,7 @@ const ROWS_AHEAD: usize = 512;
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
+    mover: Mover,
 }
 
 impl SqliteStore {
@@ -92,8 +95,10 @@ impl SqliteStore {
             .pragma("temp_store", "MEMORY")
             .pragma("secure_delete", "ON")
             .pragma("max_page_count", pages_max.to_string());
+        let mover = Mover::new(pool(1, busy_timeout).connect_lazy_with(options.clone()));
         let readers = options.pragma("query_only", "ON");
         Ok(SqliteStore {
+            mover,
             writer: pool(1, busy_timeout).connect_lazy_with(writer),
             readers: pool(READERS, busy_timeout).connect_lazy_with(readers),
         })
@@ -102,6 +107,7 @@ impl SqliteStore {
     /// Closes every connection; the last one moves the `-wal` into the file.
     pub async fn close(&self) {
         self.readers.close().await;
+        self.mover.close().await;
         self.writer.close().await;
     }
 }
@@ -145,12 +151,12 @@ impl Store for SqliteStore {
 
     async fn snapshot(&self) -> Result<SqliteSnapshot, StoreError> {
         let transaction = self.readers.begin().await.map_err(failed)?;
-        SqliteSnapshot::start(transaction).await
+        SqliteSnapshot::start(transaction, self.mover.clone()).await
     }
 
     async fn lock_sealed(&self) -> Result<SqliteAppend, StoreError> {
         let begin = self.writer.begin_with("BEGIN IMMEDIATE").await;
-        SqliteAppend::start(begin.map_err(failed)?).await
+        SqliteAppend::start(begin.map_err(failed)?, self.mover.clone()).await
     }
 
     async fn swap_checkpoint(

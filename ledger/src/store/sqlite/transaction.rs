@@ -7,6 +7,7 @@ use schemas::thread::ThreadId;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Sqlite, Transaction};
 
+use super::mover::Mover;
 use super::{append, commit_failed, read};
 use crate::store::{
     Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Published, Read, Seal, StatementKey,
@@ -31,6 +32,9 @@ pub struct SqliteTransaction<Mode> {
     head: LogHead,
     seal: Option<Seal>,
     state: State,
+    mover: Mover,
+    /// Bytes of entries and envelopes that were written.
+    written: u64,
     mode: PhantomData<fn() -> Mode>,
 }
 
@@ -48,9 +52,11 @@ impl<Mode> SqliteTransaction<Mode> {
     /// Takes over a transaction that has just begun. Reading the head fixes its view.
     pub(super) async fn start(
         mut transaction: Transaction<'static, Sqlite>,
+        mover: Mover,
     ) -> Result<Self, StoreError> {
         let (head, seal) = read::head(&mut transaction).await?;
-        Ok(SqliteTransaction { transaction, head, seal, state: State::Whole, mode: PhantomData })
+        let (state, written, mode) = (State::Whole, 0, PhantomData);
+        Ok(SqliteTransaction { transaction, head, seal, state, mover, written, mode })
     }
 
     /// Gives the connection for one call, which breaks the transaction unless it is finished.
@@ -172,12 +178,16 @@ impl Append for SqliteTransaction<Writing> {
         let written = append::write(connection, batch, expected).await;
         self.finish(written)?;
         self.head = batch.head.clone();
+        let bytes = |it: &StoredEntry| it.entry.len() + it.envelope.as_ref().map_or(0, Vec::len);
+        self.written += batch.entries.iter().map(bytes).sum::<usize>() as u64;
         Ok(())
     }
 
     async fn commit(mut self) -> Result<(), StoreError> {
         self.enter()?;
-        self.transaction.commit().await.map_err(commit_failed)
+        self.transaction.commit().await.map_err(commit_failed)?;
+        self.mover.committed(self.written);
+        Ok(())
     }
 }
 
