@@ -3,8 +3,8 @@
 //! The only file that calls the `ledger` library, and the only one that waits for futures.
 
 mod database;
+mod serving;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,20 +40,6 @@ pub struct Service {
 fn runtime() -> Result<Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().map_err(Failure::unexpected)
-}
-
-/// Waits for an interrupt or a request to terminate.
-async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
-            return;
-        }
-    }
-    let _ = interrupt.await;
 }
 
 /// Where the high-water file is kept: outside of the ledger's own folder, so that whoever puts an
@@ -125,22 +111,6 @@ impl Service {
     /// Gives up a move that was broken off.
     pub fn stay(&self) -> Result<(), Failure> {
         self.wait(self.ledger.stay())
-    }
-
-    /// Serves the ledger over HTTP until the process is told to stop.
-    pub fn serve(self, listen: SocketAddr, ready: impl FnOnce(SocketAddr)) -> Result<(), Failure> {
-        let (ledger, settings) = (Arc::new(self.ledger), ledger::http::Settings::default());
-        let unusable = |cause: std::io::Error| {
-            Failure::new(Exit::Unexpected, "cannot-listen", format!("{listen}: {cause}"))
-                .hint("another process may have the port: name another with --listen")
-        };
-        self.runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind(listen).await.map_err(unusable)?;
-            ready(listener.local_addr().map_err(unusable)?);
-            ledger::http::serve(ledger, settings, listener, stopped())
-                .await
-                .map_err(Failure::unexpected)
-        })
     }
 
     fn wait<T>(&self, work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, Failure> {

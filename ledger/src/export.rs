@@ -4,22 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Time, TreeSize};
 use schemas::predicate::export::{self, Export};
-use schemas::predicate::heads::{self, Heads};
 use schemas::statement::{Statement, Subject};
 use schemas::thread::ThreadId;
 use verifier::checkpoint::VerifiedCheckpoint;
-use verifier::entry::{Entry, genesis_prev};
+use verifier::entry::Entry;
 use verifier::event::Event;
-use verifier::merkle::proof::prove_inclusion;
-use verifier::merkle::{self, MemoryTree};
 use verifier::note::format_note;
 use verifier::pack::bag::{Files, Scope, seal};
-use verifier::pack::heads::{HeadProofs, LineProof, encode};
+use verifier::pack::heads::encode;
 use verifier::pack::shown::{attachment_path, entry_path, envelope_path, proof_path};
 use verifier::pack::{CHECKPOINT, EXTENSIONS, Extension, Extensions, HEADS, OPENING, PIN};
 use verifier::pack::{derived, gather, report};
 use verifier::pin::format_pin;
-use verifier::projection::{HeadsRoot, heads_line};
 use verifier::receipt::{Receipt, format_receipt};
 use verifier::sign;
 
@@ -28,9 +24,6 @@ use crate::ledger::{Ledger, Logged, Stored, Submission};
 use crate::reading::walk_thread;
 use crate::store::{Read, Store};
 use crate::tree::Tiles;
-
-/// How many threads are read in one go.
-const PAGE: u32 = 1024;
 
 /// How far back an opening checkpoint is looked for.
 const OPENING_REACH: TreeSize = 4096;
@@ -52,13 +45,6 @@ pub struct Exported {
     pub files: Files,
     pub id: Hash,
     pub size: TreeSize,
-}
-
-/// Every thread's line at the size of a heads event.
-struct Lines {
-    index: EntryIndex,
-    lines: BTreeMap<ThreadId, (u64, String)>,
-    leaves: Vec<Hash>,
 }
 
 impl<S: Store> Ledger<S> {
@@ -148,33 +134,6 @@ impl<S: Store> Ledger<S> {
         self.submit(vec![one]).await?.remove(0)
     }
 
-    /// Logs a heads event about the log just before it, and publishes.
-    async fn log_heads(&self) -> Result<(Lines, VerifiedCheckpoint), LedgerError> {
-        let (log, service) = (self.log_key()?, self.service_key()?);
-        let mut working = self.begin().await?;
-        let lines = Lines::read(&mut working.loader().read).await?;
-        let root = lines.root();
-        let body = Heads {
-            ledger: self.origin.clone(),
-            nonce: self.nonce()?,
-            size: lines.index,
-            threads: root.threads,
-            root: root.root,
-        };
-        let ledger = Digest::sha256(&genesis_prev(&self.origin));
-        let subject = Subject::of(&ledger, Some(self.origin.as_str()));
-        let statement = Statement::new(vec![subject], heads::TYPE, body);
-        let envelope = sign::sign_statement(&statement, &[&service])
-            .map_err(|cause| malformed("heads", cause))?;
-        Ledger::<S>::append_own(&mut working, envelope).await?;
-        let checkpoint = self.commit(working, &log).await?.0.checkpoint;
-        if checkpoint.size() == lines.index + 1 {
-            return Ok((lines, checkpoint));
-        }
-        // Somebody else was faster and has published more: ours is among what they published.
-        Err(malformed("heads", "the log grew meanwhile; try again"))
-    }
-
     fn add_entry(
         &self,
         files: &mut Files,
@@ -211,60 +170,6 @@ impl<S: Store> Ledger<S> {
             }
         }
         Ok(None)
-    }
-}
-
-impl Lines {
-    async fn read<R: Read>(read: &mut R) -> Result<Lines, LedgerError> {
-        let index = read.head().size;
-        let mut lines = BTreeMap::new();
-        let mut after: Option<ThreadId> = None;
-        loop {
-            let page = read.threads_page(None, after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.thread.clone());
-            for row in page {
-                let slice = row.slice.as_deref().map(|bytes| merkle::sha256(&[bytes]));
-                let line = heads_line(&row.thread, &row.head, slice);
-                let line = String::from_utf8(line).map_err(|cause| malformed("heads", cause))?;
-                lines.insert(row.thread, (0, line));
-            }
-        }
-        let mut leaves = Vec::with_capacity(lines.len());
-        for (number, line) in (0..).zip(lines.values_mut()) {
-            line.0 = number;
-            leaves.push(merkle::leaf_hash(line.1.as_bytes()));
-        }
-        Ok(Lines { index, lines, leaves })
-    }
-
-    fn root(&self) -> HeadsRoot {
-        HeadsRoot { threads: self.leaves.len() as u64, root: merkle::root_of(&self.leaves) }
-    }
-
-    /// The lines of these threads with their proofs; of an absent one, those of its neighbours.
-    fn prove(&self, threads: &BTreeSet<ThreadId>) -> Result<HeadProofs, LedgerError> {
-        let mut wanted: BTreeSet<&ThreadId> = BTreeSet::new();
-        for thread in threads {
-            if self.lines.contains_key(thread) {
-                wanted.insert(thread);
-            } else {
-                wanted.extend(self.lines.range(..thread).next_back().map(|(thread, _)| thread));
-                wanted.extend(self.lines.range(thread..).next().map(|(thread, _)| thread));
-            }
-        }
-        let mut tree = MemoryTree::new(self.leaves.clone());
-        let size = self.leaves.len() as TreeSize;
-        let lines = wanted
-            .into_iter()
-            .map(|thread| {
-                let (number, line) = &self.lines[thread];
-                let proof = prove_inclusion(&mut tree, *number, size)
-                    .map_err(|cause| malformed("heads", cause))?;
-                Ok(LineProof { line: line.clone(), number: *number, proof: encode(&proof) })
-            })
-            .collect::<Result<_, LedgerError>>()?;
-        Ok(HeadProofs { entry: self.index, lines })
     }
 }
 

@@ -4,8 +4,10 @@
 //! has, whoever brings it; a caller needs no account to submit what a granted key has signed.
 
 pub mod events;
+mod filter;
 pub mod health;
 pub mod problem;
+pub mod stream;
 pub mod tiles;
 
 use std::future::Future;
@@ -18,16 +20,21 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::evaluator::{self, EVALUATE_EVERY};
 use crate::ledger::Ledger;
 use crate::queue::Queue;
 use crate::store::Store;
+use crate::tail::Tail;
 use problem::Problem;
+use stream::Streams;
 
 pub(crate) const TEXT_PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
@@ -38,18 +45,29 @@ const BODY_BYTES_MAX: usize = 32 << 20;
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 
 /// What an operator may choose for a server.
-#[derive(Debug, Clone, Default)]
-pub struct Settings {}
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How often open requests are evaluated again when nothing is logged.
+    pub evaluate_every: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { evaluate_every: EVALUATE_EVERY }
+    }
+}
 
 /// What every handler shares.
 pub struct Server<S: Store> {
     pub ledger: Arc<Ledger<S>>,
     pub queue: Queue,
+    pub streams: Streams,
 }
 
 impl<S: Store> Clone for Server<S> {
     fn clone(&self) -> Server<S> {
-        Server { ledger: Arc::clone(&self.ledger), queue: self.queue.clone() }
+        let (ledger, queue) = (Arc::clone(&self.ledger), self.queue.clone());
+        Server { ledger, queue, streams: self.streams.clone() }
     }
 }
 
@@ -82,6 +100,7 @@ fn routes<S: Store>() -> OpenApiRouter<Server<S>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(events::submit))
         .routes(routes!(events::submit_batch))
+        .routes(routes!(stream::stream))
         .routes(routes!(events::entry))
         .routes(routes!(events::receipt))
         .routes(routes!(tiles::checkpoint))
@@ -125,14 +144,26 @@ async fn openapi<S: Store>(_server: State<Server<S>>) -> Result<Response, Proble
 /// Serves until `stop` is there, then answers what was accepted.
 pub async fn serve<S: Store>(
     ledger: Arc<Ledger<S>>,
-    _settings: Settings,
+    settings: Settings,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (queue, gathering) = Queue::start(Arc::clone(&ledger));
-    let router = router(Server { ledger, queue });
+    let (stopping, stopped) = watch::channel(false);
+    let tail = Tail::follow(Arc::clone(&ledger)).await.map_err(std::io::Error::other)?;
+    let streams = Streams::new(tail, stopped.clone());
+    let mut own_work = JoinSet::new();
+    let (every, own) = (settings.evaluate_every, Arc::clone(&ledger));
+    own_work.spawn(evaluator::evaluate(own, every, stopped.clone()));
+    own_work.spawn(evaluator::keep_heads(Arc::clone(&ledger), stopped));
+    let router = router(Server { ledger, queue, streams });
+    let stop = async move {
+        stop.await;
+        stopping.send_replace(true);
+    };
     axum::serve(listener, router).with_graceful_shutdown(stop).await?;
     // The last handle to the queue has gone with the router: it logs what it holds, and ends.
     let _ = gathering.await;
+    own_work.join_all().await;
     Ok(())
 }

@@ -3,8 +3,10 @@
 pub mod clock;
 pub mod database;
 pub mod error;
+pub mod evaluator;
 pub mod export;
 pub mod folder;
+pub mod heads;
 pub mod high_water;
 pub mod http;
 pub mod init;
@@ -17,6 +19,7 @@ mod publish;
 pub mod queue;
 mod reading;
 pub mod store;
+pub mod tail;
 mod tree;
 pub mod verification;
 mod working;

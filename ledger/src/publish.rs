@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
 use schemas::id::{EntryIndex, Origin, TreeSize};
+use tokio::sync::watch;
 use verifier::checkpoint::{Checkpoint, VerifiedCheckpoint, sign_checkpoint, verify_checkpoint};
 use verifier::merkle::{self, Frontier};
 use verifier::note::{Vkey, format_note};
@@ -26,12 +27,14 @@ pub struct Publisher {
     turn: tokio::sync::Mutex<Option<VerifiedCheckpoint>>,
     /// What was read back and waits for its turn: by the size before it, the frontier behind it.
     waiting: Mutex<BTreeMap<TreeSize, Frontier>>,
+    /// The size that this process has published last.
+    pub grown: watch::Sender<TreeSize>,
 }
 
 impl Publisher {
     pub fn new(origin: Origin, vkey: Vkey, folder: Folder, high_water: HighWater) -> Publisher {
-        let (turn, waiting) = Default::default();
-        Publisher { origin, vkey, folder, high_water, turn, waiting }
+        let (turn, waiting, grown) = Default::default();
+        Publisher { origin, vkey, folder, high_water, turn, waiting, grown }
     }
 
     /// Refuses a database that is no continuation of what was published.
@@ -105,6 +108,7 @@ impl Publisher {
         let frontier = self.longest(&committed.frontier);
         let checkpoint = self.checkpoint(store, &frontier, key).await?;
         *last = Some(checkpoint.clone());
+        self.grown.send_replace(checkpoint.size());
         Ok(Published { checkpoint, entries })
     }
 

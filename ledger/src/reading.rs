@@ -73,7 +73,17 @@ impl<S: Store> Ledger<S> {
         from: EntryIndex,
         to: EntryIndex,
     ) -> Result<Vec<Stored>, LedgerError> {
-        Ok(self.store.snapshot().await?.read_range(from, to, READ_BYTES_MAX).await?)
+        self.page(from, to, READ_BYTES_MAX).await
+    }
+
+    /// Entries from one index up to, not including, another; as many as fit, but one at least.
+    pub async fn page(
+        &self,
+        from: EntryIndex,
+        to: EntryIndex,
+        bytes_max: u64,
+    ) -> Result<Vec<Stored>, LedgerError> {
+        Ok(self.store.snapshot().await?.read_range(from, to, bytes_max).await?)
     }
 
     /// All entries of a thread, oldest first, walked back from its head.

@@ -5,6 +5,7 @@
 mod cli;
 mod demo;
 mod kill;
+mod live;
 mod offline;
 mod outside;
 mod postgres;

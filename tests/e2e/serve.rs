@@ -20,20 +20,24 @@ use verifier::sign::sign_statement;
 use verifier::signature::SigningKey;
 
 /// A running server on a free port of this machine.
-struct Running {
-    place: Place,
-    address: SocketAddr,
-    runtime: Runtime,
+pub struct Running {
+    pub place: Place,
+    pub address: SocketAddr,
+    pub runtime: Runtime,
     stop: Option<oneshot::Sender<()>>,
     done: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
 }
 
 impl Running {
-    fn start() -> Running {
+    pub fn start() -> Running {
         Running::over(story::team())
     }
 
-    fn over(place: Place) -> Running {
+    pub fn over(place: Place) -> Running {
+        Running::with(place, http::Settings::default())
+    }
+
+    pub fn with(place: Place, settings: http::Settings) -> Running {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -45,49 +49,41 @@ impl Running {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let stopped = async { drop(stopped.await) };
-            (
-                address,
-                tokio::spawn(http::serve(
-                    Arc::new(ledger),
-                    http::Settings::default(),
-                    listener,
-                    stopped,
-                )),
-            )
+            (address, tokio::spawn(http::serve(Arc::new(ledger), settings, listener, stopped)))
         });
         Running { place, address, runtime, stop: Some(stop), done: Some(done) }
     }
 
     /// Stops the server as an operator does, and waits until it has answered everybody.
-    fn stop(mut self) -> Place {
+    pub fn stop(mut self) -> Place {
         drop(self.stop.take());
         let done = self.done.take().unwrap();
         self.runtime.block_on(done).unwrap().unwrap();
         std::mem::take(&mut self.place)
     }
 
-    fn key(&self) -> SigningKey {
+    pub fn key(&self) -> SigningKey {
         let pem = std::fs::read_to_string(self.place.file("ci.pem")).unwrap();
         SigningKey::from_pkcs8_pem(&pem).unwrap()
     }
 
-    fn submit(&self, envelope: &[u8]) -> Answer {
+    pub fn submit(&self, envelope: &[u8]) -> Answer {
         ask(self.address, "POST", "/api/v1/events", envelope)
     }
 }
 
-async fn open(folder: &Path) -> Ledger {
+pub async fn open(folder: &Path) -> Ledger {
     Ledger::open(&folder.join("ledger"), &folder.join("state")).await.unwrap()
 }
 
-fn origin(place: &Place) -> String {
+pub fn origin(place: &Place) -> String {
     let pin = std::fs::read_to_string(place.file("ledger/pin.txt")).unwrap();
     let line = pin.lines().find_map(|line| line.strip_prefix("log ")).unwrap();
     line.split('+').next().unwrap().to_owned()
 }
 
 /// A signed note; `seed` makes it unlike every other.
-fn envelope(origin: &str, seed: u64, key: &SigningKey) -> Vec<u8> {
+pub fn envelope(origin: &str, seed: u64, key: &SigningKey) -> Vec<u8> {
     let mut nonce = [0; 16];
     nonce[..8].copy_from_slice(&seed.to_be_bytes());
     let body = Note {
@@ -102,7 +98,7 @@ fn envelope(origin: &str, seed: u64, key: &SigningKey) -> Vec<u8> {
     sign_statement(&statement, &[key]).unwrap()
 }
 
-fn assert_problem(answer: &Answer, status: u16, code: &str) {
+pub fn assert_problem(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.status, status, "{}", answer.text());
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     assert_eq!(answer.json()["code"], code, "{}", answer.text());

@@ -2,8 +2,10 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Args;
+use ledger::http::Settings;
 
 use crate::argument::AppendArgs;
 use crate::exit::Exit;
@@ -28,6 +30,9 @@ pub struct ServeArgs {
     /// Let everybody who reaches the address read the whole ledger
     #[arg(long)]
     pub open_reading: bool,
+    /// How often open requests are evaluated again, in seconds
+    #[arg(long, value_name = "SECS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub evaluate_every: u32,
 }
 
 pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
@@ -40,9 +45,10 @@ pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
     }
     let service = Service::open_to_append(&args.append, io)?;
     let origin = service.origin().clone();
+    let settings = Settings { evaluate_every: Duration::from_secs(args.evaluate_every.into()) };
     let json = io.json;
     let stdout = &mut io.stdout;
-    service.serve(args.listen, |address| {
+    service.serve(args.listen, settings, |address| {
         let line = match json {
             true => serde_json::json!({ "origin": origin, "listening": address }).to_string(),
             false => format!("{origin} listens on http://{address}"),

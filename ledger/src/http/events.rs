@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::problem::Problem;
 use super::{Server, TEXT_PLAIN};
 use crate::error::LedgerError;
-use crate::ledger::{Logged, Submission};
+use crate::ledger::{Logged, Stored, Submission};
 use crate::store::Store;
 
 /// Most lines of one batch.
@@ -81,6 +81,16 @@ pub struct EntryBody {
     /// The envelope's bytes in padded base64; none with the later parts of a statement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub envelope: Option<String>,
+}
+
+impl From<Stored> for EntryBody {
+    fn from(stored: Stored) -> EntryBody {
+        EntryBody {
+            index: stored.index,
+            entry: String::from_utf8_lossy(&stored.entry).into_owned(),
+            envelope: stored.envelope.map(|bytes| STANDARD.encode(bytes)),
+        }
+    }
 }
 
 impl From<&Finding> for Notice {
@@ -191,12 +201,7 @@ pub async fn entry<S: Store>(
 ) -> Result<Response, Problem> {
     let stored = server.ledger.entry(index).await?;
     let etag = format!("\"{}\"", verifier::merkle::leaf_hash(&stored.entry));
-    let body = EntryBody {
-        index,
-        entry: String::from_utf8_lossy(&stored.entry).into_owned(),
-        envelope: stored.envelope.map(|bytes| STANDARD.encode(bytes)),
-    };
-    Ok(([(header::ETAG, etag)], Json(body)).into_response())
+    Ok(([(header::ETAG, etag)], Json(EntryBody::from(stored))).into_response())
 }
 
 /// Reads the receipt of an entry: entry, inclusion proof, published checkpoint.

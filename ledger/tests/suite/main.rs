@@ -4,5 +4,6 @@
 
 mod append;
 mod full;
+mod heads;
 mod pack;
 mod world;
