@@ -54,6 +54,8 @@ pub mod record;
 pub mod serve;
 pub mod show;
 pub mod status;
+#[cfg(feature = "ledger")]
+pub mod token;
 pub mod trust;
 pub mod verify;
 
@@ -124,6 +126,8 @@ pub enum Command {
     #[cfg(feature = "ledger")]
     Serve(serve::ServeArgs),
     #[cfg(feature = "ledger")]
+    Token(token::TokenCommand),
+    #[cfg(feature = "ledger")]
     Pack(pack::PackCommand),
     #[cfg(feature = "ledger")]
     Move(moving::MoveArgs),
@@ -167,6 +171,8 @@ pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         #[cfg(feature = "ledger")]
         Command::Serve(args) => serve::run(&args, io),
         #[cfg(feature = "ledger")]
+        Command::Token(command) => token::run(&command, io),
+        #[cfg(feature = "ledger")]
         Command::Pack(command) => pack::run(&command, io),
         #[cfg(feature = "ledger")]
         Command::Move(args) => moving::run(&args, io),
@@ -179,7 +185,7 @@ pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 #[cfg(not(feature = "ledger"))]
 const ELSEWHERE: &[&str] = &[
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
-    "evaluate", "receipt", "pack", "move", "serve",
+    "evaluate", "receipt", "pack", "move", "serve", "token",
 ];
 
 #[cfg(not(feature = "ledger"))]

@@ -4,6 +4,7 @@
 
 mod database;
 mod serving;
+mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,38 +1,43 @@
 //! The server: the ledger over HTTP. Every route stands once, in [`router`].
 //!
 //! Nothing that decides lives here. A submitted envelope is judged by the rules that the verifier
-//! has, whoever brings it; a caller needs no account to submit what a granted key has signed.
+//! has, whoever brings it. What a caller needs is said beside each route ([`auth::Need`]).
 
+pub mod auth;
 pub mod events;
 mod filter;
 pub mod health;
 pub mod problem;
 pub mod stream;
 pub mod tiles;
+pub mod tokens;
+pub mod viewings;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::{Access, Openness};
 use crate::evaluator::{self, EVALUATE_EVERY};
 use crate::ledger::Ledger;
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::tail::Tail;
+use auth::{Need, Routes};
 use problem::Problem;
 use stream::Streams;
 
@@ -47,13 +52,15 @@ const REQUEST_MAX: Duration = Duration::from_secs(30);
 /// What an operator may choose for a server.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// What callers without a token may do.
+    pub open: Openness,
     /// How often open requests are evaluated again when nothing is logged.
     pub evaluate_every: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { evaluate_every: EVALUATE_EVERY }
+        Settings { open: Openness::default(), evaluate_every: EVALUATE_EVERY }
     }
 }
 
@@ -61,13 +68,15 @@ impl Default for Settings {
 pub struct Server<S: Store> {
     pub ledger: Arc<Ledger<S>>,
     pub queue: Queue,
+    pub access: Arc<Access<S>>,
     pub streams: Streams,
 }
 
 impl<S: Store> Clone for Server<S> {
     fn clone(&self) -> Server<S> {
         let (ledger, queue) = (Arc::clone(&self.ledger), self.queue.clone());
-        Server { ledger, queue, streams: self.streams.clone() }
+        let (access, streams) = (Arc::clone(&self.access), self.streams.clone());
+        Server { ledger, queue, access, streams }
     }
 }
 
@@ -96,25 +105,30 @@ async fn as_problem(response: Response) -> Response {
     Problem::of_framework(status, String::from_utf8_lossy(&said).trim()).into_response()
 }
 
-fn routes<S: Store>() -> OpenApiRouter<Server<S>> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(events::submit))
-        .routes(routes!(events::submit_batch))
-        .routes(routes!(stream::stream))
-        .routes(routes!(events::entry))
-        .routes(routes!(events::receipt))
-        .routes(routes!(tiles::checkpoint))
-        .routes(routes!(openapi))
-        .routes(routes!(health::alive))
-        .routes(routes!(health::ready))
+/// Every route, with what its callers need.
+fn routes<S: Store>() -> Routes<S> {
+    Routes::new(Document::openapi())
+        .add(Need::Submit, routes!(events::submit))
+        .add(Need::Submit, routes!(events::submit_batch))
+        .add(Need::Read, routes!(stream::stream))
+        .add(Need::Read, routes!(events::entry))
+        .add(Need::ReadEntries, routes!(events::receipt))
+        .add(Need::ReadEntries, routes!(tiles::checkpoint))
+        // Its paths have slashes, so the API document names it apart.
+        .add_as(Need::ReadEntries, "/tile/{*path}", "/tile/{path}", get(tiles::tile::<S>))
+        .add(Need::Administer, routes!(tokens::list))
+        .add(Need::Administer, routes!(tokens::create))
+        .add(Need::Administer, routes!(tokens::revoke))
+        .add(Need::Administer, routes!(viewings::list))
+        .add(Need::Nothing, routes!(openapi))
+        .add(Need::Nothing, routes!(health::alive))
+        .add(Need::Nothing, routes!(health::ready))
 }
 
 /// Every route, with its limits.
 pub fn router<S: Store>(server: Server<S>) -> Router {
     let (router, _) = routes::<S>().split_for_parts();
     router
-        // Its paths have slashes, so the API document names it apart.
-        .route("/tile/{*path}", axum::routing::get(tiles::tile::<S>))
         .fallback(|| async { Problem::not_found("no such path") })
         .method_not_allowed_fallback(|| async {
             let title = "This path has other methods.";
@@ -124,6 +138,7 @@ pub fn router<S: Store>(server: Server<S>) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_MAX))
         .layer(CatchPanicLayer::new())
         .layer(map_response(as_problem))
+        .layer(Extension(server.clone()))
         .with_state(server)
 }
 
@@ -156,7 +171,8 @@ pub async fn serve<S: Store>(
     let (every, own) = (settings.evaluate_every, Arc::clone(&ledger));
     own_work.spawn(evaluator::evaluate(own, every, stopped.clone()));
     own_work.spawn(evaluator::keep_heads(Arc::clone(&ledger), stopped));
-    let router = router(Server { ledger, queue, streams });
+    let access = Arc::new(Access::new(Arc::clone(&ledger), settings.open));
+    let router = router(Server { ledger, queue, access, streams });
     let stop = async move {
         stop.await;
         stopping.send_replace(true);

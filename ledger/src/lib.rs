@@ -1,5 +1,6 @@
 //! The service of Attestry: storage, order and keys. Decides nothing: every rule is the verifier's.
 
+pub mod access;
 pub mod clock;
 pub mod database;
 pub mod error;

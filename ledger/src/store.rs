@@ -17,6 +17,7 @@ mod forms;
 pub mod postgres;
 mod seal;
 pub mod sqlite;
+mod tokens;
 
 use std::future::Future;
 
@@ -29,6 +30,7 @@ pub use error::StoreError;
 pub use postgres::PgStore;
 pub use seal::Seal;
 pub use sqlite::SqliteStore;
+pub use tokens::{Purpose, Standing, TOKENS_PAGE, Token, Tokens, Viewing};
 
 /// The fewest digits that an artifact can be looked up by.
 pub const PREFIX_DIGITS_MIN: usize = 8;
@@ -39,8 +41,8 @@ pub const RANGE_ENTRIES_MAX: usize = 4096;
 /// Most entries that one `entries_alone` returns: 16 MiB of them at their longest.
 pub const ALONE_MAX: usize = 256;
 
-/// A database that holds one log.
-pub trait Store: Send + Sync + 'static {
+/// A database that holds one log, and beside it the tokens of its callers.
+pub trait Store: Tokens + Send + Sync + 'static {
     type Snapshot: Read;
     type Append: Append;
 

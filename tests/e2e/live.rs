@@ -17,7 +17,7 @@ use verifier::entry::Entry;
 use verifier::sign::sign_statement;
 use verifier::signature::SigningKey;
 
-use crate::serve::{Running, assert_problem, envelope, open, origin};
+use crate::serve::{Running, assert_problem, envelope, open, opened, origin};
 
 /// The longest that anything here is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -279,7 +279,7 @@ fn approval(place: &Place) -> Vec<u8> {
 fn an_approval_over_http_decides_without_waiting_for_the_timer() {
     let place = waiting_for_alice();
     let approval = approval(&place);
-    let settings = Settings { evaluate_every: Duration::from_secs(3600) };
+    let settings = Settings { evaluate_every: Duration::from_secs(3600), ..opened() };
     let server = Running::with(place, settings);
     let mut tail = Tail::open(server.address, "?kind=decision", None);
     let answer = server.submit(&approval);
@@ -299,7 +299,7 @@ fn time_alone_decides_an_open_request() {
         "attestry record deployment --subject dist/app.zip --to dev --result succeeded --key ci.pem",
     );
     place.expect(0, "attestry promote dist/app.zip --to soaked --reason x --key mia.pem");
-    let settings = Settings { evaluate_every: Duration::from_secs(1) };
+    let settings = Settings { evaluate_every: Duration::from_secs(1), ..opened() };
     let server = Running::with(place, settings);
     let mut tail = Tail::open(server.address, "?thread=environment:payments/soaked&after=13", None);
     let (index, data) = tail.next().unwrap();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "tests, whose tables are long")]
 
+mod access;
 mod cli;
 mod demo;
 mod kill;

@@ -34,15 +34,29 @@ impl Answer {
 /// # Panics
 /// Where the server does not answer within half a minute, or not with HTTP.
 pub fn ask(server: SocketAddr, method: &str, path: &str, body: &[u8]) -> Answer {
+    ask_with(server, method, path, "", body)
+}
+
+/// Asks once, with further header lines, each ending in CR LF.
+///
+/// # Panics
+/// Where the server does not answer within half a minute, or not with HTTP.
+pub fn ask_with(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &[u8],
+) -> Answer {
     let mut stream = TcpStream::connect(server).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n",
+         content-length: {}\r\n{headers}\r\n",
         body.len()
     );
-    stream.write_all(head.as_bytes()).expect("a request");
-    // A server may refuse a body before it has read it all.
+    // A server may refuse a request before it has read it all.
+    let _ = stream.write_all(head.as_bytes());
     let _ = stream.write_all(body);
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("an answer");

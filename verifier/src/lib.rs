@@ -1,5 +1,6 @@
 //! The rules of Attestry: bytes in, verdicts out. No IO, no clock, no randomness, no async.
 
+pub mod access;
 pub mod admission;
 pub mod canonical;
 pub mod chain;

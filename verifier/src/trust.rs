@@ -212,15 +212,19 @@ impl Trust {
         self.called.get(alias)
     }
 
-    fn grants_of(
+    /// Everything that an identity is granted, wherever.
+    pub(crate) fn all_grants_of(&self, identity: &IdentityName) -> impl Iterator<Item = &Grant> {
+        let theirs = self.grants.get(identity).into_iter().flatten();
+        theirs.map(|nth| &self.document.grants[*nth])
+    }
+
+    pub(crate) fn grants_of(
         &self,
         identity: &IdentityName,
         project: &Project,
         environment: Option<&EnvironmentName>,
     ) -> impl Iterator<Item = &Grant> {
-        let theirs = self.grants.get(identity).into_iter().flatten();
-        let grants = theirs.map(|nth| &self.document.grants[*nth]);
-        grants.filter(move |grant| {
+        self.all_grants_of(identity).filter(move |grant| {
             let names = |name: &String| name == ALL_PROJECTS || name == project.as_str();
             grant.projects.iter().any(names)
                 && environment.is_none_or(|environment| {

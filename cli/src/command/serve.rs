@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
+use ledger::access::Openness;
 use ledger::http::Settings;
 
 use crate::argument::AppendArgs;
@@ -17,9 +18,10 @@ use crate::service::Service;
 #[derive(Debug, Args)]
 #[command(
     before_help = "Example:\n  attestry serve --listen 127.0.0.1:8080",
-    after_help = "Anybody may submit what a granted key has signed. There are no tokens for \
-                  reading yet, so beyond this machine reading must be opened: \
-                  --open-reading.\n\nThe API document: GET /api/v1/openapi.json"
+    after_help = "Callers show a token: `attestry token create` makes them. Reading needs the role \
+                  auditor, submitting any other role. The first server on a ledger without tokens \
+                  prints one on standard error that makes others for an hour.\n\n\
+                  The API document: GET /api/v1/openapi.json"
 )]
 pub struct ServeArgs {
     #[command(flatten)]
@@ -30,22 +32,29 @@ pub struct ServeArgs {
     /// Let everybody who reaches the address read the whole ledger
     #[arg(long)]
     pub open_reading: bool,
+    /// Let everybody who reaches the address submit what a granted key has signed
+    #[arg(long)]
+    pub open_submitting: bool,
     /// How often open requests are evaluated again, in seconds
     #[arg(long, value_name = "SECS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub evaluate_every: u32,
 }
 
 pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
-    if !args.open_reading && !args.listen.ip().is_loopback() {
-        let message = format!("{} can be reached from outside this machine", args.listen);
-        return Err(Failure::new(Exit::Usage, "reading-is-open", message).hint(
-            "whoever reaches it could read everything: listen on 127.0.0.1 behind a proxy that \
-             asks who is there, or say --open-reading",
+    let service = Service::open_to_append(&args.append, io)?;
+    let open = Openness { reading: args.open_reading, submitting: args.open_submitting };
+    if !(open.reading && open.submitting)
+        && let Some(token) = service.first_token()?
+    {
+        io.note(&format!(
+            "no token yet. This one makes others for an hour, and does nothing else; it is not \
+             shown again:\n{}",
+            *token
         ));
     }
-    let service = Service::open_to_append(&args.append, io)?;
     let origin = service.origin().clone();
-    let settings = Settings { evaluate_every: Duration::from_secs(args.evaluate_every.into()) };
+    let evaluate_every = Duration::from_secs(args.evaluate_every.into());
+    let settings = Settings { open, evaluate_every };
     let json = io.json;
     let stdout = &mut io.stdout;
     service.serve(args.listen, settings, |address| {

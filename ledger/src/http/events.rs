@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
 use super::{Server, TEXT_PLAIN};
+use crate::access::Caller;
 use crate::error::LedgerError;
 use crate::ledger::{Logged, Stored, Submission};
 use crate::store::Store;
@@ -131,11 +132,13 @@ fn project(name: Option<&str>) -> Result<Option<Project>, Problem> {
 ))]
 pub async fn submit<S: Store>(
     State(server): State<Server<S>>,
+    caller: Caller,
     Query(filing): Query<Filing>,
     envelope: Bytes,
 ) -> Result<Response, Problem> {
     let project = project(filing.project.as_deref())?;
     let one = Submission { envelope: envelope.to_vec(), project, attachments: Vec::new() };
+    caller.check_submission(&one)?;
     let answer = server.queue.submit(vec![one]).await?.into_iter().next();
     let logged = answer.ok_or(LedgerError::Abandoned)??;
     let status = if logged.repeated { StatusCode::OK } else { StatusCode::CREATED };
@@ -156,6 +159,7 @@ pub async fn submit<S: Store>(
 ))]
 pub async fn submit_batch<S: Store>(
     State(server): State<Server<S>>,
+    caller: Caller,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let lines: Vec<&[u8]> =
@@ -165,12 +169,17 @@ pub async fn submit_batch<S: Store>(
         return Err(Problem::bad_request(detail));
     }
     let batch = lines.iter().enumerate().map(|(nth, line)| batch_event(nth, line));
-    let batch = batch.collect::<Result<Vec<_>, _>>()?;
+    let mut batch = batch.collect::<Result<Vec<_>, _>>()?;
+    let may: Vec<_> = batch.iter().map(|it| caller.check_submission(it)).collect();
+    let mut each = may.iter();
+    batch.retain(|_| each.next().is_some_and(Result::is_ok));
+    let mut answers = server.queue.submit(batch).await?.into_iter();
     let mut out = Vec::new();
-    for answer in server.queue.submit(batch).await? {
-        let line = match answer {
-            Ok(logged) => BatchLine::Logged(logged.into()),
-            Err(cause) => BatchLine::Problem(Problem::from(&cause)),
+    for may in may {
+        let line = match may.map(|()| answers.next().unwrap_or(Err(LedgerError::Abandoned))) {
+            Err(refusal) => BatchLine::Problem(refusal.into()),
+            Ok(Ok(logged)) => BatchLine::Logged(logged.into()),
+            Ok(Err(cause)) => BatchLine::Problem(Problem::from(&cause)),
         };
         serde_json::to_writer(&mut out, &line)
             .map_err(|cause| Problem::bad_request(cause.to_string()))?;

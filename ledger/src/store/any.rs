@@ -1,12 +1,13 @@
 //! One of several databases, chosen when a ledger is opened: every verb goes to the one that it is.
 
-use schemas::id::{Digest, EntryIndex, TreeSize};
+use schemas::id::{Digest, EntryIndex, Time, TreeSize};
 use schemas::thread::ThreadId;
 
 use super::{
-    Append, Batch, LogHead, Logged, PgStore, Published, Read, Seal, SqliteStore, StatementKey,
-    Store, StoreError, StoredEntry, Thread, Tile,
+    Append, Batch, LogHead, Logged, PgStore, Published, Read, Seal, SqliteStore, Standing,
+    StatementKey, Store, StoreError, StoredEntry, Thread, Tile, Token, Tokens, Viewing,
 };
+use crate::access::TokenId;
 
 /// A log in one SQLite file, or in a PostgreSQL database.
 pub type AnyStore = Either<SqliteStore, PgStore>;
@@ -67,6 +68,44 @@ impl<A: Store, B: Store> Store for Either<A, B> {
 
     async fn erase_envelopes(&self, indexes: &[EntryIndex]) -> Result<u64, StoreError> {
         each!(self, it => it.erase_envelopes(indexes).await)
+    }
+}
+
+impl<A: Tokens, B: Tokens> Tokens for Either<A, B> {
+    async fn keep_token(&self, token: &Token) -> Result<(), StoreError> {
+        each!(self, it => it.keep_token(token).await)
+    }
+
+    async fn keep_first_token(&self, token: &Token) -> Result<bool, StoreError> {
+        each!(self, it => it.keep_first_token(token).await)
+    }
+
+    async fn standing(&self, id: &TokenId) -> Result<Standing, StoreError> {
+        each!(self, it => it.standing(id).await)
+    }
+
+    async fn tokens(&self, after: Option<&TokenId>) -> Result<Vec<Token>, StoreError> {
+        each!(self, it => it.tokens(after).await)
+    }
+
+    async fn revoke_token(&self, id: &TokenId, at: Time) -> Result<bool, StoreError> {
+        each!(self, it => it.revoke_token(id, at).await)
+    }
+
+    async fn mark_used(&self, id: &TokenId, day: i64) -> Result<(), StoreError> {
+        each!(self, it => it.mark_used(id, day).await)
+    }
+
+    async fn note_viewing(&self, viewing: &Viewing) -> Result<(), StoreError> {
+        each!(self, it => it.note_viewing(viewing).await)
+    }
+
+    async fn viewings(&self, after: u64) -> Result<Vec<Viewing>, StoreError> {
+        each!(self, it => it.viewings(after).await)
+    }
+
+    async fn forget_expired(&self, before: Time) -> Result<u64, StoreError> {
+        each!(self, it => it.forget_expired(before).await)
     }
 }
 

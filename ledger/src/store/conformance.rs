@@ -5,6 +5,7 @@
 
 mod append;
 mod read;
+mod tokens;
 
 use schemas::id::{EntryIndex, Hash, Project, Time};
 use schemas::thread::ThreadId;
@@ -33,6 +34,12 @@ pub async fn run<S: Store>(make: impl AsyncFn() -> S) {
     append::erasure(&make().await).await;
     append::copied_checkpoints(&make().await).await;
     append::seals(&make().await).await;
+    tokens::tokens_are_kept(&make().await).await;
+    tokens::tokens_are_revoked_and_marked(&make().await).await;
+    tokens::first_token(&make().await).await;
+    tokens::expired_tokens(&make().await).await;
+    tokens::pages_of_tokens(&make().await).await;
+    tokens::viewings(&make().await).await;
 }
 
 fn hash(seed: u64) -> Hash {

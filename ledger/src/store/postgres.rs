@@ -17,6 +17,7 @@ mod session;
 mod stalled;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod transaction;
 
 use std::time::{Duration, Instant};

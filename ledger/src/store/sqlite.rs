@@ -10,6 +10,7 @@ mod file;
 mod mover;
 mod read;
 mod rows;
+mod tokens;
 mod transaction;
 
 use std::path::Path;

@@ -9,7 +9,10 @@ use super::{commit_failed, failed, sql_state};
 use crate::store::StoreError;
 
 /// Every change of the schema, oldest first; each ends by setting `attestry.version` to its place.
-const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/postgres/0001_log.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../../migrations/postgres/0001_log.sql"),
+    include_str!("../../../../migrations/postgres/0002_tokens.sql"),
+];
 
 /// Makes an empty log in the first schema of the search path. Refuses one that has a log already.
 pub async fn create(address: &Address, limits: &Limits) -> Result<(), StoreError> {

@@ -20,6 +20,7 @@ const APPLICATION_ID: u32 = 0x4154_5354;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/sqlite/0001_log.sql"),
     include_str!("../../../../migrations/sqlite/0002_seal.sql"),
+    include_str!("../../../../migrations/sqlite/0003_tokens.sql"),
 ];
 
 const PAGE_SIZE: u32 = 8192;
@@ -166,7 +167,7 @@ mod tests {
             ("SELECT page_size FROM pragma_page_size", "8192"),
             ("SELECT journal_mode FROM pragma_journal_mode", "wal"),
             ("SELECT synchronous FROM pragma_synchronous", "2"),
-            ("SELECT user_version FROM pragma_user_version", "2"),
+            ("SELECT user_version FROM pragma_user_version", "3"),
         ] {
             let query = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(format!(
                 "SELECT CAST(({pragma}) AS TEXT)"
@@ -239,6 +240,6 @@ mod tests {
         let mut connection = options(&path).connect().await.unwrap();
         sqlx::raw_sql("PRAGMA user_version = 9").execute(&mut connection).await.unwrap();
         let refused = SqliteStore::open(&path).await;
-        assert!(matches!(refused, Err(StoreError::Newer { found: 9, known: 2, .. })));
+        assert!(matches!(refused, Err(StoreError::Newer { found: 9, known: 3, .. })));
     }
 }

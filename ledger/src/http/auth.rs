@@ -1,0 +1,226 @@
+//! Who calls, and whether they may: every route says what it needs where it is listed.
+
+use axum::extract::{Extension, FromRequestParts, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use schemas::id::{Environment, Project};
+use url::form_urlencoded;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Components, OpenApi};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use verifier::access::{Act, Reach};
+
+use super::Server;
+use super::problem::Problem;
+use crate::access::{Caller, PREFIX, Refusal};
+use crate::store::Store;
+
+/// What a caller of a route needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: it tells nothing of the log, or is itself where callers say who they are.
+    Nothing,
+    /// To read hashes and entries, which a pack shows of every project: `auditor` of any of them.
+    ReadEntries,
+    /// To read anything else: `auditor` for every project.
+    Read,
+    /// To read what concerns one project alone, if the path or query names one as `project` (and
+    /// perhaps one of its environments as `environment`): `auditor` for that one will do.
+    ReadProject,
+    /// To submit: any role but `auditor`. Handlers ask [`Caller::check_submission`] besides.
+    Submit,
+    /// To say who may call: `admin` for every project, or the first token of a ledger.
+    Administer,
+}
+
+/// The name of the security scheme in the API document.
+const SCHEME: &str = "token";
+
+/// Longest value of the header `Authorization` that is looked at, in bytes.
+const HEADER_BYTES_MAX: usize = 256;
+
+/// The routes of a server. There is no way to add one without its need.
+pub struct Routes<S: Store>(OpenApiRouter<Server<S>>);
+
+impl<S: Store> Routes<S> {
+    pub fn new(mut document: OpenApi) -> Routes<S> {
+        let mut http = Http::new(HttpAuthScheme::Bearer);
+        http.bearer_format = Some(format!("{PREFIX}…"));
+        let components = document.components.get_or_insert_with(Components::default);
+        components.add_security_scheme(SCHEME, SecurityScheme::Http(http));
+        Routes(OpenApiRouter::with_openapi(document))
+    }
+
+    /// Adds what `routes!` has made of a handler.
+    pub fn add(self, need: Need, routes: UtoipaMethodRouter<Server<S>>) -> Routes<S> {
+        let (schemas, mut paths, methods) = routes;
+        paths.paths.values_mut().for_each(|path| require(path, need));
+        Routes(self.0.routes((schemas, paths, guarded(need, methods))))
+    }
+
+    /// Adds a handler under a path that the API document writes otherwise.
+    pub fn add_as(
+        mut self,
+        need: Need,
+        path: &str,
+        documented: &str,
+        methods: MethodRouter<Server<S>>,
+    ) -> Routes<S> {
+        let paths = &mut self.0.get_openapi_mut().paths.paths;
+        if let Some(path) = paths.get_mut(documented) {
+            require(path, need);
+        }
+        Routes(self.0.route(path, guarded(need, methods)))
+    }
+
+    pub fn split_for_parts(self) -> (axum::Router<Server<S>>, OpenApi) {
+        self.0.split_for_parts()
+    }
+}
+
+/// Says in the API document what a path needs.
+fn require(path: &mut PathItem, need: Need) {
+    let methods = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.patch];
+    for operation in methods.into_iter().flatten() {
+        let Operation { security, .. } = operation;
+        *security = Some(match need {
+            Need::Nothing => Vec::new(),
+            _ => vec![SecurityRequirement::new(SCHEME, Vec::<String>::new())],
+        });
+    }
+}
+
+fn guarded<S: Store>(need: Need, methods: MethodRouter<Server<S>>) -> MethodRouter<Server<S>> {
+    methods.route_layer(from_fn(
+        move |server: Extension<Server<S>>, path: RawPathParams, request: Request, next: Next| {
+            admit(need, server.0, path, request, next)
+        },
+    ))
+}
+
+/// Lets a call through to its handler, with its [`Caller`], or says why not.
+async fn admit<S: Store>(
+    need: Need,
+    server: Server<S>,
+    path: RawPathParams,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if need == Need::Nothing {
+        return next.run(request).await;
+    }
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let caller = match caller(&server, request.headers(), &query).await {
+        Ok(caller) => caller,
+        Err(refusal) => return Problem::from(refusal).into_response(),
+    };
+    let place = Place::named(&path, &query);
+    let may = match need {
+        Need::Nothing => Ok(()),
+        Need::ReadEntries => caller.check(Act::Read, Reach::Any),
+        Need::Read => caller.check(Act::Read, Reach::All),
+        Need::ReadProject => caller.check(Act::Read, place.reach()),
+        Need::Submit => caller.check(Act::Submit, Reach::Any),
+        Need::Administer => caller.check(Act::Administer, Reach::All),
+    };
+    if let Err(refusal) = may {
+        return Problem::from(refusal).into_response();
+    }
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+async fn caller<S: Store>(
+    server: &Server<S>,
+    headers: &HeaderMap,
+    query: &str,
+) -> Result<Caller, Refusal> {
+    if query.contains(PREFIX) || query.contains("access_token=") {
+        return Err(Refusal::Malformed(
+            "a token in an address stands in everybody's logs: revoke it, and send the next one \
+             in the header Authorization",
+        ));
+    }
+    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = sent.next() else { return Ok(server.access.anonymous()) };
+    if sent.next().is_some() {
+        return Err(Refusal::Malformed("two headers Authorization"));
+    }
+    if value.len() > HEADER_BYTES_MAX {
+        return Err(Refusal::Malformed("the header Authorization is too long for a token"));
+    }
+    let text = value.to_str().ok().and_then(|text| text.split_once(' '));
+    match text {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+            server.access.caller(token.trim_matches(' ')).await
+        }
+        Some(_) | None => Err(Refusal::Malformed("the header is not: Authorization: Bearer …")),
+    }
+}
+
+/// The part of a ledger that the address of a call names.
+struct Place {
+    project: Option<Project>,
+    environment: Option<Environment>,
+}
+
+impl Place {
+    fn named(path: &RawPathParams, query: &str) -> Place {
+        let pairs = form_urlencoded::parse(query.as_bytes());
+        let find = |name: &str| {
+            let queried = pairs.filter(|(key, _)| key == name).map(|(_, value)| value);
+            let mut values: Vec<String> = queried.map(Into::into).collect();
+            let parts = path.iter().filter(|(key, _)| *key == name);
+            values.extend(parts.map(|(_, value)| value.to_owned()));
+            // Whoever names two of them gets neither.
+            (values.len() == 1).then(|| values.remove(0))
+        };
+        let project = find("project").and_then(|text| text.parse().ok());
+        let environment = find("environment").and_then(|text| match (&project, text.parse()) {
+            (_, Ok(whole)) => Some(whole),
+            (Some(project), Err(_)) => format!("{project}/{text}").parse().ok(),
+            (None, Err(_)) => None,
+        });
+        Place { project, environment }
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        match (&self.environment, &self.project) {
+            (Some(environment), None) => Reach::Environment(environment),
+            (Some(it), Some(project)) if it.project == *project => Reach::Environment(it),
+            (None, Some(project)) => Reach::Project(project),
+            (Some(_), Some(_)) | (None, None) => Reach::All,
+        }
+    }
+}
+
+impl<T: Send + Sync> FromRequestParts<T> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &T) -> Result<Caller, Problem> {
+        parts.extensions.get().cloned().ok_or_else(|| Refusal::Missing.into())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let detail = refusal.to_string();
+        let who = |code, title| Problem::new(StatusCode::UNAUTHORIZED, code, title, detail.clone());
+        match refusal {
+            Refusal::Missing => who("token-missing", "The call needs a token."),
+            Refusal::Malformed(_) => who("token-malformed", "The token cannot be read."),
+            Refusal::Unknown(_) => who("token-unknown", "The token is not known here."),
+            Refusal::Expired { .. } => who("token-expired", "The token has expired."),
+            Refusal::Revoked(_) => who("token-revoked", "The token was revoked."),
+            Refusal::Denied(_) | Refusal::Bootstrap => {
+                let title = "The caller lacks a role.";
+                Problem::new(StatusCode::FORBIDDEN, "role-missing", title, detail)
+            }
+            Refusal::Ledger(cause) => Problem::from(&cause),
+        }
+    }
+}
