@@ -7,6 +7,7 @@ pub mod auth;
 pub mod events;
 mod filter;
 pub mod health;
+pub mod page;
 pub mod problem;
 pub mod stream;
 pub mod tiles;
