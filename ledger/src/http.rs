@@ -9,6 +9,7 @@ mod filter;
 pub mod health;
 pub mod page;
 pub mod problem;
+pub mod request_id;
 pub mod stream;
 pub mod tiles;
 pub mod tokens;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -140,6 +141,7 @@ pub fn router<S: Store>(server: Server<S>) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(map_response(as_problem))
         .layer(Extension(server.clone()))
+        .layer(from_fn(request_id::identify))
         .with_state(server)
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use harness::http::{Answer, ask, get};
+use harness::http::{Answer, ask, ask_with, get};
 use harness::{Place, repository, story};
 use ledger::access::Openness;
 use ledger::{Ledger, http};
@@ -109,6 +109,7 @@ pub fn assert_problem(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.status, status, "{}", answer.text());
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     assert_eq!(answer.json()["code"], code, "{}", answer.text());
+    assert_eq!(answer.json()["requestId"], answer.header("x-request-id").unwrap());
 }
 
 #[test]
@@ -219,6 +220,28 @@ fn refusals_are_problem_documents() {
     assert_problem(&unknown, 400, "request-malformed");
     assert_eq!(get(address, "/healthz").status, 200);
     assert_eq!(get(address, "/readyz").status, 200);
+}
+
+#[test]
+fn every_answer_has_the_id_of_its_request() {
+    let server = Running::start();
+    let ask = |path: &str, id: &str| {
+        ask_with(server.address, "GET", path, &format!("x-request-id: {id}\r\n"), b"")
+    };
+    for path in ["/healthz", "/checkpoint", "/nowhere", "/api/v1/events/many"] {
+        let long = "a".repeat(64);
+        for good in ["deploy-7.a_b", &long] {
+            assert_eq!(ask(path, good).header("x-request-id"), Some(good), "{path}");
+        }
+        let made: Vec<String> = ["", "a b", "a\u{e4}", &format!("{long}a")]
+            .iter()
+            .map(|bad| ask(path, bad).header("x-request-id").unwrap().to_owned())
+            .collect();
+        assert!(made.iter().all(|id| id.len() == 32), "{made:?}");
+        assert!(made.iter().all(|id| made.iter().filter(|it| *it == id).count() == 1));
+    }
+    assert_problem(&ask("/nowhere", "mine"), 404, "not-found");
+    assert_eq!(ask("/nowhere", "mine").json()["requestId"], "mine");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use schemas::report::{Code, Finding};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::request_id;
 use crate::error::LedgerError;
 use crate::queue::QueueError;
 use crate::store::StoreError;
@@ -29,6 +30,10 @@ pub struct Problem {
     /// The next step, where one is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<&'static str>,
+    /// The header `x-request-id` of the answer, which the server's log has too.
+    #[serde(rename = "requestId")]
+    #[schema(value_type = String)]
+    pub request_id: Box<str>,
 }
 
 impl Problem {
@@ -45,6 +50,7 @@ impl Problem {
             detail: detail.into(),
             code,
             hint: None,
+            request_id: request_id::current().into(),
         }
     }
 
