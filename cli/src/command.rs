@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::telemetry::{self, Format};
 
 /// The example of a command that reads the ledger, or in the offline build a pack.
 #[cfg(feature = "ledger")]
@@ -26,7 +27,11 @@ macro_rules! example {
 #[cfg(feature = "ledger")]
 pub mod approve;
 #[cfg(feature = "ledger")]
+pub mod backup;
+#[cfg(feature = "ledger")]
 pub mod demo;
+#[cfg(feature = "ledger")]
+pub mod doctor;
 #[cfg(feature = "ledger")]
 pub mod evaluate;
 #[cfg(feature = "ledger")]
@@ -131,13 +136,28 @@ pub enum Command {
     Pack(pack::PackCommand),
     #[cfg(feature = "ledger")]
     Move(moving::MoveArgs),
+    #[cfg(feature = "ledger")]
+    Backup(backup::BackupArgs),
+    #[cfg(feature = "ledger")]
+    Doctor(doctor::DoctorArgs),
     #[cfg(not(feature = "ledger"))]
     #[command(external_subcommand)]
     Elsewhere(Vec<OsString>),
 }
 
-/// Runs one command.
+/// Runs one command, with the log and the traces that were asked for.
 pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
+    #[cfg(feature = "ledger")]
+    if let Command::Serve(args) = command {
+        // It has a span for each request, and none for its life.
+        let _telemetry = telemetry::start(Some(serve::LOG), args.log_format, io);
+        return serve::run(&args, io);
+    }
+    let telemetry = telemetry::start(None, Format::Text, io);
+    telemetry.within(io, |io| dispatch(command, io))
+}
+
+fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
     match command {
         #[cfg(feature = "ledger")]
         Command::Demo(args) => demo::run(&args, io),
@@ -176,6 +196,10 @@ pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         Command::Pack(command) => pack::run(&command, io),
         #[cfg(feature = "ledger")]
         Command::Move(args) => moving::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Backup(args) => backup::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Doctor(args) => doctor::run(&args, io),
         #[cfg(not(feature = "ledger"))]
         Command::Elsewhere(words) => Err(elsewhere(&words)),
     }
@@ -185,7 +209,7 @@ pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 #[cfg(not(feature = "ledger"))]
 const ELSEWHERE: &[&str] = &[
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
-    "evaluate", "receipt", "pack", "move", "serve", "token",
+    "evaluate", "receipt", "pack", "move", "serve", "token", "backup", "doctor",
 ];
 
 #[cfg(not(feature = "ledger"))]

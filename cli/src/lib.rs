@@ -17,6 +17,7 @@ pub mod policy_text;
 #[cfg(feature = "ledger")]
 pub mod service;
 pub mod subject;
+pub mod telemetry;
 
 use std::ffi::OsString;
 
@@ -58,18 +59,6 @@ fn usage(error: &clap::Error, io: &mut Io) -> Exit {
             io.note(text.trim_end());
             Exit::Usage
         }
-    }
-}
-
-/// Writes traces to standard error where `ATTESTRY_LOG` asks for them.
-pub fn log_to_stderr(io: &Io) {
-    if let Some(filter) = io.var("ATTESTRY_LOG") {
-        let filter = tracing_subscriber::EnvFilter::new(filter);
-        // A second call keeps the first subscriber, which does as well.
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .try_init();
     }
 }
 

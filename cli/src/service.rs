@@ -5,6 +5,7 @@
 mod database;
 mod serving;
 mod tokens;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use verifier::signature::SigningKey;
 
 pub use database::parse_database;
 pub use ledger::ExportAsk;
+pub use serving::Listen;
 
 use crate::argument::{AppendArgs, LedgerArgs};
 use crate::exit::Exit;
@@ -145,6 +147,10 @@ impl Service {
     /// Logs a batch; each submission has its own answer.
     pub fn submit(&self, batch: Vec<Submission>) -> Result<Vec<Result<Logged, Failure>>, Failure> {
         let answers = self.wait(self.ledger.submit(batch))?;
+        for request in answers.iter().flatten().filter_map(|logged| logged.promotion) {
+            let name = ledger::promotion::name(request);
+            tracing::Span::current().record("attestry.promotion.id", name);
+        }
         let known = self.projects()?;
         let answer = |it: Result<Logged, LedgerError>| it.map_err(|cause| refusal(&cause, &known));
         Ok(answers.into_iter().map(answer).collect())

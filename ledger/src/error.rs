@@ -66,3 +66,9 @@ pub fn file_error(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Le
     let path = path.into();
     move |source| LedgerError::File { path, source }
 }
+
+/// An error with everything behind it, on one line.
+pub(crate) fn chain(cause: &dyn std::error::Error) -> String {
+    let behind = std::iter::successors(cause.source(), |cause| cause.source());
+    behind.fold(cause.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::id::{Digest, EntryIndex, Hash, TreeSize};
+use schemas::kind::EventKind;
 use schemas::predicate::heads::{self, Heads};
 use schemas::statement::{Statement, Subject};
 use schemas::thread::ThreadId;
@@ -48,6 +49,7 @@ impl<S: Store> Ledger<S> {
         }
         let lines = self.append_heads(&mut working).await?;
         self.commit(working, &key).await?;
+        self.metrics.logged(EventKind::Heads);
         Ok(Some(lines.index))
     }
 
@@ -68,6 +70,7 @@ impl<S: Store> Ledger<S> {
         let mut working = self.begin().await?;
         let lines = self.append_heads(&mut working).await?;
         let checkpoint = self.commit(working, &key).await?.0.checkpoint;
+        self.metrics.logged(EventKind::Heads);
         if checkpoint.size() == lines.index + 1 {
             return Ok((lines, checkpoint));
         }

@@ -7,8 +7,10 @@ pub mod auth;
 pub mod events;
 mod filter;
 pub mod health;
+pub mod metrics;
 pub mod page;
 pub mod problem;
+mod request;
 pub mod request_id;
 pub mod stream;
 pub mod tiles;
@@ -22,7 +24,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -141,6 +143,7 @@ pub fn router<S: Store>(server: Server<S>) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(map_response(as_problem))
         .layer(Extension(server.clone()))
+        .layer(from_fn_with_state(server.ledger.metrics().clone(), request::observe))
         .layer(from_fn(request_id::identify))
         .with_state(server)
 }

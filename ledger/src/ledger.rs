@@ -7,7 +7,7 @@ use schemas::id::{EntryIndex, Hash, Origin, Time};
 use schemas::kind::EventKind;
 use schemas::predicate::Nonce;
 use schemas::report::Finding;
-use verifier::event::Event;
+use verifier::event::{Body, Event};
 use verifier::pin::{Pin, parse_pin};
 use verifier::signature::SigningKey;
 use verifier::signed::{KeyRing, read_all};
@@ -18,9 +18,10 @@ use crate::error::{LedgerError, file_error, malformed};
 use crate::folder::{Folder, read_key};
 use crate::high_water::HighWater;
 use crate::loader::{Loader, Warm};
+use crate::metrics::Metrics;
 use crate::publish::{Published, Publisher};
 use crate::reading::receipts_of;
-use crate::store::{AnyStore, Read, Store, StoredEntry};
+use crate::store::{AnyStore, Pool, Read, Store, StoredEntry};
 use crate::tree::Tiles;
 use crate::working::{Committed, Incoming, Place, Working};
 
@@ -47,6 +48,8 @@ pub struct Logged {
     /// What the rules remark of it.
     pub notices: Vec<Finding>,
     pub statement: Hash,
+    /// The request that it makes, answers or carries out.
+    pub promotion: Option<EntryIndex>,
 }
 
 /// An entry with its envelope, which is kept with the first part of its statement.
@@ -59,6 +62,7 @@ pub struct Ledger<S: Store = AnyStore> {
     pub(crate) origin: Origin,
     pub(crate) publisher: Publisher,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
     /// An operator has said that a clock far ahead of the newest entry is right.
     accept_clock: bool,
     /// The keys that were known when last asked; refreshed where the trust document has changed.
@@ -132,6 +136,7 @@ impl<S: Store> Ledger<S> {
             origin,
             publisher,
             clock,
+            metrics: Metrics::default(),
             accept_clock,
             ring,
             kept: Arc::default(),
@@ -140,8 +145,9 @@ impl<S: Store> Ledger<S> {
 
     /// The checks before the first signature; publishes what an earlier run had only committed.
     pub(crate) async fn check(&self) -> Result<(), LedgerError> {
+        let kept = self.publisher.kept()?;
         let mut read = self.store.snapshot().await?;
-        let published = self.publisher.check(&mut read).await?;
+        let published = self.publisher.check(&mut read, &kept).await?;
         let head = read.head().clone();
         self.refresh_ring(&Loader::new(read).await?);
         if published.is_some_and(|published| published.size() == head.size) || head.size == 0 {
@@ -180,6 +186,16 @@ impl<S: Store> Ledger<S> {
     /// Where the high-water file of this ledger is.
     pub fn high_water(&self) -> PathBuf {
         self.publisher.high_water.path().to_owned()
+    }
+
+    /// What this process counts of the ledger.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The connections that this process has to the database now.
+    pub fn pools(&self) -> Vec<Pool> {
+        self.store.pools()
     }
 
     pub fn now(&self) -> Time {
@@ -224,8 +240,8 @@ impl<S: Store> Ledger<S> {
             places.push(match it {
                 Err(finding) => Err(finding),
                 Ok(it) => {
-                    let (kind, statement) = (it.event.kind, it.event.statement);
-                    working.append(it).await?.map(|place| (place, kind, statement))
+                    let about = About::of(&it.event);
+                    working.append(it).await?.map(|place| (place, about))
                 }
             });
         }
@@ -291,21 +307,28 @@ impl<S: Store> Ledger<S> {
 
     async fn answer(
         &self,
-        places: Vec<Result<(Place, EventKind, Hash), Finding>>,
+        places: Vec<Result<(Place, About), Finding>>,
         published: Published,
         mut tiles: Tiles,
     ) -> Result<Vec<Result<Logged, LedgerError>>, LedgerError> {
         let mut read = self.store.snapshot().await?;
         let Published { checkpoint, entries } = published;
-        let logged: Vec<&Place> = places.iter().flatten().map(|(place, ..)| place).collect();
+        let logged: Vec<&Place> = places.iter().flatten().map(|(place, _)| place).collect();
         let receipts = receipts_of(&mut read, &mut tiles, entries, &logged, &checkpoint).await?;
         let mut receipts = receipts.into_iter();
-        let answer = |place| match place {
-            Err(finding) => Err(LedgerError::Refused(finding)),
-            Ok((place, kind, statement)) => {
+        let answer = |place: Result<(Place, About), Finding>| match place {
+            Err(finding) => {
+                self.metrics.failed(finding.code.name());
+                Err(LedgerError::Refused(finding))
+            }
+            Ok((place, About { kind, statement, request })) => {
                 let (index, repeated) = (Place::last(&place), place.repeated);
+                if !repeated {
+                    self.metrics.logged(kind);
+                }
                 let (receipt, notices) = (receipts.next().unwrap_or_default(), place.notices);
-                Ok(Logged { index, kind, repeated, receipt, notices, statement })
+                let promotion = request.or_else(|| asks(kind).then_some(index));
+                Ok(Logged { index, kind, repeated, receipt, notices, statement, promotion })
             }
         };
         Ok(places.into_iter().map(answer).collect())
@@ -325,6 +348,30 @@ impl<S: Store> Ledger<S> {
     pub(crate) async fn loader(&self) -> Result<Loader<S::Snapshot>, LedgerError> {
         Loader::new(self.store.snapshot().await?).await
     }
+}
+
+/// What remains of an event once it is logged.
+struct About {
+    kind: EventKind,
+    statement: Hash,
+    /// The request that it names.
+    request: Option<EntryIndex>,
+}
+
+impl About {
+    fn of(event: &Event) -> About {
+        let request = match &event.body {
+            Body::Approval(it) => Some(it.request.index),
+            Body::Deployment(it) => it.promotion,
+            _ => None,
+        };
+        About { kind: event.kind, statement: event.statement, request }
+    }
+}
+
+/// A request is named by its own index.
+fn asks(kind: EventKind) -> bool {
+    kind == EventKind::PromotionRequest
 }
 
 /// The threads that read what is submitted.

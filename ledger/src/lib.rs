@@ -1,18 +1,22 @@
 //! The service of Attestry: storage, order and keys. Decides nothing: every rule is the verifier's.
 
 pub mod access;
+pub mod backup;
 pub mod clock;
 pub mod database;
+pub mod doctor;
 pub mod error;
 pub mod evaluator;
 pub mod export;
 pub mod folder;
 pub mod heads;
+pub mod health;
 pub mod high_water;
 pub mod http;
 pub mod init;
 pub mod ledger;
 mod loader;
+pub mod metrics;
 pub mod moving;
 pub mod outgoing;
 pub mod promotion;

@@ -1,6 +1,11 @@
 //! Open requests: evaluated again, and decided under the lock.
 
+use std::collections::BTreeMap;
+
 use schemas::id::{Digest, EntryIndex, Environment, Project};
+use schemas::kind::EventKind;
+use schemas::thread::ThreadId;
+use tracing::{Instrument as _, Span};
 use verifier::policy::decide::compose_decision;
 use verifier::policy::{Ask, Evaluation};
 use verifier::sign;
@@ -57,12 +62,33 @@ impl<S: Store> Ledger<S> {
                 artifact: &it.artifact,
                 request: Some(it.request),
             };
-            let evaluation = loader.evaluate(&ask, at).await?;
+            let evaluation = loader.evaluate(&ask, at).instrument(evaluating(&ask)).await?;
             decided |= evaluation.outcome().is_some();
             evaluated.push(it.evaluated(evaluation, None));
         }
         drop(loader);
-        if decided { self.decide(&which).await } else { Ok(evaluated) }
+        if decided {
+            evaluated = self.decide(&which).await?;
+        }
+        for it in &evaluated {
+            self.metrics.evaluated(&it.environment, &it.evaluation);
+        }
+        Ok(evaluated)
+    }
+
+    /// Counts the requests that are not decided, in every environment that a policy names.
+    pub async fn promotions_open(&self) -> Result<BTreeMap<Environment, u64>, LedgerError> {
+        let at = self.clock.now();
+        let mut loader = self.loader().await?;
+        let environments = environments(&loader, &Which::All);
+        loader.know(&threads(&environments)).await?;
+        let open = |environment: Environment| {
+            let slice = loader.state.environment(&environment).ok().flatten();
+            let requests = slice.iter().flat_map(|slice| slice.requests.values());
+            let open = requests.filter(|request| !request.is_expired(at)).count();
+            (environment, open as u64)
+        };
+        Ok(environments.into_iter().map(open).collect())
     }
 
     async fn decide(&self, which: &Which) -> Result<Vec<Evaluated>, LedgerError> {
@@ -71,10 +97,16 @@ impl<S: Store> Ledger<S> {
         let open = open_requests(working.loader(), which).await?;
         let mut evaluated = Vec::with_capacity(open.len());
         for it in open {
-            let (evaluation, decision) = self.decide_one(&mut working, &it, &service).await?;
+            let promotion = name(it.request);
+            let span = tracing::info_span!("decide", attestry.promotion.id = promotion);
+            let deciding = self.decide_one(&mut working, &it, &service).instrument(span);
+            let (evaluation, decision) = deciding.await?;
             evaluated.push(it.evaluated(evaluation, decision));
         }
         self.commit(working, &log).await?;
+        for _ in evaluated.iter().filter(|it| it.decision.is_some()) {
+            self.metrics.logged(EventKind::Decision);
+        }
         Ok(evaluated)
     }
 
@@ -100,6 +132,18 @@ impl<S: Store> Ledger<S> {
     }
 }
 
+/// The name of a request, as people and traces know it.
+pub fn name(request: EntryIndex) -> String {
+    format!("P-{request}")
+}
+
+/// The span of one evaluation, of a request or of a question alone.
+pub(crate) fn evaluating(ask: &Ask<'_>) -> Span {
+    let promotion = ask.request.map(name);
+    let environment = ask.environment;
+    tracing::info_span!("evaluate", %environment, attestry.promotion.id = promotion)
+}
+
 impl Open {
     fn evaluated(self, evaluation: Evaluation, decision: Option<EntryIndex>) -> Evaluated {
         let Open { request, environment, artifact } = self;
@@ -112,7 +156,26 @@ async fn open_requests<R: Read>(
     loader: &mut Loader<R>,
     which: &Which,
 ) -> Result<Vec<Open>, LedgerError> {
-    let environments: Vec<Environment> = loader
+    let environments = environments(loader, which);
+    loader.know(&threads(&environments)).await?;
+    let mut open = Vec::new();
+    for environment in environments {
+        let slice = loader.state.environment(&environment).ok().flatten();
+        for (request, asked) in slice.iter().flat_map(|slice| &slice.requests) {
+            if matches!(which, Which::Request(only) if only != request) {
+                continue;
+            }
+            let (environment, artifact) = (environment.clone(), asked.artifact.clone());
+            open.push(Open { request: *request, environment, artifact });
+        }
+    }
+    open.sort_by_key(|it| it.request);
+    Ok(open)
+}
+
+/// The environments that the policies name.
+fn environments<R: Read>(loader: &Loader<R>, which: &Which) -> Vec<Environment> {
+    loader
         .state
         .control()
         .policies
@@ -128,21 +191,9 @@ async fn open_requests<R: Read>(
                 .iter()
                 .map(|rule| Environment { project: project.clone(), name: rule.name.clone() })
         })
-        .collect();
-    let threads: Vec<_> =
-        environments.iter().cloned().map(schemas::thread::ThreadId::Environment).collect();
-    loader.know(&threads).await?;
-    let mut open = Vec::new();
-    for environment in environments {
-        let slice = loader.state.environment(&environment).ok().flatten();
-        for (request, asked) in slice.iter().flat_map(|slice| &slice.requests) {
-            if matches!(which, Which::Request(only) if only != request) {
-                continue;
-            }
-            let (environment, artifact) = (environment.clone(), asked.artifact.clone());
-            open.push(Open { request: *request, environment, artifact });
-        }
-    }
-    open.sort_by_key(|it| it.request);
-    Ok(open)
+        .collect()
+}
+
+fn threads(environments: &[Environment]) -> Vec<ThreadId> {
+    environments.iter().cloned().map(ThreadId::Environment).collect()
 }

@@ -37,6 +37,18 @@ impl Publisher {
         Publisher { origin, vkey, folder, high_water, turn, waiting, grown }
     }
 
+    /// Reads the checkpoints that are kept in files: beside the database, and the high-water file.
+    ///
+    /// Before the view that they are compared with is opened: another process may publish between
+    /// the two, and a file newer than the view would look like a log that was cut.
+    pub fn kept(&self) -> Result<Kept, LedgerError> {
+        let beside = match std::fs::read(self.folder.checkpoint()) {
+            Ok(bytes) if !bytes.is_empty() => Some(self.verify(&bytes, "the file checkpoint")?),
+            Ok(_) | Err(_) => None,
+        };
+        Ok(Kept { beside, high_water: self.high_water.read(&self.vkey)? })
+    }
+
     /// Refuses a database that is no continuation of what was published.
     ///
     /// Checks the published checkpoint, the file beside the database and the high-water file: the
@@ -44,20 +56,20 @@ impl Publisher {
     pub async fn check<R: Read>(
         &self,
         read: &mut R,
+        kept: &Kept,
     ) -> Result<Option<VerifiedCheckpoint>, LedgerError> {
         let published = match read.checkpoint().await? {
             None => None,
             Some((_, note)) => Some(self.verify(note.as_bytes(), "the published checkpoint")?),
         };
-        let beside = match std::fs::read(self.folder.checkpoint()) {
-            Ok(bytes) if !bytes.is_empty() => Some(self.verify(&bytes, "the file checkpoint")?),
-            Ok(_) | Err(_) => None,
-        };
-        let kept = self.high_water.read(&self.vkey)?;
         let size = read.head().size;
         let mut tiles = Tiles::default();
-        let names = ["the published checkpoint", "the file checkpoint", "the high-water file"];
-        for (checkpoint, name) in [&published, &beside, &kept].into_iter().zip(names) {
+        let known = [
+            (&published, "the published checkpoint"),
+            (&kept.beside, "the file checkpoint"),
+            (&kept.high_water, "the high-water file"),
+        ];
+        for (checkpoint, name) in known {
             let Some(checkpoint) = checkpoint else {
                 continue;
             };
@@ -189,6 +201,12 @@ impl Publisher {
         }
         Ok(entries)
     }
+}
+
+/// The checkpoints that files keep, as they were read.
+pub struct Kept {
+    pub beside: Option<VerifiedCheckpoint>,
+    pub high_water: Option<VerifiedCheckpoint>,
 }
 
 /// A checkpoint that is published, and the entries that it is the first to cover, as stored.

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument as _, Span};
 
 use crate::error::LedgerError;
 use crate::ledger::{Ledger, Logged, Submission};
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// Events after which a batch goes, full or not.
@@ -31,6 +33,9 @@ pub type Answer = Result<Vec<Result<Logged, LedgerError>>, Arc<LedgerError>>;
 struct Waiting {
     submissions: Vec<Submission>,
     answer: oneshot::Sender<Answer>,
+    since: Instant,
+    /// The caller's span.
+    span: Span,
 }
 
 /// Why the queue did not take an event.
@@ -48,6 +53,7 @@ pub enum QueueError {
 #[derive(Debug, Clone)]
 pub struct Queue {
     sender: mpsc::Sender<Waiting>,
+    metrics: Metrics,
 }
 
 impl Queue {
@@ -55,7 +61,8 @@ impl Queue {
     /// what was accepted is logged.
     pub fn start<S: Store>(ledger: Arc<Ledger<S>>) -> (Queue, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        (Queue { sender }, tokio::spawn(gather(ledger, receiver)))
+        let metrics = ledger.metrics().clone();
+        (Queue { sender, metrics }, tokio::spawn(gather(ledger, receiver)))
     }
 
     /// Logs events; every one has its own answer, in their order.
@@ -64,10 +71,14 @@ impl Queue {
         submissions: Vec<Submission>,
     ) -> Result<Vec<Result<Logged, LedgerError>>, QueueError> {
         let (answer, answered) = oneshot::channel();
-        self.sender.try_send(Waiting { submissions, answer }).map_err(|cause| match cause {
-            mpsc::error::TrySendError::Full(_) => QueueError::Full,
-            mpsc::error::TrySendError::Closed(_) => QueueError::Stopping,
+        let (since, span) = (Instant::now(), Span::current());
+        let waiting = Waiting { submissions, answer, since, span };
+        let permit = self.sender.try_reserve().map_err(|cause| match cause {
+            mpsc::error::TrySendError::Full(()) => QueueError::Full,
+            mpsc::error::TrySendError::Closed(()) => QueueError::Stopping,
         })?;
+        self.metrics.queued();
+        permit.send(waiting);
         let answer = answered.await.map_err(|_| QueueError::Stopping)?;
         answer.map_err(QueueError::Ledger)
     }
@@ -84,10 +95,17 @@ async fn gather<S: Store>(ledger: Arc<Ledger<S>>, mut receiver: mpsc::Receiver<W
         let Ok(permit) = Arc::clone(&under_way).acquire_owned().await else { return };
         take_waiting(&mut callers, &mut receiver);
         let ledger = Arc::clone(&ledger);
-        tokio::spawn(async move {
+        ledger.metrics().taken(callers.len(), events(&callers));
+        let span =
+            tracing::info_span!("append", callers = callers.len(), events = events(&callers));
+        for caller in &callers {
+            span.follows_from(&caller.span);
+        }
+        let log = async move {
             log(&ledger, callers).await;
             drop(permit);
-        });
+        };
+        tokio::spawn(log.instrument(span));
     }
     // Whoever stops the server waits for this task, and with it for what is under way.
     let _ = under_way.acquire_many(UNDER_WAY as u32).await;
@@ -122,20 +140,24 @@ async fn log<S: Store>(ledger: &Ledger<S>, callers: Vec<Waiting>) {
     let mut batch = Vec::new();
     let mut answers = Vec::with_capacity(callers.len());
     for caller in callers {
-        answers.push((caller.submissions.len(), caller.answer));
+        answers.push((caller.submissions.len(), caller.answer, caller.since));
         batch.extend(caller.submissions);
     }
     match ledger.submit(batch).await {
         Ok(logged) => {
             let mut logged = logged.into_iter();
-            for (count, answer) in answers {
+            for (count, answer, since) in answers {
+                ledger.metrics().answered(since.elapsed());
                 // A caller that has gone away may ask again: the log is idempotent.
                 let _ = answer.send(Ok(logged.by_ref().take(count).collect()));
             }
         }
         Err(cause) => {
+            if matches!(cause, LedgerError::Forked(_)) {
+                ledger.metrics().failed("forked");
+            }
             let cause = Arc::new(cause);
-            for (_, answer) in answers {
+            for (_, answer, _) in answers {
                 let _ = answer.send(Err(Arc::clone(&cause)));
             }
         }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use schemas::id::{Digest, EntryIndex, Environment, Hash, TreeSize};
 use schemas::predicate::Seen;
 use schemas::thread::ThreadId;
+use tracing::Instrument as _;
 use verifier::checkpoint::VerifiedCheckpoint;
 use verifier::note::format_note;
 use verifier::policy::{Ask, Evaluation};
@@ -13,6 +14,7 @@ use verifier::receipt::{Receipt, format_receipts};
 
 use crate::error::{LedgerError, malformed};
 use crate::ledger::{Ledger, Stored};
+use crate::promotion::evaluating;
 use crate::store::{RANGE_ENTRIES_MAX, Read, Store};
 use crate::tree::Tiles;
 use crate::working::Place;
@@ -59,7 +61,10 @@ impl<S: Store> Ledger<S> {
     /// Evaluates the policy in force without logging anything.
     pub async fn evaluate(&self, ask: &Ask<'_>) -> Result<Evaluation, LedgerError> {
         let at = self.clock.now();
-        self.loader().await?.evaluate(ask, at).await
+        let evaluation = async { self.loader().await?.evaluate(ask, at).await };
+        let evaluation = evaluation.instrument(evaluating(ask)).await?;
+        self.metrics.evaluated(ask.environment, &evaluation);
+        Ok(evaluation)
     }
 
     pub async fn entry(&self, index: EntryIndex) -> Result<Stored, LedgerError> {

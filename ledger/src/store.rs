@@ -25,7 +25,9 @@ use schemas::id::{Digest, EntryIndex, TreeSize};
 use schemas::thread::ThreadId;
 
 pub use any::{AnyStore, Either};
-pub use batch::{Batch, Head, LogHead, Logged, Published, StatementKey, StoredEntry, Thread, Tile};
+pub use batch::{
+    Batch, Head, LogHead, Logged, Pool, Published, StatementKey, StoredEntry, Thread, Tile,
+};
 pub use error::StoreError;
 pub use postgres::PgStore;
 pub use seal::Seal;
@@ -87,6 +89,9 @@ pub trait Store: Tokens + Send + Sync + 'static {
         &self,
         indexes: &[EntryIndex],
     ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// The connections that this process has to the database now, pool by pool.
+    fn pools(&self) -> Vec<Pool>;
 }
 
 /// A consistent view of one log.

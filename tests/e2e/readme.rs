@@ -2,7 +2,8 @@
 //!
 //! A document's `console` blocks are one session in one folder. `$ attestry …` runs here, anything
 //! else in bash; a command answers 0 unless `$ echo $?` behind it says otherwise; every line shown
-//! stands in what the command said, which may have said more.
+//! stands in what the command said, which may have said more. `ATTESTRY_STATE=DIR` before a command
+//! holds for that one.
 
 use std::path::Path;
 use std::process::Command;
@@ -46,7 +47,17 @@ fn steps(text: &str) -> Vec<Step> {
     steps
 }
 
-fn run(place: &Place, command: &str) -> Outcome {
+fn run(place: &mut Place, command: &str) -> Outcome {
+    // Another memory for one command.
+    if let Some((state, rest)) =
+        command.strip_prefix("ATTESTRY_STATE=").and_then(|it| it.split_once(' '))
+    {
+        place.set("ATTESTRY_STATE", state);
+        let outcome = run(place, rest);
+        let own = place.file("state").display().to_string();
+        place.set("ATTESTRY_STATE", &own);
+        return outcome;
+    }
     let Some(rest) = command.strip_prefix("attestry ") else {
         let output =
             Command::new("bash").current_dir(place.path()).args(["-c", command]).output().unwrap();
@@ -72,11 +83,11 @@ fn run(place: &Place, command: &str) -> Outcome {
 /// Plays a document, and returns how many commands it had.
 fn play(document: &Path) -> usize {
     let text = std::fs::read_to_string(document).unwrap();
-    let place = Place::new();
+    let mut place = Place::new();
     let name = document.file_name().unwrap().display();
     let steps = steps(&text);
     for step in &steps {
-        let outcome = run(&place, &step.command);
+        let outcome = run(&mut place, &step.command);
         let said = format!("{}{}", outcome.stdout, outcome.stderr);
         let command = &step.command;
         assert_eq!(outcome.code, step.code, "{name}: $ {command}\n{said}");

@@ -150,6 +150,37 @@ impl Server {
     }
 }
 
+impl Server {
+    /// A database as `pg_dump` writes it.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub fn dump(&self, database: &str) -> String {
+        let mut command = Command::new(self.bin.join("pg_dump"));
+        command.args(["-U", "postgres", "-d", database, "-h"]).arg(&self.folder);
+        let output = command.output().expect("pg_dump");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("a dump in UTF-8")
+    }
+
+    /// Plays a dump into an empty database, all of it or nothing.
+    ///
+    /// # Panics
+    /// Where the server refuses a line of it.
+    pub fn restore(&self, database: &str, dump: &str) {
+        let mut command = Command::new(self.bin.join("psql"));
+        command.args(["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-U", "postgres"]);
+        command.args(["-d", database, "-h"]).arg(&self.folder);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("psql");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(dump.as_bytes()).expect("psql reads");
+        drop(stdin);
+        let output = child.wait_with_output().expect("psql");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 static SERVERS: AtomicU32 = AtomicU32::new(0);
 
 /// The database in an address of ours.

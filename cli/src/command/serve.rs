@@ -12,7 +12,11 @@ use crate::argument::AppendArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::service::Service;
+use crate::service::{Listen, Service};
+use crate::telemetry::Format;
+
+/// What a server logs where `ATTESTRY_LOG` says nothing.
+pub const LOG: &str = "warn";
 
 /// Serve the ledger over HTTP, until it is interrupted
 #[derive(Debug, Args)]
@@ -29,6 +33,12 @@ pub struct ServeArgs {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Where to serve GET /metrics, to whoever reaches it; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// How the log is written to standard error; ATTESTRY_LOG=info has a line for each request
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub log_format: Format,
     /// Let everybody who reaches the address read the whole ledger
     #[arg(long)]
     pub open_reading: bool,
@@ -57,11 +67,18 @@ pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
     let settings = Settings { open, evaluate_every };
     let json = io.json;
     let stdout = &mut io.stdout;
-    service.serve(args.listen, settings, |address| {
-        let line = match json {
-            true => serde_json::json!({ "origin": origin, "listening": address }).to_string(),
+    let listen = Listen { callers: args.listen, metrics: args.metrics_listen };
+    service.serve(listen, settings, |address, metrics| {
+        let mut line = match json {
+            true => {
+                serde_json::json!({ "origin": origin, "listening": address, "metrics": metrics })
+                    .to_string()
+            }
             false => format!("{origin} listens on http://{address}"),
         };
+        if let Some(metrics) = metrics.filter(|_| !json) {
+            line.push_str(&format!("\nits metrics are at http://{metrics}/metrics"));
+        }
         let _ = writeln!(stdout, "{line}");
         let _ = stdout.flush();
     })?;

@@ -118,6 +118,9 @@ async fn admit<S: Store>(
         Ok(caller) => caller,
         Err(refusal) => return Problem::from(refusal).into_response(),
     };
+    if let Some(name) = caller.identity() {
+        tracing::Span::current().record("caller", tracing::field::display(name));
+    }
     let place = Place::named(&path, &query);
     let may = match need {
         Need::Nothing => Ok(()),

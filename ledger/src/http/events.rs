@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use schemas::id::{EntryIndex, Project};
 use schemas::report::Finding;
 use serde::{Deserialize, Serialize};
+use tracing::Span;
 use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
@@ -17,6 +18,7 @@ use super::{Server, TEXT_PLAIN};
 use crate::access::Caller;
 use crate::error::LedgerError;
 use crate::ledger::{Logged, Stored, Submission};
+use crate::promotion;
 use crate::store::Store;
 
 /// Most lines of one batch.
@@ -141,10 +143,28 @@ pub async fn submit<S: Store>(
     caller.check_submission(&one)?;
     let answer = server.queue.submit(vec![one]).await?.into_iter().next();
     let logged = answer.ok_or(LedgerError::Abandoned)??;
+    tell(&logged);
+    if let Some(request) = logged.promotion {
+        Span::current().record("attestry.promotion.id", promotion::name(request));
+    }
     let status = if logged.repeated { StatusCode::OK } else { StatusCode::CREATED };
     let place = format!("/api/v1/events/{}", logged.index);
     let headers = [(header::LOCATION, place)];
     Ok((status, headers, Json(LoggedEvent::from(logged))).into_response())
+}
+
+/// Leaves a span of its own for an event of a promotion: a batch may hold those of many.
+fn tell(logged: &Logged) {
+    if let Some(request) = logged.promotion {
+        let (promotion, kind) = (promotion::name(request), logged.kind.name());
+        tracing::info_span!(
+            "logged",
+            attestry.promotion.id = promotion,
+            kind,
+            index = logged.index
+        )
+        .in_scope(|| ());
+    }
 }
 
 /// Logs many envelopes; the answer has a line for each line, in their order.
@@ -178,7 +198,10 @@ pub async fn submit_batch<S: Store>(
     for may in may {
         let line = match may.map(|()| answers.next().unwrap_or(Err(LedgerError::Abandoned))) {
             Err(refusal) => BatchLine::Problem(refusal.into()),
-            Ok(Ok(logged)) => BatchLine::Logged(logged.into()),
+            Ok(Ok(logged)) => {
+                tell(&logged);
+                BatchLine::Logged(logged.into())
+            }
             Ok(Err(cause)) => BatchLine::Problem(Problem::from(&cause)),
         };
         serde_json::to_writer(&mut out, &line)

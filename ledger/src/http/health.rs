@@ -1,6 +1,7 @@
 //! Whether the server is alive, and whether it can do its work.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 
 use super::Server;
 use super::problem::Problem;
@@ -13,13 +14,21 @@ pub async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// Answers where the database does, and has a published checkpoint.
+/// Answers where the database does, continues every checkpoint that is known here, and has a
+/// published one that covers what was logged a minute ago.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "Ready", body = String, content_type = "text/plain"),
     (status = "default", description = "A problem", body = Problem,
         content_type = "application/problem+json"),
 ))]
 pub async fn ready<S: Store>(State(server): State<Server<S>>) -> Result<&'static str, Problem> {
-    server.ledger.checkpoint().await?;
-    Ok("ok\n")
+    match server.ledger.health().await?.trouble() {
+        None => Ok("ok\n"),
+        Some(trouble) => Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not-ready",
+            "The server cannot do its work.",
+            trouble.to_string(),
+        )),
+    }
 }

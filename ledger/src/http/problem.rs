@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::request_id;
-use crate::error::LedgerError;
+use crate::error::{LedgerError, chain};
 use crate::queue::QueueError;
 use crate::store::StoreError;
 
@@ -196,10 +196,4 @@ impl IntoResponse for Problem {
         }
         response
     }
-}
-
-/// An error with everything behind it, on one line.
-fn chain(cause: &dyn std::error::Error) -> String {
-    let behind = std::iter::successors(cause.source(), |cause| cause.source());
-    behind.fold(cause.to_string(), |text, cause| format!("{text}: {cause}"))
 }

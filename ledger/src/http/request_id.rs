@@ -4,7 +4,6 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-use tracing::Instrument as _;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -24,11 +23,9 @@ pub fn current() -> String {
 pub async fn identify(request: Request, next: Next) -> Response {
     let given = request.headers().get(HEADER).and_then(|value| value.to_str().ok());
     let id = given.filter(|id| is_id(id)).map_or_else(make, str::to_owned);
-    let path = request.uri().path();
-    let span = tracing::info_span!("request", method = %request.method(), path, request_id = id);
     // Each character of an id may stand in a header.
     let value = HeaderValue::from_str(&id);
-    let mut response = CURRENT.scope(id, next.run(request)).instrument(span).await;
+    let mut response = CURRENT.scope(id, next.run(request)).await;
     if let Ok(value) = value {
         response.headers_mut().insert(HEADER, value);
     }

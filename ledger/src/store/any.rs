@@ -4,7 +4,7 @@ use schemas::id::{Digest, EntryIndex, Time, TreeSize};
 use schemas::thread::ThreadId;
 
 use super::{
-    Append, Batch, LogHead, Logged, PgStore, Published, Read, Seal, SqliteStore, Standing,
+    Append, Batch, LogHead, Logged, PgStore, Pool, Published, Read, Seal, SqliteStore, Standing,
     StatementKey, Store, StoreError, StoredEntry, Thread, Tile, Token, Tokens, Viewing,
 };
 use crate::access::TokenId;
@@ -68,6 +68,10 @@ impl<A: Store, B: Store> Store for Either<A, B> {
 
     async fn erase_envelopes(&self, indexes: &[EntryIndex]) -> Result<u64, StoreError> {
         each!(self, it => it.erase_envelopes(indexes).await)
+    }
+
+    fn pools(&self) -> Vec<Pool> {
+        each!(self, it => it.pools())
     }
 }
 

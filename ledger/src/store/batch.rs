@@ -83,6 +83,22 @@ pub struct Tile {
     pub hashes: Vec<u8>,
 }
 
+/// The connections of one pool at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// What it is for: one word.
+    pub name: &'static str,
+    pub open: u32,
+    /// Those of them that nobody uses.
+    pub idle: u32,
+}
+
+impl Pool {
+    pub fn of<D: sqlx::Database>(name: &'static str, pool: &sqlx::Pool<D>) -> Pool {
+        Pool { name, open: pool.size(), idle: u32::try_from(pool.num_idle()).unwrap_or(0) }
+    }
+}
+
 /// A checkpoint, and its place in the order of publishing, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {

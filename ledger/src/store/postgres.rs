@@ -13,6 +13,7 @@ mod append;
 mod read;
 mod rows;
 mod schema;
+mod server;
 mod session;
 mod stalled;
 #[cfg(test)]
@@ -27,10 +28,11 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgDatabaseError, PgPoolOptions, PgSeverity};
 
 pub use self::address::Address;
+pub use self::server::{Server, server};
 use self::session::Limits;
 use self::transaction::{PgAppend, PgSnapshot};
 use super::forms::number;
-use super::{Store, StoreError};
+use super::{Pool, Store, StoreError};
 
 /// Connections beside the one that appends: views, and the publishing of checkpoints.
 const SHARED: u32 = 8;
@@ -147,6 +149,10 @@ impl Store for PgStore {
         }
         append::vacuum(&mut connection).await?;
         Ok(erased)
+    }
+
+    fn pools(&self) -> Vec<Pool> {
+        vec![Pool::of("write", &self.writer), Pool::of("read", &self.shared)]
     }
 }
 

@@ -10,6 +10,7 @@ mod file;
 mod mover;
 mod read;
 mod rows;
+mod settings;
 mod tokens;
 mod transaction;
 
@@ -22,9 +23,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlitePool};
 
 use self::mover::Mover;
+pub use self::settings::{Settings, copy, settings};
 use self::transaction::{SqliteAppend, SqliteSnapshot};
 use super::forms::number;
-use super::{Store, StoreError};
+use super::{Pool, Store, StoreError};
 
 /// How long a writer waits for another one, in this process or elsewhere.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -191,6 +193,10 @@ impl Store for SqliteStore {
         let mut connection = self.writer.acquire().await.map_err(failed)?;
         append::empty_wal(&mut connection).await?;
         Ok(erased)
+    }
+
+    fn pools(&self) -> Vec<Pool> {
+        vec![Pool::of("write", &self.writer), Pool::of("read", &self.readers)]
     }
 }
 

@@ -42,7 +42,10 @@ pub async fn prepare(address: &Address, limits: &Limits) -> Result<(), StoreErro
     connection.close().await.map_err(failed)
 }
 
-async fn connect(address: &Address, limits: &Limits) -> Result<PgConnection, StoreError> {
+pub(super) async fn connect(
+    address: &Address,
+    limits: &Limits,
+) -> Result<PgConnection, StoreError> {
     let options = address.options();
     let unreachable =
         |source| StoreError::Unreachable { address: address.to_string(), source: Some(source) };

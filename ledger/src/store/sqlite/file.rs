@@ -43,7 +43,7 @@ pub async fn create(path: &Path) -> Result<(), StoreError> {
 ///
 /// `create_new` is `O_EXCL`, which refuses a symbolic link too: nobody who can write in the folder
 /// makes us log into a file of their choice. SQLite gives `-wal` and `-shm` the same mode.
-fn make_file(path: &Path) -> Result<(), StoreError> {
+pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
         Ok(_) => Ok(()),
@@ -88,7 +88,7 @@ pub async fn prepare(path: &Path) -> Result<(), StoreError> {
     connection.close().await.map_err(failed)
 }
 
-fn check_file(path: &Path) -> Result<(), StoreError> {
+pub(super) fn check_file(path: &Path) -> Result<(), StoreError> {
     let path = path.to_owned();
     match fs::symlink_metadata(&path) {
         Ok(meta) if meta.is_file() => Ok(()),
