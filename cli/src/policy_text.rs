@@ -9,7 +9,7 @@ mod problem;
 mod spelling;
 mod type_error;
 mod wording;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::mem;
 

@@ -3,6 +3,7 @@
 //! The only file that calls the `ledger` library, and the only one that waits for futures.
 
 mod database;
+mod issuing;
 mod serving;
 mod tokens;
 mod upkeep;
@@ -25,8 +26,9 @@ use verifier::projection::slice::{ArtifactSlice, ControlSlice, EnvironmentSlice}
 use verifier::signature::SigningKey;
 
 pub use database::parse_database;
+pub use issuing::read_rules;
 pub use ledger::ExportAsk;
-pub use serving::Listen;
+pub use serving::{Listen, Ready};
 
 use crate::argument::{AppendArgs, LedgerArgs};
 use crate::exit::Exit;

@@ -4,6 +4,10 @@
 //! force at the time of the call ([`verifier::access`]); a token only ever narrows that.
 
 mod caller;
+pub mod id_token;
+pub mod issuers;
+pub mod login;
+pub mod rules;
 mod token;
 
 use std::sync::{Arc, Mutex};
@@ -29,6 +33,12 @@ pub const LIFETIME_MS_MAX: i64 = 366 * DAY_MS;
 
 /// How long the first token of a ledger lasts.
 const BOOTSTRAP_MS: i64 = HOUR_MS;
+
+/// How long a token lasts that is given in exchange for an ID token.
+pub const EXCHANGE_MS: i64 = HOUR_MS;
+
+/// How long somebody stays logged in.
+pub const SESSION_MS: i64 = 12 * HOUR_MS;
 
 /// How long exchanged tokens and sessions are still listed after they have expired.
 const LISTED_MS: i64 = 7 * DAY_MS;
@@ -171,6 +181,14 @@ pub struct Openness {
     pub submitting: bool,
 }
 
+/// What a token came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// The header `Authorization`.
+    Header,
+    Cookie,
+}
+
 /// Tells who calls, and keeps the trust document at hand that was in force last.
 pub struct Access<S: Store> {
     ledger: Arc<Ledger<S>>,
@@ -189,12 +207,28 @@ impl<S: Store> Access<S> {
     }
 
     /// Who sends this text as a token, with what trust says of them now.
-    pub async fn caller(&self, text: &str) -> Result<Caller, Refusal> {
+    ///
+    /// A session is what a cookie carries, and any other token what a header does: neither does as
+    /// the other, so that no page can be made to send what a machine was given.
+    pub async fn caller(&self, text: &str, by: Carrier) -> Result<Caller, Refusal> {
         let secret = Secret::parse(text).ok_or(Refusal::Malformed("it is no token of Attestry"))?;
         let standing = self.ledger.store.standing(&secret.id).await.map_err(LedgerError::from)?;
         let Standing { token, control } = standing;
         let token = token.filter(|token| secret.is(&token.secret));
-        let token = token.ok_or(Refusal::Unknown(secret.id))?;
+        let fits = |token: &Token| (token.purpose == Purpose::Session) == (by == Carrier::Cookie);
+        let token = token.filter(fits).ok_or(Refusal::Unknown(secret.id))?;
+        self.admit(token, control).await
+    }
+
+    /// The same caller, asked anew: for calls that last.
+    pub async fn again(&self, caller: &Caller) -> Result<Caller, Refusal> {
+        let Some(id) = caller.token() else { return Ok(caller.clone()) };
+        let standing = self.ledger.store.standing(id).await.map_err(LedgerError::from)?;
+        let token = standing.token.ok_or_else(|| Refusal::Unknown(id.clone()))?;
+        self.admit(token, standing.control).await
+    }
+
+    async fn admit(&self, token: Token, control: Option<Hash>) -> Result<Caller, Refusal> {
         let now = self.ledger.now();
         if token.revoked.is_some() {
             return Err(Refusal::Revoked(token.id));

@@ -5,8 +5,10 @@
 
 pub mod auth;
 pub mod events;
+pub mod exchange;
 mod filter;
 pub mod health;
+pub mod login;
 pub mod metrics;
 pub mod page;
 pub mod problem;
@@ -33,8 +35,11 @@ use tokio::task::JoinSet;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
+use utoipa_axum::router::UtoipaMethodRouterExt as _;
 use utoipa_axum::routes;
 
+use crate::access::issuers::Issuers;
+use crate::access::login::Login;
 use crate::access::{Access, Openness};
 use crate::evaluator::{self, EVALUATE_EVERY};
 use crate::ledger::Ledger;
@@ -58,13 +63,18 @@ const REQUEST_MAX: Duration = Duration::from_secs(30);
 pub struct Settings {
     /// What callers without a token may do.
     pub open: Openness,
+    /// Whose ID tokens are exchanged for tokens of ours.
+    pub issuers: Option<Arc<Issuers>>,
+    /// Where people log in.
+    pub login: Option<Arc<Login>>,
     /// How often open requests are evaluated again when nothing is logged.
     pub evaluate_every: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { open: Openness::default(), evaluate_every: EVALUATE_EVERY }
+        let (open, issuers, login) = Default::default();
+        Settings { open, issuers, login, evaluate_every: EVALUATE_EVERY }
     }
 }
 
@@ -73,6 +83,8 @@ pub struct Server<S: Store> {
     pub ledger: Arc<Ledger<S>>,
     pub queue: Queue,
     pub access: Arc<Access<S>>,
+    pub issuers: Option<Arc<Issuers>>,
+    pub login: Option<Arc<Login>>,
     pub streams: Streams,
 }
 
@@ -80,7 +92,8 @@ impl<S: Store> Clone for Server<S> {
     fn clone(&self) -> Server<S> {
         let (ledger, queue) = (Arc::clone(&self.ledger), self.queue.clone());
         let (access, streams) = (Arc::clone(&self.access), self.streams.clone());
-        Server { ledger, queue, access, streams }
+        let (issuers, login) = (self.issuers.clone(), self.login.clone());
+        Server { ledger, queue, access, issuers, login, streams }
     }
 }
 
@@ -111,6 +124,8 @@ async fn as_problem(response: Response) -> Response {
 
 /// Every route, with what its callers need.
 fn routes<S: Store>() -> Routes<S> {
+    let few = DefaultBodyLimit::max(exchange::BODY_BYTES_MAX);
+    let exchange = routes!(exchange::exchange).layer(few);
     Routes::new(Document::openapi())
         .add(Need::Submit, routes!(events::submit))
         .add(Need::Submit, routes!(events::submit_batch))
@@ -124,6 +139,10 @@ fn routes<S: Store>() -> Routes<S> {
         .add(Need::Administer, routes!(tokens::create))
         .add(Need::Administer, routes!(tokens::revoke))
         .add(Need::Administer, routes!(viewings::list))
+        .add(Need::Nothing, exchange)
+        .add(Need::Nothing, routes!(login::begin))
+        .add(Need::Nothing, routes!(login::back))
+        .add(Need::Nothing, routes!(login::end))
         .add(Need::Nothing, routes!(openapi))
         .add(Need::Nothing, routes!(health::alive))
         .add(Need::Nothing, routes!(health::ready))
@@ -178,7 +197,8 @@ pub async fn serve<S: Store>(
     own_work.spawn(evaluator::evaluate(own, every, stopped.clone()));
     own_work.spawn(evaluator::keep_heads(Arc::clone(&ledger), stopped));
     let access = Arc::new(Access::new(Arc::clone(&ledger), settings.open));
-    let router = router(Server { ledger, queue, access, streams });
+    let Settings { issuers, login, .. } = settings;
+    let router = router(Server { ledger, queue, access, issuers, login, streams });
     let stop = async move {
         stop.await;
         stopping.send_replace(true);

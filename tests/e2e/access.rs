@@ -1,10 +1,12 @@
 //! Who may call the server: tokens, what they allow, and everything that is no token.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use harness::http::{Answer, ask_with};
 use harness::story;
-use ledger::access::{Access, Openness, Refusal, TokenAsk};
+use ledger::access::{Access, Carrier, Openness, Refusal, TokenAsk};
 use ledger::http;
 use ledger::store::Purpose;
 use serde_json::{Value, json};
@@ -39,20 +41,20 @@ fn token(server: &Running, identity: &str, scope: Scope) -> String {
 }
 
 /// A note that somebody has signed.
-fn note_of(server: &Running, seed: u64, key: &str) -> Vec<u8> {
+pub fn note_of(server: &Running, seed: u64, key: &str) -> Vec<u8> {
     let pem = std::fs::read_to_string(server.place.file(key)).unwrap();
     envelope(&origin(&server.place), seed, &SigningKey::from_pkcs8_pem(&pem).unwrap())
 }
 
-fn bearer(token: &str) -> String {
+pub fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")
 }
 
-fn get_as(server: &Running, token: &str, path: &str) -> Answer {
+pub fn get_as(server: &Running, token: &str, path: &str) -> Answer {
     ask_with(server.address, "GET", path, &bearer(token), b"")
 }
 
-fn assert_refused(answer: &Answer, status: u16, code: &str) {
+pub fn assert_refused(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.status, status, "{}", answer.text());
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     assert_eq!(answer.json()["code"], code, "{}", answer.text());
@@ -87,7 +89,15 @@ fn real(path: &str) -> String {
 }
 
 /// What tells nothing of the log, or is where callers say who they are.
-const OPEN: [&str; 3] = ["/api/v1/openapi.json", "/healthz", "/readyz"];
+const OPEN: [&str; 7] = [
+    "/api/v1/openapi.json",
+    "/healthz",
+    "/readyz",
+    "/api/v1/token",
+    "/login",
+    "/callback",
+    "/logout",
+];
 
 #[test]
 fn every_route_but_the_open_ones_asks_for_a_token() {
@@ -283,9 +293,12 @@ fn a_token_expires() {
         let (text, _) = ledger.create_token(&ask(HOUR_MS)).await.unwrap();
         let access = Access::new(Arc::clone(&ledger), Openness::default());
         clock.advance(HOUR_MS - 1);
-        assert!(access.caller(&text).await.is_ok());
+        assert!(access.caller(&text, Carrier::Header).await.is_ok());
         clock.advance(1);
-        assert!(matches!(access.caller(&text).await, Err(Refusal::Expired { .. })));
+        assert!(matches!(
+            access.caller(&text, Carrier::Header).await,
+            Err(Refusal::Expired { .. })
+        ));
     });
 }
 
@@ -400,7 +413,7 @@ fn reading_a_pack_is_noted() {
         let ledger = Arc::new(open(server.place.path()).await);
         let access =
             Access::new(Arc::clone(&ledger), Openness { reading: true, submitting: false });
-        let caller = access.caller(&ann).await.unwrap();
+        let caller = access.caller(&ann, Carrier::Header).await.unwrap();
         ledger.note_viewing(&caller, "pack 9f2c".to_owned()).await.unwrap();
         ledger.note_viewing(&access.anonymous(), "pack 9f2c".to_owned()).await.unwrap();
     });
@@ -409,4 +422,79 @@ fn reading_a_pack_is_noted() {
     assert_eq!(seen[0]["token"], ann[9..25], "{seen}");
     assert_eq!((seen[1]["what"].as_str(), &seen[1]["identity"]), (Some("pack 9f2c"), &Value::Null));
     assert_eq!(get_as(&server, &ada, "/api/v1/viewings?after=2").json(), json!([]));
+}
+
+/// A stream outlives its request, and not the caller's right to it.
+#[test]
+fn a_stream_ends_with_the_right_to_read() {
+    let server = closed();
+    let token = token(&server, "ann", Scope::default());
+    let mut stream = std::net::TcpStream::connect(server.address).unwrap();
+    let head = format!(
+        "GET /api/v1/events/stream?after=-1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{}\r\n",
+        bearer(&token)
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut bytes = [0; 1024];
+    assert!(stream.read(&mut bytes).unwrap() > 0);
+    assert!(bytes.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&bytes));
+    server.place.expect(0, &format!("attestry token revoke {}", &token[9..25]));
+    stream.set_read_timeout(Some(std::time::Duration::from_millis(50))).unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let line = bearer(&self::token(&server, "ci", Scope::default()));
+    // Whatever is logged meanwhile, it ends.
+    for nth in 0.. {
+        let note = note_of(&server, nth, "ci.pem");
+        let logged = ask_with(server.address, "POST", "/api/v1/events", &line, &note);
+        assert!(logged.status < 300, "{}", logged.text());
+        match stream.read(&mut bytes) {
+            Ok(0) => return,
+            Ok(_) | Err(_) => assert!(std::time::Instant::now() < until, "it goes on"),
+        }
+    }
+}
+
+const SERVED: &str = "ATTESTRY_SERVED_FOLDER";
+
+/// The child: `attestry serve` as a process of its own. Does nothing where no parent has named a
+/// folder.
+#[test]
+fn child_that_serves_until_it_is_killed() {
+    let Some(folder) = std::env::var_os(SERVED) else { return };
+    let (mut stdin, mut stdout, mut stderr) = (&b""[..], std::io::stdout(), std::io::stderr());
+    let mut io = cli::Io::new(&mut stdin, &mut stdout, &mut stderr, folder);
+    let state = io.path("state").display().to_string();
+    io.env.insert("ATTESTRY_STATE".to_owned(), state);
+    let line = ["attestry", "serve", "--listen", "127.0.0.1:0"];
+    cli::run(line.map(Into::into), &mut io);
+}
+
+/// Starts it, waits until it listens, and kills it; answers what it said on standard error.
+fn serve_once(place: &harness::Place) -> String {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["access::child_that_serves_until_it_is_killed", "--exact", "--nocapture"]);
+    command.env(SERVED, place.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let listens = lines.any(|line| line.contains("listens on http://127.0.0.1:"));
+    child.kill().unwrap();
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    child.wait().unwrap();
+    assert!(listens, "{stderr}");
+    stderr
+}
+
+#[test]
+fn the_first_server_prints_the_first_token_once() {
+    let place = story::team();
+    let found = |stderr: &str| {
+        let tokens = stderr.lines().filter(|line| line.starts_with("attestry_"));
+        tokens.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let first = found(&serve_once(&place));
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert!(found(&serve_once(&place)).is_empty());
+    let server = Running::with(place, http::Settings::default());
+    assert_eq!(get_as(&server, &first[0], "/api/v1/tokens").status, 200);
 }

@@ -2,6 +2,7 @@
 //! texts, and the corpus.
 
 pub mod http;
+pub mod issuer;
 pub mod postgres;
 pub mod snapshot;
 pub mod story;

@@ -1,6 +1,5 @@
 //! `attestry serve`: the ledger over HTTP.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use crate::argument::AppendArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::service::{Listen, Service};
+use crate::service::{Listen, Ready, Service, read_rules};
 use crate::telemetry::Format;
 
 /// What a server logs where `ATTESTRY_LOG` says nothing.
@@ -45,42 +44,44 @@ pub struct ServeArgs {
     /// Let everybody who reaches the address submit what a granted key has signed
     #[arg(long)]
     pub open_submitting: bool,
+    /// Rules that say which ID tokens of CI jobs and people mean which identity
+    #[arg(long, value_name = "FILE")]
+    pub oidc_rules: Option<String>,
     /// How often open requests are evaluated again, in seconds
     #[arg(long, value_name = "SECS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub evaluate_every: u32,
 }
 
 pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
+    let rules = args.oidc_rules.as_deref().map(|file| read_rules(file, io)).transpose()?;
+    let (issuers, login) = rules.unwrap_or_default();
     let service = Service::open_to_append(&args.append, io)?;
-    let open = Openness { reading: args.open_reading, submitting: args.open_submitting };
-    if !(open.reading && open.submitting)
-        && let Some(token) = service.first_token()?
-    {
-        io.note(&format!(
-            "no token yet. This one makes others for an hour, and does nothing else; it is not \
-             shown again:\n{}",
-            *token
-        ));
-    }
     let origin = service.origin().clone();
+    let open = Openness { reading: args.open_reading, submitting: args.open_submitting };
     let evaluate_every = Duration::from_secs(args.evaluate_every.into());
-    let settings = Settings { open, evaluate_every };
-    let json = io.json;
-    let stdout = &mut io.stdout;
+    let settings = Settings { open, issuers, login, evaluate_every };
     let listen = Listen { callers: args.listen, metrics: args.metrics_listen };
-    service.serve(listen, settings, |address, metrics| {
-        let mut line = match json {
+    service.serve(listen, settings, |ready| {
+        let Ready { callers, metrics, first_token } = ready;
+        if let Some(token) = first_token {
+            io.note(FIRST_TOKEN);
+            io.note(&token);
+        }
+        let mut line = match io.json {
             true => {
-                serde_json::json!({ "origin": origin, "listening": address, "metrics": metrics })
+                serde_json::json!({ "origin": origin, "listening": callers, "metrics": metrics })
                     .to_string()
             }
-            false => format!("{origin} listens on http://{address}"),
+            false => format!("{origin} listens on http://{callers}"),
         };
-        if let Some(metrics) = metrics.filter(|_| !json) {
+        if let Some(metrics) = metrics.filter(|_| !io.json) {
             line.push_str(&format!("\nits metrics are at http://{metrics}/metrics"));
         }
-        let _ = writeln!(stdout, "{line}");
-        let _ = stdout.flush();
+        let _ = io.raw(format!("{line}\n").as_bytes());
+        io.flush();
     })?;
     Ok(Exit::Done)
 }
+
+const FIRST_TOKEN: &str = "there is no token yet: this one makes others for an hour, does nothing \
+                           else, and is not shown again";

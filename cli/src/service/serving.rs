@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ledger::http::{self, Settings};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use zeroize::Zeroizing;
 
-use super::Service;
+use super::{Service, failure_of};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -18,13 +19,21 @@ pub struct Listen {
     pub metrics: Option<SocketAddr>,
 }
 
+/// What there is to tell when a server has begun.
+pub struct Ready {
+    pub callers: SocketAddr,
+    pub metrics: Option<SocketAddr>,
+    /// The token that makes others, where there has never been any and callers need one.
+    pub first_token: Option<Zeroizing<String>>,
+}
+
 impl Service {
     /// Serves the ledger over HTTP until the process is told to stop, and its metrics elsewhere.
     pub fn serve(
         self,
         listen: Listen,
         settings: Settings,
-        ready: impl FnOnce(SocketAddr, Option<SocketAddr>),
+        ready: impl FnOnce(Ready),
     ) -> Result<(), Failure> {
         let ledger = Arc::new(self.ledger);
         self.runtime.block_on(async {
@@ -33,7 +42,13 @@ impl Service {
                 Some(metrics) => Some(bind(metrics, "--metrics-listen").await?),
                 None => None,
             };
-            ready(address, metrics.as_ref().map(|(_, address)| *address));
+            let needed = !(settings.open.reading && settings.open.submitting);
+            let first_token = match needed {
+                true => ledger.first_token().await.map_err(|cause| failure_of(&cause))?,
+                false => None,
+            };
+            let scraped = metrics.as_ref().map(|(_, address)| *address);
+            ready(Ready { callers: address, metrics: scraped, first_token });
             let (own, served) = (Arc::clone(&ledger), Arc::new(Notify::new()));
             let done = Arc::clone(&served);
             let metrics = async move {

@@ -14,11 +14,6 @@ impl Service {
         self.runtime.block_on(self.ledger.create_token(ask)).map_err(|cause| failure(&cause))
     }
 
-    /// Makes the token that makes others, where there has never been any.
-    pub fn first_token(&self) -> Result<Option<Zeroizing<String>>, Failure> {
-        self.wait(self.ledger.first_token())
-    }
-
     /// All tokens, in the order of their ids.
     pub fn tokens(&self) -> Result<Vec<Token>, Failure> {
         let mut tokens: Vec<Token> = Vec::new();

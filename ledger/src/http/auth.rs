@@ -15,8 +15,9 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use verifier::access::{Act, Reach};
 
 use super::Server;
+use super::login::{SESSION, cookie};
 use super::problem::Problem;
-use crate::access::{Caller, PREFIX, Refusal};
+use crate::access::{Caller, Carrier, PREFIX, Refusal};
 use crate::store::Store;
 
 /// What a caller of a route needs.
@@ -114,14 +115,15 @@ async fn admit<S: Store>(
         return next.run(request).await;
     }
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let caller = match caller(&server, request.headers(), &query).await {
+    let changes = !request.method().is_safe();
+    let caller = match caller(&server, request.headers(), &query, changes).await {
         Ok(caller) => caller,
         Err(refusal) => return Problem::from(refusal).into_response(),
     };
     if let Some(name) = caller.identity() {
         tracing::Span::current().record("caller", tracing::field::display(name));
     }
-    let place = Place::named(&path, &query);
+    let place = Place::named(&path.iter().collect::<Vec<_>>(), &query);
     let may = match need {
         Need::Nothing => Ok(()),
         Need::ReadEntries => caller.check(Act::Read, Reach::Any),
@@ -141,6 +143,7 @@ async fn caller<S: Store>(
     server: &Server<S>,
     headers: &HeaderMap,
     query: &str,
+    changes: bool,
 ) -> Result<Caller, Refusal> {
     if query.contains(PREFIX) || query.contains("access_token=") {
         return Err(Refusal::Malformed(
@@ -149,7 +152,7 @@ async fn caller<S: Store>(
         ));
     }
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = sent.next() else { return Ok(server.access.anonymous()) };
+    let Some(value) = sent.next() else { return session(server, headers, changes).await };
     if sent.next().is_some() {
         return Err(Refusal::Malformed("two headers Authorization"));
     }
@@ -159,9 +162,31 @@ async fn caller<S: Store>(
     let text = value.to_str().ok().and_then(|text| text.split_once(' '));
     match text {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            server.access.caller(token.trim_matches(' ')).await
+            server.access.caller(token.trim_matches(' '), Carrier::Header).await
         }
         Some(_) | None => Err(Refusal::Malformed("the header is not: Authorization: Bearer …")),
+    }
+}
+
+/// Who has logged in with this browser; a session that is over is nobody's.
+///
+/// A call that changes something comes from a page of this server: browsers say so themselves.
+async fn session<S: Store>(
+    server: &Server<S>,
+    headers: &HeaderMap,
+    changes: bool,
+) -> Result<Caller, Refusal> {
+    let Some(text) = cookie(headers, SESSION) else { return Ok(server.access.anonymous()) };
+    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    if changes && site != Some("same-origin") {
+        return Err(Refusal::Malformed(
+            "a session changes something only from a page of this server",
+        ));
+    }
+    match server.access.caller(text, Carrier::Cookie).await {
+        Err(Refusal::Ledger(cause)) => Err(cause.into()),
+        Err(_) => Ok(server.access.anonymous()),
+        Ok(caller) => Ok(caller),
     }
 }
 
@@ -172,13 +197,13 @@ struct Place {
 }
 
 impl Place {
-    fn named(path: &RawPathParams, query: &str) -> Place {
+    fn named(path: &[(&str, &str)], query: &str) -> Place {
         let pairs = form_urlencoded::parse(query.as_bytes());
         let find = |name: &str| {
             let queried = pairs.filter(|(key, _)| key == name).map(|(_, value)| value);
             let mut values: Vec<String> = queried.map(Into::into).collect();
             let parts = path.iter().filter(|(key, _)| *key == name);
-            values.extend(parts.map(|(_, value)| value.to_owned()));
+            values.extend(parts.map(|(_, value)| (*value).to_owned()));
             // Whoever names two of them gets neither.
             (values.len() == 1).then(|| values.remove(0))
         };
@@ -225,5 +250,44 @@ impl From<Refusal> for Problem {
             }
             Refusal::Ledger(cause) => Problem::from(&cause),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(path: &[(&str, &str)], query: &str, expected: &str) {
+        let place = Place::named(path, query);
+        let found = match place.reach() {
+            Reach::Any => "any".to_owned(),
+            Reach::All => "all".to_owned(),
+            Reach::Project(project) => project.to_string(),
+            Reach::Environment(environment) => environment.to_string(),
+        };
+        assert_eq!(found, expected, "{path:?} {query}");
+    }
+
+    /// Whatever is not one well-formed name is about everything, which few may read.
+    #[test]
+    fn an_address_names_one_project_or_none() {
+        check(&[], "", "all");
+        check(&[], "project=payments", "payments");
+        check(&[], "project=payments&limit=2", "payments");
+        check(&[("project", "payments")], "limit=2", "payments");
+        check(&[], "project=payments&environment=prod", "payments/prod");
+        check(&[("environment", "payments/prod")], "", "payments/prod");
+        check(&[("project", "payments"), ("environment", "prod")], "", "payments/prod");
+        check(&[], "environment=prod", "all");
+        check(&[], "environment=payments/prod&project=shop", "all");
+        check(&[], "project=payments&project=shop", "all");
+        check(&[], "project=payments&%70roject=shop", "all");
+        check(&[("project", "payments")], "project=shop", "all");
+        check(&[("project", "payments")], "project=payments", "all");
+        check(&[], "project=", "all");
+        check(&[], "project=*", "all");
+        check(&[], "project=Payments", "all");
+        check(&[], "Project=payments", "all");
+        check(&[], "project=payments%00", "all");
     }
 }

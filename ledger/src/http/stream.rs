@@ -13,14 +13,16 @@ use axum::response::{IntoResponse, Response};
 use schemas::id::{EntryIndex, TreeSize};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
+use verifier::access::{Act, Reach};
 
 use super::Server;
 use super::events::EntryBody;
 use super::filter::Filter;
 use super::problem::Problem;
+use crate::access::{Access, Caller};
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::store::Store;
@@ -40,6 +42,9 @@ const PAGE_BYTES: u64 = 1 << 20;
 
 /// Pages that wait for a client beside the one that is being read.
 const PAGES_WAITING: usize = 1;
+
+/// A stream outlives its request: how long it is believed that its caller may read.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -89,6 +94,7 @@ impl Streams {
 ))]
 pub async fn stream<S: Store>(
     State(server): State<Server<S>>,
+    caller: Caller,
     Query(query): Query<StreamQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -100,13 +106,16 @@ pub async fn stream<S: Store>(
         None => published,
         Some(after) => next_after(after, published)?,
     };
-    let Streams { open, stopping, tail } = server.streams;
+    let Streams { open, stopping, tail } = server.streams.clone();
     let permit = open.try_acquire_owned().map_err(|_| {
         let detail = format!("{OPEN_MAX} streams are open already");
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "All streams are taken.", detail)
     })?;
     let (sender, receiver) = mpsc::channel(PAGES_WAITING);
-    let stream = Stream { ledger: server.ledger, tail, filter, next, sender, _permit: permit };
+    let Server { ledger, access, .. } = server;
+    let checked = Instant::now();
+    let stream =
+        Stream { ledger, access, caller, checked, tail, filter, next, sender, _permit: permit };
     tokio::spawn(stream.run(stopping));
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
@@ -140,6 +149,10 @@ type Frame = Result<Bytes, LedgerError>;
 /// One client's stream.
 struct Stream<S: Store> {
     ledger: Arc<Ledger<S>>,
+    access: Arc<Access<S>>,
+    caller: Caller,
+    /// When it was last asked whether the caller may still read.
+    checked: Instant,
     tail: Tail,
     filter: Filter,
     next: EntryIndex,
@@ -163,8 +176,9 @@ impl<S: Store> Stream<S> {
     async fn send_all(&mut self) {
         loop {
             let frame = match timeout(HEARTBEAT, self.tail.longer_than(self.next)).await {
-                Err(_) => Ok(self.heartbeat()),
                 Ok(None) => return,
+                _ if !self.may_go_on().await => return,
+                Err(_) => Ok(self.heartbeat()),
                 Ok(Some(size)) => self.page(size).await,
             };
             let failed = frame.is_err();
@@ -176,6 +190,17 @@ impl<S: Store> Stream<S> {
                 return;
             }
         }
+    }
+
+    /// Whether the caller may still read; nobody who may not is sent anything for longer than
+    /// [`ASK_AGAIN`].
+    async fn may_go_on(&mut self) -> bool {
+        if self.checked.elapsed() < ASK_AGAIN {
+            return true;
+        }
+        self.checked = Instant::now();
+        let again = self.access.again(&self.caller).await;
+        again.and_then(|caller| caller.check(Act::Read, Reach::All)).is_ok()
     }
 
     /// The next entries, as far as one page has room; empty where none of them fits the filter.
