@@ -79,7 +79,8 @@ impl Ledger<AnyStore> {
         Ledger::<AnyStore>::append_own(&mut working, envelope).await?;
         ledger.commit(working, &log).await?;
         let genesis = merkle::leaf_hash(&ledger.entry(0).await?.entry);
-        ledger.pin = Pin::new(vkey, genesis).map_err(|cause| malformed("pin", cause))?;
+        let pin = Pin::new(vkey, genesis).map_err(|cause| malformed("pin", cause))?;
+        ledger.pin = std::sync::Arc::new(pin);
         write_durably(&ledger.folder.pin(), format_pin(&ledger.pin).as_bytes(), 0o644)?;
         Ok(ledger)
     }

@@ -58,7 +58,7 @@ pub type Stored = StoredEntry;
 pub struct Ledger<S: Store = AnyStore> {
     pub(crate) store: S,
     pub(crate) folder: Folder,
-    pub(crate) pin: Pin,
+    pub(crate) pin: Arc<Pin>,
     pub(crate) origin: Origin,
     pub(crate) publisher: Publisher,
     pub(crate) clock: Arc<dyn Clock>,
@@ -132,7 +132,7 @@ impl<S: Store> Ledger<S> {
         Ok(Ledger {
             store,
             folder,
-            pin,
+            pin: Arc::new(pin),
             origin,
             publisher,
             clock,

@@ -34,4 +34,4 @@ pub use error::LedgerError;
 pub use export::{ExportAsk, Exported};
 pub use ledger::{Ledger, Logged, Stored, Submission};
 pub use promotion::{Evaluated, Which};
-pub use reading::Page;
+pub use reading::{Page, Reading};

@@ -122,7 +122,7 @@ impl Ledger<AnyStore> {
         let copy = Ledger::assemble(
             target.clone(),
             self.folder.clone(),
-            self.pin.clone(),
+            verifier::pin::Pin::clone(&self.pin),
             kept.parent().unwrap_or(Path::new(".")),
             self.clock.clone(),
             false,

@@ -1,19 +1,22 @@
 //! What can be asked of a ledger without logging anything: state, entries, threads, proofs.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use schemas::id::{Digest, EntryIndex, Environment, Hash, TreeSize};
+use schemas::id::{Digest, EntryIndex, Environment, Hash, Time, TreeSize};
 use schemas::predicate::Seen;
 use schemas::thread::ThreadId;
 use tracing::Instrument as _;
 use verifier::checkpoint::VerifiedCheckpoint;
 use verifier::note::format_note;
+use verifier::pin::Pin;
 use verifier::policy::{Ask, Evaluation};
 use verifier::projection::slice::{ArtifactSlice, ControlSlice, EnvironmentSlice};
 use verifier::receipt::{Receipt, format_receipts};
 
 use crate::error::{LedgerError, malformed};
 use crate::ledger::{Ledger, Stored};
+use crate::loader::Loader;
 use crate::promotion::evaluating;
 use crate::store::{RANGE_ENTRIES_MAX, Read, Store};
 use crate::tree::Tiles;
@@ -29,52 +32,59 @@ pub struct Page {
     pub next: Option<EntryIndex>,
 }
 
-impl<S: Store> Ledger<S> {
-    pub async fn size(&self) -> Result<TreeSize, LedgerError> {
-        Ok(self.store.snapshot().await?.head().size)
+/// One view of a log, wherever it is kept, and what can be asked of it.
+pub struct Reading<R> {
+    read: R,
+    pin: Arc<Pin>,
+    now: Time,
+}
+
+impl<R: Read> Reading<R> {
+    pub fn new(read: R, pin: Arc<Pin>, now: Time) -> Reading<R> {
+        Reading { read, pin, now }
     }
 
-    pub async fn control(&self) -> Result<ControlSlice, LedgerError> {
-        Ok(self.loader().await?.state.control().clone())
+    pub fn size(&self) -> TreeSize {
+        self.read.head().size
     }
 
-    pub async fn artifact(&self, digest: &Digest) -> Result<Option<ArtifactSlice>, LedgerError> {
-        let mut loader = self.loader().await?;
+    pub async fn control(self) -> Result<ControlSlice, LedgerError> {
+        Ok(Loader::new(self.read).await?.state.control().clone())
+    }
+
+    pub async fn artifact(self, digest: &Digest) -> Result<Option<ArtifactSlice>, LedgerError> {
+        let mut loader = Loader::new(self.read).await?;
         loader.know(&[ThreadId::Artifact(digest.clone())]).await?;
         Ok(loader.state.artifact(digest).ok().flatten().cloned())
     }
 
     pub async fn environment(
-        &self,
+        self,
         environment: &Environment,
     ) -> Result<Option<EnvironmentSlice>, LedgerError> {
-        let mut loader = self.loader().await?;
+        let mut loader = Loader::new(self.read).await?;
         loader.know(&[ThreadId::Environment(environment.clone())]).await?;
         Ok(loader.state.environment(environment).ok().flatten().cloned())
     }
 
     /// Digests whose hex begins with these digits, of which there are at least eight.
-    pub async fn find(&self, prefix: &str) -> Result<Vec<Digest>, LedgerError> {
-        Ok(self.store.snapshot().await?.find_artifacts(prefix, 16).await?)
+    pub async fn find(mut self, prefix: &str) -> Result<Vec<Digest>, LedgerError> {
+        Ok(self.read.find_artifacts(prefix, 16).await?)
     }
 
     /// Evaluates the policy in force without logging anything.
-    pub async fn evaluate(&self, ask: &Ask<'_>) -> Result<Evaluation, LedgerError> {
-        let at = self.clock.now();
-        let evaluation = async { self.loader().await?.evaluate(ask, at).await };
-        let evaluation = evaluation.instrument(evaluating(ask)).await?;
-        self.metrics.evaluated(ask.environment, &evaluation);
-        Ok(evaluation)
+    pub async fn evaluate(self, ask: &Ask<'_>) -> Result<Evaluation, LedgerError> {
+        Loader::new(self.read).await?.evaluate(ask, self.now).await
     }
 
-    pub async fn entry(&self, index: EntryIndex) -> Result<Stored, LedgerError> {
-        let found = self.store.snapshot().await?.entries(&[index]).await?;
+    pub async fn entry(mut self, index: EntryIndex) -> Result<Stored, LedgerError> {
+        let found = self.read.entries(&[index]).await?;
         found.into_iter().next().ok_or(LedgerError::NoEntry(index))
     }
 
     /// Entries from one index up to, not including, another; as many as fit into 32 MiB.
     pub async fn entries(
-        &self,
+        self,
         from: EntryIndex,
         to: EntryIndex,
     ) -> Result<Vec<Stored>, LedgerError> {
@@ -83,87 +93,166 @@ impl<S: Store> Ledger<S> {
 
     /// Entries from one index up to, not including, another; as many as fit, but one at least.
     pub async fn page(
-        &self,
+        mut self,
         from: EntryIndex,
         to: EntryIndex,
         bytes_max: u64,
     ) -> Result<Vec<Stored>, LedgerError> {
-        Ok(self.store.snapshot().await?.read_range(from, to, bytes_max).await?)
+        Ok(self.read.read_range(from, to, bytes_max).await?)
     }
 
     /// All entries of a thread, oldest first, walked back from its head.
-    pub async fn thread(&self, thread: &ThreadId) -> Result<Vec<Stored>, LedgerError> {
-        let mut read = self.store.snapshot().await?;
-        walk_thread(&mut read, thread).await
+    pub async fn thread(mut self, thread: &ThreadId) -> Result<Vec<Stored>, LedgerError> {
+        walk_thread(&mut self.read, thread).await
     }
 
     /// Entries back from one index, else from the newest: of a thread, or of the whole log.
     ///
     /// At most `most` of them and as many as fit into 32 MiB, but never none where there is one.
     pub async fn page_back(
-        &self,
+        mut self,
         thread: Option<&ThreadId>,
         from: Option<EntryIndex>,
         most: u64,
     ) -> Result<Page, LedgerError> {
-        let mut read = self.store.snapshot().await?;
+        let read = &mut self.read;
         let newest = match (from, thread) {
             (Some(from), _) => Some(from),
-            (None, Some(thread)) => newest_of(&mut read, thread).await?,
+            (None, Some(thread)) => newest_of(read, thread).await?,
             (None, None) => read.head().size.checked_sub(1),
         };
         match (newest, thread) {
             (None, _) => Ok(Page { entries: Vec::new(), next: None }),
             (Some(newest), Some(thread)) => {
-                page_of_thread(&mut read, thread, newest, most, READ_BYTES_MAX).await
+                page_of_thread(read, thread, newest, most, READ_BYTES_MAX).await
             }
-            (Some(newest), None) => page_of_log(&mut read, newest, most, READ_BYTES_MAX).await,
+            (Some(newest), None) => page_of_log(read, newest, most, READ_BYTES_MAX).await,
         }
     }
 
     /// The receipt of an entry: entry, inclusion proof, published checkpoint.
-    pub async fn receipt(&self, index: EntryIndex) -> Result<String, LedgerError> {
+    pub async fn receipt(mut self, index: EntryIndex) -> Result<String, LedgerError> {
         let checkpoint = self.published().await?;
         if index >= checkpoint.size() {
             return Err(LedgerError::NoEntry(index));
         }
-        let mut read = self.store.snapshot().await?;
         let place = Place { first: index, parts: 1, repeated: false, notices: Vec::new() };
         let (mut tiles, known) = (Tiles::default(), HashMap::new());
-        let receipts = receipts_of(&mut read, &mut tiles, known, &[&place], &checkpoint).await?;
+        let read = &mut self.read;
+        let receipts = receipts_of(read, &mut tiles, known, &[&place], &checkpoint).await?;
         receipts.into_iter().next().ok_or(LedgerError::NoEntry(index))
     }
 
-    pub(crate) async fn published(&self) -> Result<VerifiedCheckpoint, LedgerError> {
-        let note = self.checkpoint().await?;
+    /// The published checkpoint, verified.
+    pub async fn published(&mut self) -> Result<VerifiedCheckpoint, LedgerError> {
+        let note = self.read.checkpoint().await?.map(|(_, note)| note);
+        let note = note.ok_or(LedgerError::NoEntry(0))?;
         verifier::checkpoint::verify_checkpoint(note.as_bytes(), self.pin.log())
             .map_err(|cause| LedgerError::Forked(cause.to_string()))
     }
 
-    /// The published checkpoint note.
-    pub async fn checkpoint(&self) -> Result<String, LedgerError> {
-        let published = self.store.snapshot().await?.checkpoint().await?;
+    /// The published checkpoint note, as it is kept.
+    pub async fn checkpoint(mut self) -> Result<String, LedgerError> {
+        let published = self.read.checkpoint().await?;
         published.map(|(_, note)| note).ok_or(LedgerError::NoEntry(0))
     }
 
     /// What a signer here has seen: the published checkpoint.
-    pub async fn seen(&self) -> Result<Seen, LedgerError> {
+    pub async fn seen(mut self) -> Result<Seen, LedgerError> {
         let checkpoint = self.published().await?;
         Ok(Seen { size: checkpoint.size(), root: *checkpoint.root() })
+    }
+
+    /// A proof that the log at `to` extends the log at `from`.
+    pub async fn consistency(
+        mut self,
+        from: TreeSize,
+        to: TreeSize,
+    ) -> Result<Vec<Hash>, LedgerError> {
+        Tiles::default().consistency(&mut self.read, from, to).await
+    }
+}
+
+impl<S: Store> Ledger<S> {
+    /// The log as it is now.
+    pub async fn reading(&self) -> Result<Reading<S::Snapshot>, LedgerError> {
+        let read = self.store.snapshot().await?;
+        Ok(Reading::new(read, Arc::clone(&self.pin), self.clock.now()))
+    }
+
+    pub async fn size(&self) -> Result<TreeSize, LedgerError> {
+        Ok(self.reading().await?.size())
+    }
+
+    pub async fn control(&self) -> Result<ControlSlice, LedgerError> {
+        self.reading().await?.control().await
+    }
+
+    pub async fn artifact(&self, digest: &Digest) -> Result<Option<ArtifactSlice>, LedgerError> {
+        self.reading().await?.artifact(digest).await
+    }
+
+    pub async fn environment(
+        &self,
+        it: &Environment,
+    ) -> Result<Option<EnvironmentSlice>, LedgerError> {
+        self.reading().await?.environment(it).await
+    }
+
+    pub async fn find(&self, prefix: &str) -> Result<Vec<Digest>, LedgerError> {
+        self.reading().await?.find(prefix).await
+    }
+
+    pub async fn evaluate(&self, ask: &Ask<'_>) -> Result<Evaluation, LedgerError> {
+        let evaluation = async { self.reading().await?.evaluate(ask).await };
+        let evaluation = evaluation.instrument(evaluating(ask)).await?;
+        self.metrics.evaluated(ask.environment, &evaluation);
+        Ok(evaluation)
+    }
+
+    pub async fn entry(&self, index: EntryIndex) -> Result<Stored, LedgerError> {
+        self.reading().await?.entry(index).await
+    }
+
+    pub async fn entries(
+        &self,
+        from: EntryIndex,
+        to: EntryIndex,
+    ) -> Result<Vec<Stored>, LedgerError> {
+        self.reading().await?.entries(from, to).await
+    }
+
+    pub async fn page_back(
+        &self,
+        thread: Option<&ThreadId>,
+        from: Option<EntryIndex>,
+        most: u64,
+    ) -> Result<Page, LedgerError> {
+        self.reading().await?.page_back(thread, from, most).await
+    }
+
+    pub async fn receipt(&self, index: EntryIndex) -> Result<String, LedgerError> {
+        self.reading().await?.receipt(index).await
+    }
+
+    pub async fn checkpoint(&self) -> Result<String, LedgerError> {
+        self.reading().await?.checkpoint().await
+    }
+
+    pub async fn seen(&self) -> Result<Seen, LedgerError> {
+        self.reading().await?.seen().await
     }
 
     pub fn attachment(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
         self.folder.attachment(digest)
     }
 
-    /// A proof that the log at `to` extends the log at `from`.
     pub async fn consistency(
         &self,
         from: TreeSize,
         to: TreeSize,
     ) -> Result<Vec<Hash>, LedgerError> {
-        let mut read = self.store.snapshot().await?;
-        Tiles::default().consistency(&mut read, from, to).await
+        self.reading().await?.consistency(from, to).await
     }
 }
 
@@ -272,8 +361,6 @@ pub(crate) async fn receipts_of<R: Read>(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::clock::SystemClock;
     use crate::init::{generate_key, sign_trust};

@@ -94,6 +94,21 @@ pub trait Store: Tokens + Send + Sync + 'static {
     fn pools(&self) -> Vec<Pool>;
 }
 
+/// Wherever views of one log can be had: a database, or a server.
+pub trait Views: Send + Sync + 'static {
+    type View: Read;
+
+    fn view(&self) -> impl Future<Output = Result<Self::View, StoreError>> + Send;
+}
+
+impl<S: Store> Views for S {
+    type View = S::Snapshot;
+
+    async fn view(&self) -> Result<S::Snapshot, StoreError> {
+        self.snapshot().await
+    }
+}
+
 /// A consistent view of one log.
 ///
 /// Where keys are given, whatever is not there is absent from the answer, the answer has no

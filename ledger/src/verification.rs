@@ -2,13 +2,15 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use schemas::id::{EntryIndex, Hash, TreeSize};
+use schemas::id::{EntryIndex, Hash, Origin, TreeSize};
 use schemas::report::{Code, Finding};
 use verifier::log::{LogReport, LogSource, Record, verify_log};
+use verifier::merkle::proof::verify_consistency;
+use verifier::pin::Pin;
 
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
-use crate::store::{Read, Store};
+use crate::store::{Read, Store, Views};
 use crate::tree::Tiles;
 
 /// How much is read ahead: batches of this many bytes, and so many of them.
@@ -22,69 +24,69 @@ impl<S: Store + Clone> Ledger<S> {
         &self,
         progress: impl Fn(TreeSize) + Send + 'static,
     ) -> Result<LogReport, LedgerError> {
-        let (send, receive) = sync_channel(BATCHES_AHEAD);
-        let read = self.store.snapshot().await?;
-        let size = read.head().size;
-        let reader = tokio::spawn(read_ahead(read, size, send));
-        let store = self.store.clone();
-        let handle = tokio::runtime::Handle::current();
-        let origin = self.origin.clone();
-        let work = move || {
-            let mut source = Source { receive, store, handle, done: 0, progress };
-            verify_log(&origin, &mut source)
-        };
-        let report = tokio::task::spawn_blocking(work).await;
-        reader.abort();
-        let mut report = report.map_err(|_| LedgerError::Abandoned)??;
-        self.check_published(&mut report).await?;
-        Ok(report)
+        verify(&self.store, &self.origin, &self.pin, progress).await
     }
+}
 
-    /// Compares what the entries gave with the checkpoint and the pin.
-    async fn check_published(&self, report: &mut LogReport) -> Result<(), LedgerError> {
-        let mut wrong =
-            |code, detail: String| report.findings.push(Finding::new(code, None, detail));
-        if let (Some(pinned), Some(genesis)) = (self.pin.genesis(), report.genesis)
-            && *pinned != genesis
-        {
-            wrong(
-                Code::GenesisMismatch,
-                format!("entry 0 hashes to {genesis}, pinned is {pinned}"),
-            );
-        }
-        if report.halted {
-            return Ok(());
-        }
-        let Ok(note) = self.checkpoint().await else {
-            wrong(Code::CheckpointMissing, "no checkpoint was published".to_owned());
-            return Ok(());
-        };
-        let checkpoint =
-            match verifier::checkpoint::verify_checkpoint(note.as_bytes(), self.pin.log()) {
-                Ok(checkpoint) => checkpoint,
-                Err(cause) => {
-                    wrong(Code::CheckpointInvalid, cause.to_string());
-                    return Ok(());
-                }
-            };
-        // The log may have grown since the checkpoint; then it must extend it.
-        let proof = match checkpoint.size() <= report.size {
-            true => self.consistency(checkpoint.size(), report.size).await.unwrap_or_default(),
-            false => Vec::new(),
-        };
-        let extends = verifier::merkle::proof::verify_consistency(
-            checkpoint.size(),
-            checkpoint.root(),
-            report.size,
-            &report.root,
-            &proof,
-        );
-        if let Err(cause) = extends {
-            let (size, root) = (checkpoint.size(), checkpoint.root());
-            let found = format!("{} entries hash to {}", report.size, report.root);
-            wrong(Code::RootMismatch, format!("checkpoint {size} {root}; {found}: {cause}"));
-        }
-        Ok(())
+/// Verifies a log from bytes, wherever it is kept.
+pub async fn verify<V: Views + Clone>(
+    views: &V,
+    origin: &Origin,
+    pin: &Pin,
+    progress: impl Fn(TreeSize) + Send + 'static,
+) -> Result<LogReport, LedgerError> {
+    let (send, receive) = sync_channel(BATCHES_AHEAD);
+    // Before the log, which may grow meanwhile: so a log that is shorter has lost something.
+    let published = views.view().await?.checkpoint().await?.map(|(_, note)| note);
+    let read = views.view().await?;
+    let size = read.head().size;
+    let reader = tokio::spawn(read_ahead(read, size, send));
+    let handle = tokio::runtime::Handle::current();
+    let (origin, more) = (origin.clone(), views.clone());
+    let work = move || {
+        let mut source = Source { receive, views: more, handle, done: 0, progress };
+        verify_log(&origin, &mut source)
+    };
+    let report = tokio::task::spawn_blocking(work).await;
+    reader.abort();
+    let mut report = report.map_err(|_| LedgerError::Abandoned)??;
+    check_published(&mut views.view().await?, published, pin, &mut report).await;
+    Ok(report)
+}
+
+/// Compares what the entries gave with the checkpoint and the pin.
+async fn check_published<R: Read>(
+    read: &mut R,
+    published: Option<String>,
+    pin: &Pin,
+    report: &mut LogReport,
+) {
+    let mut wrong = |code, detail: String| report.findings.push(Finding::new(code, None, detail));
+    if let (Some(pinned), Some(genesis)) = (pin.genesis(), report.genesis)
+        && *pinned != genesis
+    {
+        wrong(Code::GenesisMismatch, format!("entry 0 hashes to {genesis}, pinned is {pinned}"));
+    }
+    if report.halted {
+        return;
+    }
+    let Some(note) = published else {
+        return wrong(Code::CheckpointMissing, "no checkpoint was published".to_owned());
+    };
+    let checkpoint = match verifier::checkpoint::verify_checkpoint(note.as_bytes(), pin.log()) {
+        Ok(checkpoint) => checkpoint,
+        Err(cause) => return wrong(Code::CheckpointInvalid, cause.to_string()),
+    };
+    // The log may have grown since the checkpoint; then it must extend it.
+    let (size, root) = (checkpoint.size(), checkpoint.root());
+    let proof = match size <= report.size {
+        true => Tiles::default().consistency(read, size, report.size).await.unwrap_or_default(),
+        false => Vec::new(),
+    };
+    let extends = verify_consistency(size, root, report.size, &report.root, &proof);
+    if let Err(cause) = extends {
+        let found = format!("{} entries hash to {}", report.size, report.root);
+        wrong(Code::RootMismatch, format!("checkpoint {size} {root}; {found}: {cause}"));
     }
 }
 
@@ -116,15 +118,15 @@ async fn read_ahead<R: Read>(
     }
 }
 
-struct Source<S, P> {
+struct Source<V, P> {
     receive: Receiver<Result<Vec<Record>, LedgerError>>,
-    store: S,
+    views: V,
     handle: tokio::runtime::Handle,
     done: TreeSize,
     progress: P,
 }
 
-impl<S: Store, P: Fn(TreeSize)> LogSource for Source<S, P> {
+impl<V: Views, P: Fn(TreeSize)> LogSource for Source<V, P> {
     type Error = LedgerError;
 
     fn next_records(&mut self) -> Result<Vec<Record>, LedgerError> {
@@ -141,7 +143,7 @@ impl<S: Store, P: Fn(TreeSize)> LogSource for Source<S, P> {
 
     fn consistency(&mut self, from: TreeSize, to: TreeSize) -> Result<Vec<Hash>, LedgerError> {
         self.handle.block_on(async {
-            let mut read = self.store.snapshot().await?;
+            let mut read = self.views.view().await?;
             Tiles::default().consistency(&mut read, from, to).await
         })
     }
