@@ -12,12 +12,20 @@ use crate::io::Io;
 /// Where the ledger is.
 #[derive(Debug, Clone, Default, Args)]
 pub struct LedgerArgs {
-    /// The ledger's folder [env: ATTESTRY_LEDGER, else ./ledger]
+    /// The ledger's folder, or its server: https://… [env: ATTESTRY_LEDGER, else ./ledger]
     #[arg(long, value_name = "DIR", hide = cfg!(not(feature = "ledger")))]
     pub ledger: Option<PathBuf>,
 }
 
 impl LedgerArgs {
+    /// The address of the server that keeps the ledger, where it is not a folder.
+    pub fn server(&self, io: &Io) -> Option<String> {
+        let shown = self.shown(io);
+        let text = shown.to_str()?;
+        let is_address = text.starts_with("https://") || text.starts_with("http://");
+        is_address.then(|| text.to_owned())
+    }
+
     pub fn dir(&self, io: &Io) -> PathBuf {
         io.path(self.shown(io))
     }

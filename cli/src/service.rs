@@ -4,6 +4,7 @@
 
 mod database;
 mod issuing;
+mod server;
 mod serving;
 mod tokens;
 mod upkeep;
@@ -13,7 +14,9 @@ use std::sync::Arc;
 
 use ledger::clock::SystemClock;
 use ledger::moving::{Moved, Progress};
-use ledger::{Database, Evaluated, Exported, Ledger, LedgerError, Logged, Submission, Which};
+use ledger::{
+    Database, Evaluated, Exported, Ledger, LedgerError, Logged, Remote, Submission, Which,
+};
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Project, Time, TreeSize};
 use schemas::predicate::{Nonce, Seen};
 use schemas::thread::ThreadId;
@@ -38,8 +41,34 @@ use crate::output::span;
 
 /// An opened ledger and what runs its futures.
 pub struct Service {
-    ledger: Ledger,
+    end: End,
     runtime: Runtime,
+}
+
+/// Where the ledger is.
+enum End {
+    Here(Box<Ledger>),
+    Server(Remote),
+}
+
+/// The same call on whichever it is.
+macro_rules! each {
+    ($service:expr, $name:ident => $call:expr) => {
+        match &$service.end {
+            End::Here($name) => $call,
+            End::Server($name) => $call,
+        }
+    };
+}
+
+/// The same question to one view of whichever it is.
+macro_rules! read {
+    ($service:expr, $name:ident => $call:expr) => {
+        each!($service, it => $service.wait(async {
+            let $name = it.reading().await?;
+            $call
+        }))
+    };
 }
 
 fn runtime() -> Result<Runtime, Failure> {
@@ -62,20 +91,32 @@ fn state_dir(io: &Io) -> PathBuf {
 
 impl Service {
     /// Opens the ledger for reading.
-    pub fn open(args: &LedgerArgs, io: &Io) -> Result<Service, Failure> {
+    pub fn open(args: &LedgerArgs, io: &mut Io) -> Result<Service, Failure> {
         Service::open_with(args, false, io)
     }
 
-    pub fn open_to_append(args: &AppendArgs, io: &Io) -> Result<Service, Failure> {
+    pub fn open_to_append(args: &AppendArgs, io: &mut Io) -> Result<Service, Failure> {
         Service::open_with(&args.ledger, args.accept_clock, io)
     }
 
-    fn open_with(args: &LedgerArgs, accept_clock: bool, io: &Io) -> Result<Service, Failure> {
+    fn open_with(args: &LedgerArgs, accept_clock: bool, io: &mut Io) -> Result<Service, Failure> {
         let runtime = runtime()?;
+        if let Some(address) = args.server(io) {
+            let end = End::Server(runtime.block_on(server::connect(&address, io))?);
+            return Ok(Service { end, runtime });
+        }
         let (dir, state, clock) = (args.dir(io), state_dir(io), Arc::new(SystemClock));
         let opened = runtime.block_on(Ledger::open_with(&dir, &state, clock, accept_clock));
         let ledger = opened.map_err(|cause| failure_of(&cause))?;
-        Ok(Service { ledger, runtime })
+        Ok(Service { end: End::Here(Box::new(ledger)), runtime })
+    }
+
+    /// The ledger whose folder is here; a server's is not for its clients to rule over.
+    fn here(&self) -> Result<&Ledger, Failure> {
+        match &self.end {
+            End::Here(ledger) => Ok(ledger),
+            End::Server(_) => Err(not_here()),
+        }
     }
 
     /// Makes a new ledger, its log in its folder or elsewhere; the root keys stay with the caller.
@@ -96,12 +137,12 @@ impl Service {
             }
         });
         let ledger = made.map_err(|cause| failure_of(&cause))?;
-        Ok(Service { ledger, runtime })
+        Ok(Service { end: End::Here(Box::new(ledger)), runtime })
     }
 
     /// Where the log is.
     pub fn database(&self) -> Result<Database, Failure> {
-        self.ledger.folder().database().map_err(|cause| failure_of(&cause))
+        self.here()?.folder().database().map_err(|cause| failure_of(&cause))
     }
 
     /// Moves the log to another database, which the ledger's folder names from then on.
@@ -110,12 +151,12 @@ impl Service {
         to: &Database,
         progress: impl Fn(Progress) + Send + Clone + 'static,
     ) -> Result<Moved, Failure> {
-        self.wait(self.ledger.move_to(to, progress))
+        self.wait(self.here()?.move_to(to, progress))
     }
 
     /// Gives up a move that was broken off.
     pub fn stay(&self) -> Result<(), Failure> {
-        self.wait(self.ledger.stay())
+        self.wait(self.here()?.stay())
     }
 
     fn wait<T>(&self, work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, Failure> {
@@ -123,37 +164,38 @@ impl Service {
     }
 
     pub fn origin(&self) -> &Origin {
-        self.ledger.origin()
+        each!(self, it => it.origin())
     }
 
     pub fn pin(&self) -> &Pin {
-        self.ledger.pin()
+        each!(self, it => it.pin())
     }
 
     pub fn now(&self) -> Time {
-        self.ledger.now()
+        each!(self, it => it.now())
     }
 
     pub fn nonce(&self) -> Result<Nonce, Failure> {
-        self.ledger.nonce().map_err(|cause| failure_of(&cause))
+        each!(self, it => it.nonce()).map_err(|cause| failure_of(&cause))
     }
 
     pub fn size(&self) -> Result<TreeSize, Failure> {
-        self.wait(self.ledger.size())
+        read!(self, it => Ok(it.size()))
     }
 
     pub fn seen(&self) -> Result<Seen, Failure> {
-        self.wait(self.ledger.seen())
+        read!(self, view => view.seen().await)
     }
 
     /// Logs a batch; each submission has its own answer.
     pub fn submit(&self, batch: Vec<Submission>) -> Result<Vec<Result<Logged, Failure>>, Failure> {
-        let answers = self.wait(self.ledger.submit(batch))?;
+        let answers = each!(self, it => self.wait(it.submit(batch)))?;
         for request in answers.iter().flatten().filter_map(|logged| logged.promotion) {
             let name = ledger::promotion::name(request);
             tracing::Span::current().record("attestry.promotion.id", name);
         }
-        let known = self.projects()?;
+        // Only to say more of a refusal; whoever may not read hears less.
+        let known = self.projects().unwrap_or_default();
         let answer = |it: Result<Logged, LedgerError>| it.map_err(|cause| refusal(&cause, &known));
         Ok(answers.into_iter().map(answer).collect())
     }
@@ -165,32 +207,32 @@ impl Service {
     }
 
     pub fn control(&self) -> Result<ControlSlice, Failure> {
-        self.wait(self.ledger.control())
+        read!(self, view => view.control().await)
     }
 
     pub fn artifact(&self, digest: &Digest) -> Result<Option<ArtifactSlice>, Failure> {
-        self.wait(self.ledger.artifact(digest))
+        read!(self, view => view.artifact(digest).await)
     }
 
     pub fn environment(&self, it: &Environment) -> Result<Option<EnvironmentSlice>, Failure> {
-        self.wait(self.ledger.environment(it))
+        read!(self, view => view.environment(it).await)
     }
 
     pub fn find(&self, prefix: &str) -> Result<Vec<Digest>, Failure> {
-        self.wait(self.ledger.find(prefix))
+        read!(self, view => view.find(prefix).await)
     }
 
     pub fn evaluate(&self, ask: &Ask) -> Result<Evaluation, Failure> {
-        self.wait(self.ledger.evaluate(ask))
+        read!(self, view => view.evaluate(ask).await)
     }
 
     /// Evaluates open requests again, and logs the decisions that fall.
     pub fn evaluate_open(&self, which: Which) -> Result<Vec<Evaluated>, Failure> {
-        self.wait(self.ledger.evaluate_open(which))
+        each!(self, it => self.wait(it.evaluate_open(which)))
     }
 
     pub fn entry(&self, index: EntryIndex) -> Result<ledger::Stored, Failure> {
-        self.wait(self.ledger.entry(index))
+        read!(self, view => view.entry(index).await)
     }
 
     pub fn entries(
@@ -198,11 +240,11 @@ impl Service {
         from: EntryIndex,
         to: EntryIndex,
     ) -> Result<Vec<ledger::Stored>, Failure> {
-        self.wait(self.ledger.entries(from, to))
+        read!(self, view => view.entries(from, to).await)
     }
 
     pub fn thread(&self, thread: &ThreadId) -> Result<Vec<ledger::Stored>, Failure> {
-        self.wait(self.ledger.thread(thread))
+        read!(self, view => view.thread(thread).await)
     }
 
     pub fn page_back(
@@ -211,34 +253,34 @@ impl Service {
         from: Option<EntryIndex>,
         most: u64,
     ) -> Result<ledger::Page, Failure> {
-        self.wait(self.ledger.page_back(thread, from, most))
+        read!(self, view => view.page_back(thread, from, most).await)
     }
 
     pub fn receipt(&self, index: EntryIndex) -> Result<String, Failure> {
-        self.wait(self.ledger.receipt(index))
+        read!(self, view => view.receipt(index).await)
     }
 
     pub fn checkpoint(&self) -> Result<String, Failure> {
-        self.wait(self.ledger.checkpoint())
+        read!(self, view => view.checkpoint().await)
     }
 
     pub fn consistency(&self, from: TreeSize, to: TreeSize) -> Result<Vec<Hash>, Failure> {
-        self.wait(self.ledger.consistency(from, to))
+        read!(self, view => view.consistency(from, to).await)
     }
 
     pub fn verify(
         &self,
         progress: impl Fn(TreeSize) + Send + 'static,
     ) -> Result<LogReport, Failure> {
-        self.wait(self.ledger.verify(progress))
+        each!(self, it => self.wait(it.verify(progress)))
     }
 
     pub fn export(&self, ask: &ExportAsk) -> Result<Exported, Failure> {
-        self.wait(self.ledger.export(ask))
+        self.wait(self.here()?.export(ask))
     }
 
     pub fn log_export(&self, ask: &ExportAsk, exported: &Exported) -> Result<Logged, Failure> {
-        self.wait(self.ledger.log_export(ask, exported))
+        self.wait(self.here()?.log_export(ask, exported))
     }
 
     /// The trust document in force.
@@ -270,6 +312,11 @@ pub fn sign_trust(
     roots: &[SigningKey],
 ) -> Result<Vec<u8>, Failure> {
     ledger::init::sign_trust(document, Some(replaces), roots).map_err(|cause| failure_of(&cause))
+}
+
+fn not_here() -> Failure {
+    Failure::usage("this is done where the ledger's folder is, not against its server")
+        .hint("on the server: --ledger DIR")
 }
 
 /// Says why something was not logged.
@@ -341,6 +388,7 @@ fn failure_of(cause: &LedgerError) -> Failure {
         ),
         LedgerError::Move(_) => Failure::new(Exit::Usage, "move-nowhere", chain),
         LedgerError::Store(cause) => database::failure(cause, chain),
+        LedgerError::Remote(cause) => server::failure(cause, chain),
         LedgerError::Malformed { .. }
         | LedgerError::File { .. }
         | LedgerError::Random(_)

@@ -83,7 +83,7 @@ impl Ledger<AnyStore> {
         let clock = Arc::new(SystemClock);
         // It is verified alone: no checkpoint of this machine is compared with it.
         let apart = copy.root.join("keys");
-        let pin = self.pin.clone();
+        let pin = verifier::pin::Pin::clone(&self.pin);
         let it = Ledger::assemble(store, copy.clone(), pin, &apart, clock, false)?;
         let verified = it.verify_copy(progress).await;
         it.close().await;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemas::id::{EntryIndex, Time};
 use schemas::report::Finding;
 
+use crate::remote::RemoteError;
 use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum LedgerError {
     Move(String),
     #[error("the task was abandoned")]
     Abandoned,
+    /// A server did not do what it was asked.
+    #[error(transparent)]
+    Remote(Box<RemoteError>),
     #[error(transparent)]
     Store(StoreError),
 }
@@ -53,6 +57,7 @@ impl From<StoreError> for LedgerError {
         match cause {
             StoreError::Full => LedgerError::Full,
             StoreError::Missing { path } => LedgerError::NotFound(path),
+            StoreError::Remote(cause) => LedgerError::Remote(cause),
             other => LedgerError::Store(other),
         }
     }

@@ -6,12 +6,14 @@
 pub mod auth;
 pub mod events;
 pub mod exchange;
-mod filter;
+pub mod filter;
 pub mod health;
+pub mod log;
 pub mod login;
 pub mod metrics;
 pub mod page;
 pub mod problem;
+pub mod proofs;
 mod request;
 pub mod request_id;
 pub mod stream;
@@ -132,9 +134,15 @@ fn routes<S: Store>() -> Routes<S> {
         .add(Need::Read, routes!(stream::stream))
         .add(Need::Read, routes!(events::entry))
         .add(Need::ReadEntries, routes!(events::receipt))
-        .add(Need::ReadEntries, routes!(tiles::checkpoint))
+        .add(Need::Enter, routes!(tiles::checkpoint))
         // Its paths have slashes, so the API document names it apart.
         .add_as(Need::ReadEntries, "/tile/{*path}", "/tile/{path}", get(tiles::tile::<S>))
+        .add(Need::Nothing, routes!(log::ledger))
+        .add(Need::Read, routes!(log::entries))
+        .add(Need::Enter, routes!(log::threads))
+        .add(Need::Enter, routes!(log::checkpoints))
+        .add(Need::Enter, routes!(proofs::inclusion))
+        .add(Need::Enter, routes!(proofs::consistency))
         .add(Need::Administer, routes!(tokens::list))
         .add(Need::Administer, routes!(tokens::create))
         .add(Need::Administer, routes!(tokens::revoke))

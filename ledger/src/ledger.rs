@@ -321,13 +321,14 @@ impl<S: Store> Ledger<S> {
                 self.metrics.failed(finding.code.name());
                 Err(LedgerError::Refused(finding))
             }
-            Ok((place, About { kind, statement, request })) => {
+            Ok((place, about)) => {
                 let (index, repeated) = (Place::last(&place), place.repeated);
+                let promotion = about.promotion(index);
+                let About { kind, statement, .. } = about;
                 if !repeated {
                     self.metrics.logged(kind);
                 }
                 let (receipt, notices) = (receipts.next().unwrap_or_default(), place.notices);
-                let promotion = request.or_else(|| asks(kind).then_some(index));
                 Ok(Logged { index, kind, repeated, receipt, notices, statement, promotion })
             }
         };
@@ -351,15 +352,15 @@ impl<S: Store> Ledger<S> {
 }
 
 /// What remains of an event once it is logged.
-struct About {
-    kind: EventKind,
-    statement: Hash,
+pub(crate) struct About {
+    pub kind: EventKind,
+    pub statement: Hash,
     /// The request that it names.
     request: Option<EntryIndex>,
 }
 
 impl About {
-    fn of(event: &Event) -> About {
+    pub fn of(event: &Event) -> About {
         let request = match &event.body {
             Body::Approval(it) => Some(it.request.index),
             Body::Deployment(it) => it.promotion,
@@ -367,11 +368,13 @@ impl About {
         };
         About { kind: event.kind, statement: event.statement, request }
     }
-}
 
-/// A request is named by its own index.
-fn asks(kind: EventKind) -> bool {
-    kind == EventKind::PromotionRequest
+    /// The request that an event at this index makes, answers or carries out.
+    pub fn promotion(&self, index: EntryIndex) -> Option<EntryIndex> {
+        // A request is named by its own index.
+        let asks = self.kind == EventKind::PromotionRequest;
+        self.request.or_else(|| asks.then_some(index))
+    }
 }
 
 /// The threads that read what is submitted.

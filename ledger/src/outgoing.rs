@@ -106,6 +106,10 @@ impl Outgoing {
         Ok(self.client.post(self.parse(address)?))
     }
 
+    pub fn put(&self, address: &str) -> Result<RequestBuilder, OutgoingError> {
+        Ok(self.client.put(self.parse(address)?))
+    }
+
     /// Sends a request and reads its answer, which may have that many bytes.
     pub async fn send(
         &self,

@@ -163,11 +163,6 @@ pub trait Read: Send {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Digest>, StoreError>> + Send;
 
-    fn statements(
-        &mut self,
-        keys: &[StatementKey],
-    ) -> impl Future<Output = Result<Vec<Logged>, StoreError>> + Send;
-
     /// Reads tiles by level and number.
     fn tiles(
         &mut self,
@@ -195,6 +190,12 @@ pub trait Read: Send {
 
 /// The write lock, and the transaction under it. Dropping it undoes everything.
 pub trait Append: Read {
+    /// Finds what is logged already.
+    fn statements(
+        &mut self,
+        keys: &[StatementKey],
+    ) -> impl Future<Output = Result<Vec<Logged>, StoreError>> + Send;
+
     /// Writes a batch and moves the head; a batch that does not continue the log is refused.
     ///
     /// After any error, and after a call that was abandoned half-way, this transaction answers

@@ -18,6 +18,7 @@ mod postgres;
 mod promote;
 mod readme;
 mod record;
+mod remote;
 mod schemas;
 mod seeing;
 mod serve;

@@ -41,6 +41,7 @@ pub fn failure(cause: &StoreError, text: String) -> Failure {
             "it is logged, or nothing is: look with `attestry log`, and repeat it if it is not \
              there; the same file is never logged twice",
         ),
+        StoreError::Remote(cause) => super::server::failure(cause, text),
         StoreError::Busy
         | StoreError::Full
         | StoreError::Broken

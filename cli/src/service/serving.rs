@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use ledger::Ledger;
 use ledger::http::{self, Settings};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
-use super::{Service, failure_of};
+use super::{End, Service, failure_of, not_here};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -35,7 +36,8 @@ impl Service {
         settings: Settings,
         ready: impl FnOnce(Ready),
     ) -> Result<(), Failure> {
-        let ledger = Arc::new(self.ledger);
+        let End::Here(ledger) = self.end else { return Err(not_here()) };
+        let ledger: Arc<Ledger> = Arc::from(ledger);
         self.runtime.block_on(async {
             let (listener, address) = bind(listen.callers, "--listen").await?;
             let metrics = match listen.metrics {

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 impl Service {
     /// Makes a token; its text is in the answer, and nowhere else.
     pub fn create_token(&self, ask: &TokenAsk) -> Result<(Zeroizing<String>, Token), Failure> {
-        self.runtime.block_on(self.ledger.create_token(ask)).map_err(|cause| failure(&cause))
+        self.runtime.block_on(self.here()?.create_token(ask)).map_err(|cause| failure(&cause))
     }
 
     /// All tokens, in the order of their ids.
@@ -19,7 +19,7 @@ impl Service {
         let mut tokens: Vec<Token> = Vec::new();
         loop {
             let after = tokens.last().map(|token| token.id.clone());
-            let mut page = self.wait(self.ledger.tokens(after.as_ref()))?;
+            let mut page = self.wait(self.here()?.tokens(after.as_ref()))?;
             let full = page.len() == TOKENS_PAGE as usize;
             tokens.append(&mut page);
             if !full {
@@ -29,7 +29,7 @@ impl Service {
     }
 
     pub fn revoke_token(&self, id: &TokenId) -> Result<(), Failure> {
-        self.runtime.block_on(self.ledger.revoke_token(id)).map_err(|cause| failure(&cause))
+        self.runtime.block_on(self.here()?.revoke_token(id)).map_err(|cause| failure(&cause))
     }
 }
 

@@ -8,7 +8,7 @@ use ledger::clock::SystemClock;
 use ledger::doctor::Check;
 use schemas::id::TreeSize;
 
-use super::{Service, failure_of, runtime, state_dir};
+use super::{Service, failure_of, not_here, runtime, state_dir};
 use crate::argument::LedgerArgs;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -16,6 +16,9 @@ use crate::io::Io;
 impl Service {
     /// Looks at everything that an operator should; opens nothing to append.
     pub fn examine(args: &LedgerArgs, io: &Io) -> Result<Vec<Check>, Failure> {
+        if args.server(io).is_some() {
+            return Err(not_here());
+        }
         let (dir, state, clock) = (args.dir(io), state_dir(io), Arc::new(SystemClock));
         let looked = runtime()?.block_on(ledger::doctor::examine(&dir, &state, clock));
         looked.map_err(|cause| failure_of(&cause))
@@ -28,6 +31,6 @@ impl Service {
         keys: Keys,
         progress: impl Fn(TreeSize) + Send + 'static,
     ) -> Result<BackedUp, Failure> {
-        self.wait(self.ledger.back_up(to, keys, progress))
+        self.wait(self.here()?.back_up(to, keys, progress))
     }
 }

@@ -25,6 +25,8 @@ use crate::store::Store;
 pub enum Need {
     /// Nothing: it tells nothing of the log, or is itself where callers say who they are.
     Nothing,
+    /// To see how the log grows: any role. Whoever submits must be able to check receipts.
+    Enter,
     /// To read hashes and entries, which a pack shows of every project: `auditor` of any of them.
     ReadEntries,
     /// To read anything else: `auditor` for every project.
@@ -126,6 +128,10 @@ async fn admit<S: Store>(
     let place = Place::named(&path.iter().collect::<Vec<_>>(), &query);
     let may = match need {
         Need::Nothing => Ok(()),
+        Need::Enter => {
+            let reads = caller.check(Act::Read, Reach::Any);
+            reads.or_else(|_| caller.check(Act::Submit, Reach::Any))
+        }
         Need::ReadEntries => caller.check(Act::Read, Reach::Any),
         Need::Read => caller.check(Act::Read, Reach::All),
         Need::ReadProject => caller.check(Act::Read, place.reach()),

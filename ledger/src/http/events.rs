@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use schemas::id::{EntryIndex, Project};
+use schemas::id::{EntryIndex, Hash, Project};
 use schemas::report::Finding;
 use serde::{Deserialize, Serialize};
 use tracing::Span;
@@ -22,7 +22,7 @@ use crate::promotion;
 use crate::store::Store;
 
 /// Most lines of one batch.
-const BATCH_MAX: usize = 1024;
+pub const BATCH_MAX: usize = 1024;
 
 /// Where a statement is filed that does not name its project itself.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -34,14 +34,15 @@ pub struct Filing {
 }
 
 /// A logged event.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LoggedEvent {
     /// The entry at which the event takes effect.
     pub index: EntryIndex,
-    pub kind: &'static str,
+    pub kind: String,
     /// SHA-256 of what was signed.
-    pub statement: String,
+    #[schema(value_type = String)]
+    pub statement: Hash,
     /// It was logged before; the receipt is that of its first entry.
     pub repeated: bool,
     /// A C2SP tlog-proof file.
@@ -51,9 +52,9 @@ pub struct LoggedEvent {
 }
 
 /// Something worth knowing that changes no answer.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Notice {
-    pub code: &'static str,
+    pub code: String,
     pub detail: String,
 }
 
@@ -66,23 +67,24 @@ pub enum BatchLine {
 }
 
 /// One line of a batch.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchEvent {
     /// The envelope's bytes in padded base64.
     pub envelope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
 }
 
 /// An entry with its envelope.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryBody {
     pub index: EntryIndex,
     /// The entry's bytes, which are text.
     pub entry: String,
     /// The envelope's bytes in padded base64; none with the later parts of a statement.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub envelope: Option<String>,
 }
 
@@ -98,7 +100,7 @@ impl From<Stored> for EntryBody {
 
 impl From<&Finding> for Notice {
     fn from(finding: &Finding) -> Notice {
-        Notice { code: finding.code.name(), detail: finding.detail.clone() }
+        Notice { code: finding.code.name().to_owned(), detail: finding.detail.clone() }
     }
 }
 
@@ -106,8 +108,8 @@ impl From<Logged> for LoggedEvent {
     fn from(it: Logged) -> LoggedEvent {
         LoggedEvent {
             index: it.index,
-            kind: it.kind.name(),
-            statement: it.statement.to_string(),
+            kind: it.kind.name().to_owned(),
+            statement: it.statement,
             repeated: it.repeated,
             receipt: it.receipt,
             notices: it.notices.iter().map(Notice::from).collect(),

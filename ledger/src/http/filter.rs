@@ -9,6 +9,12 @@ use verifier::event::Event;
 use super::problem::Problem;
 use crate::ledger::Stored;
 
+/// Reads a thread's name: its kind, a colon, its id.
+pub fn thread_of(text: &str) -> Option<ThreadId> {
+    let (kind, id) = text.split_once(':')?;
+    ThreadId::parse(kind, id)
+}
+
 /// What an event must be like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -34,8 +40,7 @@ impl Filter {
             EventKind::from_name(name).ok_or_else(wrong)
         });
         let thread = thread.map(|text| {
-            let parsed = text.split_once(':').and_then(|(kind, id)| ThreadId::parse(kind, id));
-            parsed.ok_or_else(|| Problem::bad_request("thread: no thread has such a name"))
+            thread_of(text).ok_or_else(|| Problem::bad_request("thread: no thread has such a name"))
         });
         let threads = [thread.transpose()?, project.transpose()?.map(ThreadId::Project)];
         Ok(Filter { kind: kind.transpose()?, threads: threads.into_iter().flatten().collect() })

@@ -148,6 +148,7 @@ impl From<&LedgerError> for Problem {
             | LedgerError::Abandoned
             | LedgerError::Occupied
             | LedgerError::Move(_)
+            | LedgerError::Remote(_)
             | LedgerError::Store(_) => {
                 tracing::error!(cause = chain(cause), "a request failed");
                 Problem::new(

@@ -206,7 +206,7 @@ impl<S: Store> Stream<S> {
     /// The next entries, as far as one page has room; empty where none of them fits the filter.
     async fn page(&mut self, size: TreeSize) -> Frame {
         let mut out = Vec::new();
-        for stored in self.ledger.page(self.next, size, PAGE_BYTES).await? {
+        for stored in self.ledger.reading().await?.page(self.next, size, PAGE_BYTES).await? {
             self.next = stored.index + 1;
             if self.filter.fits(&stored) {
                 let body = EntryBody::from(stored);

@@ -160,10 +160,6 @@ impl<A: Read, B: Read> Read for Either<A, B> {
         each!(self, it => it.find_artifacts(prefix, limit).await)
     }
 
-    async fn statements(&mut self, keys: &[StatementKey]) -> Result<Vec<Logged>, StoreError> {
-        each!(self, it => it.statements(keys).await)
-    }
-
     async fn tiles(&mut self, keys: &[(u8, u64)]) -> Result<Vec<Tile>, StoreError> {
         each!(self, it => it.tiles(keys).await)
     }
@@ -182,6 +178,10 @@ impl<A: Read, B: Read> Read for Either<A, B> {
 }
 
 impl<A: Append, B: Append> Append for Either<A, B> {
+    async fn statements(&mut self, keys: &[StatementKey]) -> Result<Vec<Logged>, StoreError> {
+        each!(self, it => it.statements(keys).await)
+    }
+
     async fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
         each!(self, it => it.write(batch).await)
     }

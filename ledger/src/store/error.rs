@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemas::id::{EntryIndex, TreeSize};
 
 use super::Seal;
+use crate::remote::RemoteError;
 
 /// Why a store could not do its work. None of these says anything about the evidence in it.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,9 @@ pub enum StoreError {
     Ahead { size: TreeSize, log: TreeSize },
     #[error("a digest prefix needs at least 8 digits, this one has {digits}")]
     ShortPrefix { digits: usize },
+
+    #[error(transparent)]
+    Remote(Box<RemoteError>),
 
     /// A stored row is none that we could have written.
     #[error("unreadable {what} in table {table}")]

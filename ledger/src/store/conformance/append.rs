@@ -33,7 +33,6 @@ async fn assert_holds(view: &mut impl Read, batch: &Batch) {
     assert_eq!(view.read_range(0, 9, u64::MAX).await.unwrap(), batch.entries);
     assert_eq!(view.threads_page(None, None, 9).await.unwrap(), batch.threads);
     assert_eq!(view.threads(&[artifact("ab").thread]).await.unwrap(), batch.threads);
-    assert_eq!(view.statements(&[statement(1, None)]).await.unwrap(), batch.statements);
     assert_eq!(view.tiles(&[(0, 0)]).await.unwrap(), batch.tiles);
 }
 
@@ -49,14 +48,19 @@ pub async fn nothing_before_commit_everything_after<S: Store>(store: &S) {
     // The old view is still the old view.
     assert_holds(&mut before, &nothing).await;
     assert_holds(&mut store.snapshot().await.unwrap(), &everything).await;
-    assert_holds(&mut store.lock().await.unwrap(), &everything).await;
+    let mut lock = store.lock().await.unwrap();
+    assert_holds(&mut lock, &everything).await;
+    assert_eq!(lock.statements(&[statement(1, None)]).await.unwrap(), everything.statements);
 }
 
 pub async fn rollback_on_drop<S: Store>(store: &S) {
     let mut append = store.lock().await.unwrap();
     append.write(&full_batch()).await.unwrap();
     drop(append);
-    assert_holds(&mut store.lock().await.unwrap(), &Batch::default()).await;
+    let mut lock = store.lock().await.unwrap();
+    assert_holds(&mut lock, &Batch::default()).await;
+    assert_eq!(lock.statements(&[statement(1, None)]).await.unwrap(), []);
+    drop(lock);
     assert_holds(&mut store.snapshot().await.unwrap(), &Batch::default()).await;
 }
 

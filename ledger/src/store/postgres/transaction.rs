@@ -168,11 +168,6 @@ impl<Mode> Read for PgTransaction<Mode> {
         self.finish(result)
     }
 
-    async fn statements(&mut self, keys: &[StatementKey]) -> Result<Vec<Logged>, StoreError> {
-        let result = read::statements(self.enter()?, keys).await;
-        self.finish(result)
-    }
-
     async fn tiles(&mut self, keys: &[(u8, u64)]) -> Result<Vec<Tile>, StoreError> {
         let result = read::tiles(self.enter()?, keys).await;
         self.finish(result)
@@ -195,6 +190,11 @@ impl<Mode> Read for PgTransaction<Mode> {
 }
 
 impl Append for PgTransaction<Writing> {
+    async fn statements(&mut self, keys: &[StatementKey]) -> Result<Vec<Logged>, StoreError> {
+        let result = read::statements(self.enter()?, keys).await;
+        self.finish(result)
+    }
+
     fn seal(&self) -> Option<&Seal> {
         self.seal.as_ref()
     }

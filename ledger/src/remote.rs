@@ -1,0 +1,375 @@
+//! A ledger that a server keeps, as its client sees it.
+//!
+//! The server is believed as little as a database is: what it says is read by the same functions,
+//! receipts are checked against the pin before anybody relies on them, and each checkpoint must
+//! extend the one that this machine has seen last.
+
+mod asked;
+mod error;
+mod known;
+mod view;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use schemas::id::{Digest, EntryIndex, Environment, Origin, Project, Time, TreeSize};
+use schemas::kind::EventKind;
+use schemas::predicate::Nonce;
+use schemas::report::{Code, Finding, GateVerdict};
+use serde::{Deserialize, Serialize};
+use verifier::checkpoint::{VerifiedCheckpoint, verify_checkpoint};
+use verifier::entry::Entry;
+use verifier::event::Event;
+use verifier::log::LogReport;
+use verifier::merkle::proof::verify_consistency;
+use verifier::pin::{Pin, parse_pin};
+use verifier::policy::Evaluation;
+use verifier::receipt::{parse_receipts, verify_proof_of};
+use zeroize::Zeroizing;
+
+use asked::{Asked, Body};
+pub use error::{RemoteError, Told};
+use known::Known;
+pub use view::RemoteView;
+
+use crate::clock::Clock;
+use crate::error::{LedgerError, malformed};
+use crate::high_water::HighWater;
+use crate::http::events::{BATCH_MAX, BatchEvent, LoggedEvent};
+use crate::http::log::LedgerBody;
+use crate::http::proofs::ProofBody;
+use crate::ledger::{About, Logged, Submission};
+use crate::outgoing::{Answer, Outgoing, Settings};
+use crate::promotion::{Evaluated, Which};
+use crate::reading::Reading;
+use crate::store::{StoreError, Views};
+
+/// Most bytes of one batch, a little below what a server takes.
+const BATCH_BYTES_MAX: usize = 24 << 20;
+
+/// A ledger on a server.
+#[derive(Clone)]
+pub struct Remote {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    outgoing: Outgoing,
+    /// Without a slash at its end.
+    address: String,
+    token: Option<Zeroizing<String>>,
+    headers: Vec<(String, String)>,
+    origin: Origin,
+    pin: Arc<Pin>,
+    clock: Arc<dyn Clock>,
+    high_water: HighWater,
+    /// The newest checkpoint of which everything before it is known to be a beginning.
+    seen: Mutex<Option<VerifiedCheckpoint>>,
+}
+
+/// Where a server is, and what its client brings.
+pub struct Connect<'a> {
+    pub address: &'a str,
+    pub token: Option<Zeroizing<String>>,
+    /// Where this machine keeps pins and the largest checkpoints that it has seen.
+    pub state: &'a Path,
+    /// The pin that the server must have, got by another road.
+    pub pin: Option<Pin>,
+    /// Headers that every request carries, such as those by which a trace is continued.
+    pub headers: Vec<(String, String)>,
+    pub outgoing: Settings,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Remote {
+    /// Asks a server who it is; the flag says that its pin was taken on trust, for the first time.
+    pub async fn connect(with: Connect<'_>) -> Result<(Remote, bool), LedgerError> {
+        let outgoing = Outgoing::new(&with.outgoing)?;
+        let address = with.address.trim_end_matches('/').to_owned();
+        let (token, headers) = (with.token.as_ref(), with.headers.as_slice());
+        let asked = Asked { outgoing: &outgoing, address: &address, token, headers };
+        let body: LedgerBody = asked.get("/api/v1/ledger").await?;
+        let pin = parse_pin(body.pin.as_bytes()).map_err(|cause| malformed("the pin", cause))?;
+        let known = Known::of(with.state, &address);
+        let first = match with.pin {
+            Some(given) => known.compare(&given, &pin).map(|()| false)?,
+            None => known.check(&pin)?,
+        };
+        let origin: Origin =
+            pin.log().name().as_str().parse().map_err(|cause| malformed("the pin", cause))?;
+        let high_water = HighWater::of(with.state, &origin, pin.log());
+        let seen = Mutex::new(high_water.read(pin.log())?);
+        let (pin, token, clock, headers) = (Arc::new(pin), with.token, with.clock, with.headers);
+        let inner =
+            Inner { outgoing, address, token, headers, origin, pin, clock, high_water, seen };
+        Ok((Remote { inner: Arc::new(inner) }, first))
+    }
+
+    pub fn origin(&self) -> &Origin {
+        &self.inner.origin
+    }
+
+    pub fn pin(&self) -> &Pin {
+        &self.inner.pin
+    }
+
+    pub fn now(&self) -> Time {
+        self.inner.clock.now()
+    }
+
+    pub fn nonce(&self) -> Result<Nonce, LedgerError> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|cause| LedgerError::Random(cause.to_string()))?;
+        Ok(Nonce::from_bytes(bytes))
+    }
+
+    /// The log as it is published now.
+    pub async fn reading(&self) -> Result<Reading<RemoteView>, LedgerError> {
+        let view = self.view().await?;
+        Ok(Reading::new(view, Arc::clone(&self.inner.pin), self.now()))
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        let Inner { outgoing, address, token, headers, .. } = &*self.inner;
+        Asked { outgoing, address, token: token.as_ref(), headers }
+    }
+
+    /// The published checkpoint, which must extend what was seen before.
+    pub(crate) async fn checkpoint(&self) -> Result<VerifiedCheckpoint, LedgerError> {
+        let answer = self.asked().send("/checkpoint", None).await?;
+        let checkpoint = verify_checkpoint(&answer.body, self.pin().log())
+            .map_err(|cause| LedgerError::Forked(format!("the server's checkpoint: {cause}")))?;
+        self.extend_to(&checkpoint).await?;
+        Ok(checkpoint)
+    }
+
+    /// Checks that a checkpoint extends what was seen before, and notes it.
+    async fn extend_to(&self, checkpoint: &VerifiedCheckpoint) -> Result<(), LedgerError> {
+        let seen = self.inner.seen.lock().ok().and_then(|seen| seen.clone());
+        let (to, root) = (checkpoint.size(), checkpoint.root());
+        if let Some(seen) = &seen {
+            let from = seen.size();
+            if from == to && seen.root() == root {
+                return Ok(());
+            }
+            let forked = |what: String| {
+                LedgerError::Forked(format!("the server does not continue what it showed: {what}"))
+            };
+            // An older checkpoint of the same log is no fork: receipts may come in any order.
+            let (small, large) = if from <= to { (from, to) } else { (to, from) };
+            let path = format!("/api/v1/proofs/consistency?from={small}&to={large}");
+            let proof: Result<ProofBody, LedgerError> = self.asked().get(&path).await;
+            let proof = match proof {
+                Ok(proof) => proof.hashes,
+                Err(LedgerError::Remote(cause)) if cause.is_absence() => {
+                    return Err(forked(format!("size {large} was published, {to} is all now")));
+                }
+                Err(cause) => return Err(cause),
+            };
+            let (old, new) = if from <= to { (seen.root(), root) } else { (root, seen.root()) };
+            verify_consistency(small, old, large, new, &proof)
+                .map_err(|cause| forked(format!("from size {small} to {large}: {cause}")))?;
+            if from > to {
+                return Ok(());
+            }
+        }
+        if let Ok(mut seen) = self.inner.seen.lock() {
+            *seen = Some(checkpoint.clone());
+        }
+        self.inner.high_water.write(checkpoint)
+    }
+
+    /// Has a batch logged; each submission has its own answer, and every receipt is checked.
+    pub async fn submit(
+        &self,
+        batch: Vec<Submission>,
+    ) -> Result<Vec<Result<Logged, LedgerError>>, LedgerError> {
+        for attachment in batch.iter().flat_map(|one| &one.attachments) {
+            self.attach(attachment).await?;
+        }
+        let mut answers = Vec::with_capacity(batch.len());
+        let mut rest = batch.as_slice();
+        while !rest.is_empty() {
+            let (lines, taken) = lines_of(rest)?;
+            let (now, later) = rest.split_at(taken);
+            let answer =
+                self.asked().send("/api/v1/events/batch", Some(Body::Lines(lines))).await?;
+            answers.extend(self.answers(now, &answer).await?);
+            rest = later;
+        }
+        Ok(answers)
+    }
+
+    /// Reads an answer line by line, as the events were sent.
+    async fn answers(
+        &self,
+        sent: &[Submission],
+        answer: &Answer,
+    ) -> Result<Vec<Result<Logged, LedgerError>>, LedgerError> {
+        let lines = answer.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let lines: Vec<&[u8]> = lines.collect();
+        if lines.len() != sent.len() {
+            return Err(RemoteError::unreadable("another number of lines than were sent").into());
+        }
+        let mut answers = Vec::with_capacity(lines.len());
+        for (one, line) in sent.iter().zip(lines) {
+            answers.push(match serde_json::from_slice(line).map_err(RemoteError::unreadable)? {
+                Line::Logged(event) => Ok(self.check_receipt(one, event).await?),
+                Line::Problem(told) => Err(told.into()),
+            });
+        }
+        Ok(answers)
+    }
+
+    /// A receipt must be of what was sent, and under a checkpoint that extends what was seen.
+    async fn check_receipt(
+        &self,
+        sent: &Submission,
+        event: LoggedEvent,
+    ) -> Result<Logged, LedgerError> {
+        let wrong = |what: String| LedgerError::Forked(format!("the server's receipt: {what}"));
+        let own = Event::read(&sent.envelope).map_err(|cause| malformed("envelope", cause))?;
+        let receipts = parse_receipts(event.receipt.as_bytes())
+            .map_err(|cause| wrong(format!("unreadable: {cause}")))?;
+        let last = receipts.last().ok_or_else(|| wrong("it is empty".to_owned()))?;
+        for receipt in &receipts {
+            let bytes = receipt.extra.as_deref().unwrap_or_default();
+            let entry = Entry::parse(bytes).map_err(|cause| wrong(cause.to_string()))?;
+            if entry.statement != own.statement || entry.index != receipt.index {
+                return Err(wrong("it is about another statement".to_owned()));
+            }
+            let leaf = verifier::merkle::leaf_hash(bytes);
+            let checkpoint = verify_proof_of(receipt, &leaf, self.pin().log())
+                .map_err(|cause| wrong(cause.to_string()))?;
+            self.extend_to(&checkpoint).await?;
+        }
+        if last.index != event.index || event.statement != own.statement {
+            return Err(wrong("it is of another entry".to_owned()));
+        }
+        let kind = EventKind::from_name(&event.kind)
+            .ok_or_else(|| RemoteError::unreadable("an unknown kind of event"))?;
+        let notices = event.notices.into_iter().filter_map(|it| {
+            let code = code_of(&it.code)?;
+            Some(Finding::new(code, Some(event.index), it.detail))
+        });
+        Ok(Logged {
+            index: event.index,
+            kind,
+            repeated: event.repeated,
+            notices: notices.collect(),
+            receipt: event.receipt,
+            statement: event.statement,
+            promotion: About::of(&own).promotion(event.index),
+        })
+    }
+
+    /// Has open requests evaluated again, and the decisions that fall logged.
+    pub async fn evaluate_open(&self, which: Which) -> Result<Vec<Evaluated>, LedgerError> {
+        let (request, project) = match which {
+            Which::All => (None, None),
+            Which::Request(request) => (Some(request), None),
+            Which::Touched { project } => (None, Some(project)),
+        };
+        let asked = EvaluateAsk { request, project };
+        let body: EvaluatedRequests = self.asked().post("/api/v1/evaluate", &asked).await?;
+        body.requests.into_iter().map(EvaluatedRequest::read).collect()
+    }
+
+    /// Verifies the whole log from bytes, here; the server is believed nothing.
+    pub async fn verify(
+        &self,
+        progress: impl Fn(TreeSize) + Send + 'static,
+    ) -> Result<LogReport, LedgerError> {
+        crate::verification::verify(self, self.origin(), self.pin(), progress).await
+    }
+
+    /// Uploads an attachment, which is named by its digest.
+    async fn attach(&self, bytes: &[u8]) -> Result<(), LedgerError> {
+        let digest = verifier::merkle::sha256(&[bytes]);
+        let path = format!("/api/v1/attachments/sha256:{digest}");
+        self.asked().send(&path, Some(Body::File(bytes.to_vec()))).await.map(drop)
+    }
+}
+
+impl Views for Remote {
+    type View = RemoteView;
+
+    async fn view(&self) -> Result<RemoteView, StoreError> {
+        RemoteView::open(self.clone()).await.map_err(|cause| match cause {
+            LedgerError::Remote(cause) => StoreError::Remote(cause),
+            LedgerError::Store(cause) => cause,
+            other => StoreError::Remote(Box::new(RemoteError::Untrue(other.to_string()))),
+        })
+    }
+}
+
+/// Which requests are evaluated: all, one, or those of a project.
+#[derive(Serialize)]
+struct EvaluateAsk {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<EntryIndex>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<Project>,
+}
+
+#[derive(Deserialize)]
+struct EvaluatedRequests {
+    requests: Vec<EvaluatedRequest>,
+}
+
+/// A request after it was looked at; what the evaluation has read stays with the server.
+#[derive(Deserialize)]
+struct EvaluatedRequest {
+    request: String,
+    environment: Environment,
+    artifact: Digest,
+    decision: Option<EntryIndex>,
+    gates: Vec<GateVerdict>,
+}
+
+impl EvaluatedRequest {
+    fn read(self) -> Result<Evaluated, LedgerError> {
+        let EvaluatedRequest { request, environment, artifact, decision, gates } = self;
+        let request = request.strip_prefix("P-").and_then(|digits| digits.parse().ok());
+        let request = request.ok_or_else(|| RemoteError::unreadable("the name of a request"))?;
+        let evaluation = Evaluation { gates, reads: BTreeSet::new(), relied: Vec::new() };
+        Ok(Evaluated { request, environment, artifact, evaluation, decision })
+    }
+}
+
+/// One line of the answer to a batch.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Line {
+    Logged(LoggedEvent),
+    Problem(Told),
+}
+
+pub(crate) fn code_of(name: &str) -> Option<Code> {
+    Code::ALL.iter().find(|code| code.name() == name).copied()
+}
+
+/// The lines of a batch, and how many submissions they hold.
+fn lines_of(batch: &[Submission]) -> Result<(Vec<u8>, usize), LedgerError> {
+    let (mut lines, mut taken) = (Vec::new(), 0);
+    for one in batch.iter().take(BATCH_MAX) {
+        if taken > 0 && lines.len() + one.envelope.len() * 4 / 3 > BATCH_BYTES_MAX {
+            break;
+        }
+        let project = one.project.as_ref().map(ToString::to_string);
+        let line = BatchEvent { envelope: STANDARD.encode(&one.envelope), project };
+        serde_json::to_writer(&mut lines, &line).map_err(|cause| malformed("batch", cause))?;
+        lines.push(b'\n');
+        taken += 1;
+    }
+    Ok((lines, taken))
+}
+
+/// Where an entry is.
+pub(crate) fn entry_path(indexes: &[EntryIndex]) -> String {
+    let list: Vec<String> = indexes.iter().map(ToString::to_string).collect();
+    format!("/api/v1/entries?indexes={}", list.join(","))
+}
