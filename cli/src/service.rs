@@ -3,8 +3,8 @@
 //! The only file that calls the `ledger` library, and the only one that waits for futures.
 
 mod database;
-mod issuing;
 mod failing;
+mod issuing;
 mod server;
 mod serving;
 mod tokens;
@@ -30,9 +30,9 @@ use verifier::projection::slice::{ArtifactSlice, ControlSlice, EnvironmentSlice}
 use verifier::signature::SigningKey;
 
 pub use database::parse_database;
-pub use issuing::read_rules;
 pub use failing::unknown_project;
 use failing::{failure_of, not_here, refusal};
+pub use issuing::read_rules;
 pub use ledger::ExportAsk;
 pub use serving::{Listen, Ready};
 
