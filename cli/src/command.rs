@@ -63,6 +63,8 @@ pub mod status;
 pub mod token;
 pub mod trust;
 pub mod verify;
+#[cfg(feature = "ledger")]
+pub mod witness;
 
 #[cfg(feature = "ledger")]
 const EXAMPLE: &str = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz";
@@ -133,6 +135,8 @@ pub enum Command {
     #[cfg(feature = "ledger")]
     Token(token::TokenCommand),
     #[cfg(feature = "ledger")]
+    Witness(witness::WitnessCommand),
+    #[cfg(feature = "ledger")]
     Pack(pack::PackCommand),
     #[cfg(feature = "ledger")]
     Move(moving::MoveArgs),
@@ -152,6 +156,13 @@ pub fn run(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         // It has a span for each request, and none for its life.
         let _telemetry = telemetry::start(Some(serve::LOG), args.log_format, io);
         return serve::run(&args, io);
+    }
+    #[cfg(feature = "ledger")]
+    if let Command::Witness(command) = &command
+        && command.is_server()
+    {
+        let _telemetry = telemetry::start(Some(serve::LOG), Format::Text, io);
+        return witness::run(command, io);
     }
     let telemetry = telemetry::start(None, Format::Text, io);
     telemetry.within(io, |io| dispatch(command, io))
@@ -193,6 +204,8 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         #[cfg(feature = "ledger")]
         Command::Token(command) => token::run(&command, io),
         #[cfg(feature = "ledger")]
+        Command::Witness(command) => witness::run(&command, io),
+        #[cfg(feature = "ledger")]
         Command::Pack(command) => pack::run(&command, io),
         #[cfg(feature = "ledger")]
         Command::Move(args) => moving::run(&args, io),
@@ -209,7 +222,7 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 #[cfg(not(feature = "ledger"))]
 const ELSEWHERE: &[&str] = &[
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
-    "evaluate", "receipt", "pack", "move", "serve", "token", "backup", "doctor",
+    "evaluate", "receipt", "pack", "move", "serve", "token", "backup", "doctor", "witness",
 ];
 
 #[cfg(not(feature = "ledger"))]

@@ -9,6 +9,7 @@ mod server;
 mod serving;
 mod tokens;
 mod upkeep;
+mod witness;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use failing::{failure_of, not_here, refusal};
 pub use issuing::read_rules;
 pub use ledger::ExportAsk;
 pub use serving::{Listen, Ready};
+pub use witness::{init_witness, serve_witness, witnesses};
 
 use crate::argument::{AppendArgs, LedgerArgs};
 use crate::failure::Failure;

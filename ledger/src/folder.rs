@@ -62,6 +62,16 @@ impl Folder {
         self.root.join("checkpoint")
     }
 
+    /// The newest checkpoint that a quorum of witnesses has cosigned.
+    pub fn cosigned(&self) -> PathBuf {
+        self.root.join("cosigned")
+    }
+
+    /// Where checkpoints are kept that contradict this log, under its own key.
+    pub fn evidence(&self) -> PathBuf {
+        self.root.join("evidence")
+    }
+
     pub fn log_key(&self) -> PathBuf {
         self.root.join("keys").join("log.pem")
     }

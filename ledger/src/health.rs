@@ -52,8 +52,10 @@ impl Health {
 
 impl<S: Store> Ledger<S> {
     /// Looks whether the database answers and continues every checkpoint known here, and how far
-    /// the published one is. A database that does not is an error, `Forked`.
+    /// the published one is. A database that does not is an error, `Forked`, and so is a
+    /// stop of the signing.
     pub async fn health(&self) -> Result<Health, LedgerError> {
+        self.check_signing()?;
         // Before the view: what others publish meanwhile is no longer than what the view shows.
         let kept = self.publisher.kept()?;
         let mut read = self.store.snapshot().await?;

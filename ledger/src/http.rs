@@ -43,6 +43,7 @@ use utoipa_axum::routes;
 use crate::access::issuers::Issuers;
 use crate::access::login::Login;
 use crate::access::{Access, Openness};
+use crate::cosigning::{Cosigning, Witnesses};
 use crate::evaluator::{self, EVALUATE_EVERY};
 use crate::ledger::Ledger;
 use crate::queue::Queue;
@@ -71,12 +72,14 @@ pub struct Settings {
     pub login: Option<Arc<Login>>,
     /// How often open requests are evaluated again when nothing is logged.
     pub evaluate_every: Duration,
+    /// Who is to cosign what is published.
+    pub witnesses: Option<Witnesses>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        let (open, issuers, login) = Default::default();
-        Settings { open, issuers, login, evaluate_every: EVALUATE_EVERY }
+        let (open, issuers, login, witnesses) = Default::default();
+        Settings { open, issuers, login, evaluate_every: EVALUATE_EVERY, witnesses }
     }
 }
 
@@ -196,6 +199,14 @@ pub async fn serve<S: Store>(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let cosigning = match settings.witnesses {
+        Some(witnesses) => Some(start_cosigning(&ledger, witnesses).await),
+        None => None,
+    };
+    // A log that somebody says is forked is served for reading, and signs nothing.
+    if ledger.check_signing().is_ok() {
+        ledger.catch_up().await.map_err(std::io::Error::other)?;
+    }
     let (queue, gathering) = Queue::start(Arc::clone(&ledger));
     let (stopping, stopped) = watch::channel(false);
     let tail = Tail::follow(Arc::clone(&ledger)).await.map_err(std::io::Error::other)?;
@@ -215,5 +226,21 @@ pub async fn serve<S: Store>(
     // The last handle to the queue has gone with the router: it logs what it holds, and ends.
     let _ = gathering.await;
     own_work.join_all().await;
+    if let Some(cosigning) = cosigning {
+        cosigning.abort();
+    }
     Ok(())
+}
+
+/// Asks every witness once before anything is appended here: one that holds another history, or a
+/// longer one, is heard before the first signature. One that does not answer holds nobody up.
+async fn start_cosigning<S: Store>(
+    ledger: &Arc<Ledger<S>>,
+    witnesses: Witnesses,
+) -> tokio::task::JoinHandle<()> {
+    let mut cosigning = Cosigning::new(Arc::clone(ledger), witnesses);
+    if let Err(cause) = cosigning.round().await {
+        tracing::warn!(%cause, "no cosignatures were collected");
+    }
+    tokio::spawn(cosigning.run())
 }

@@ -1,29 +1,28 @@
-//! The ledger: opened, checked, appended to.
+//! The ledger: what it is, and how it is appended to.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use schemas::id::{EntryIndex, Hash, Origin, Time};
 use schemas::kind::EventKind;
 use schemas::predicate::Nonce;
 use schemas::report::Finding;
+use verifier::checkpoint::VerifiedCheckpoint;
 use verifier::event::{Body, Event};
-use verifier::pin::{Pin, parse_pin};
+use verifier::pin::Pin;
 use verifier::signature::SigningKey;
 use verifier::signed::{KeyRing, read_all};
 
-use crate::clock::{Clock, SystemClock};
-use crate::database::Database;
-use crate::error::{LedgerError, file_error, malformed};
+use crate::clock::Clock;
+use crate::error::{LedgerError, malformed};
 use crate::folder::{Folder, read_key};
-use crate::high_water::HighWater;
 use crate::loader::{Loader, Warm};
 use crate::metrics::Metrics;
 use crate::publish::{Published, Publisher};
 use crate::reading::receipts_of;
-use crate::store::{AnyStore, Pool, Read, Store, StoredEntry};
+use crate::store::{AnyStore, Pool, Store, StoredEntry};
 use crate::tree::Tiles;
-use crate::working::{Committed, Incoming, Place, Working};
+use crate::working::{Incoming, Place, Working};
 
 /// One thing to log.
 #[derive(Debug, Clone)]
@@ -64,111 +63,27 @@ pub struct Ledger<S: Store = AnyStore> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
     /// An operator has said that a clock far ahead of the newest entry is right.
-    accept_clock: bool,
+    pub(crate) accept_clock: bool,
     /// The keys that were known when last asked; refreshed where the trust document has changed.
-    ring: Mutex<Arc<KeyRing>>,
+    pub(crate) ring: Mutex<Arc<KeyRing>>,
     /// The state that the last append has left.
-    kept: Arc<Mutex<Option<Warm>>>,
-}
-
-impl Ledger<AnyStore> {
-    /// Opens a ledger's folder; refuses one that does not continue what was published.
-    pub async fn open(root: &Path, high_water: &Path) -> Result<Ledger, LedgerError> {
-        Ledger::open_with(root, high_water, Arc::new(SystemClock), false).await
-    }
-
-    pub async fn open_with(
-        root: &Path,
-        high_water: &Path,
-        clock: Arc<dyn Clock>,
-        accept_clock: bool,
-    ) -> Result<Ledger, LedgerError> {
-        let store = match Folder::new(root).database()? {
-            Database::Sqlite(path) if !path.exists() => {
-                return Err(LedgerError::NotFound(root.to_owned()));
-            }
-            database => database.open().await?,
-        };
-        Ledger::open_on(store, root, high_water, clock, accept_clock).await
-    }
-
-    /// Closes the database's connections.
-    pub async fn close(&self) {
-        self.store.close().await;
-    }
+    pub(crate) kept: Arc<Mutex<Option<Warm>>>,
+    /// The newest checkpoint that a quorum has cosigned, where somebody collects cosignatures.
+    pub(crate) vouched: Mutex<Option<VerifiedCheckpoint>>,
 }
 
 impl<S: Store> Ledger<S> {
-    /// Opens a ledger's folder on a store that is open already.
-    pub async fn open_on(
-        store: S,
-        root: &Path,
-        high_water: &Path,
-        clock: Arc<dyn Clock>,
-        accept_clock: bool,
-    ) -> Result<Ledger<S>, LedgerError> {
-        let folder = Folder::new(root);
-        let bytes = std::fs::read(folder.pin()).map_err(file_error(folder.pin()))?;
-        let pin = parse_pin(&bytes).map_err(|cause| malformed("pin.txt", cause))?;
-        let ledger = Ledger::assemble(store, folder, pin, high_water, clock, accept_clock)?;
-        ledger.check().await?;
-        Ok(ledger)
-    }
-
-    pub(crate) fn assemble(
-        store: S,
-        folder: Folder,
-        pin: Pin,
-        high_water: &Path,
-        clock: Arc<dyn Clock>,
-        accept_clock: bool,
-    ) -> Result<Ledger<S>, LedgerError> {
-        let vkey = pin.log().clone();
-        let origin: Origin =
-            vkey.name().as_str().parse().map_err(|cause| malformed("pin.txt", cause))?;
-        let high_water = HighWater::of(high_water, &origin, &vkey);
-        let publisher = Publisher::new(origin.clone(), vkey, folder.clone(), high_water);
-        let ring = Mutex::default();
-        Ok(Ledger {
-            store,
-            folder,
-            pin: Arc::new(pin),
-            origin,
-            publisher,
-            clock,
-            metrics: Metrics::default(),
-            accept_clock,
-            ring,
-            kept: Arc::default(),
-        })
-    }
-
-    /// The checks before the first signature; publishes what an earlier run had only committed.
-    pub(crate) async fn check(&self) -> Result<(), LedgerError> {
-        let kept = self.publisher.kept()?;
-        let mut read = self.store.snapshot().await?;
-        let published = self.publisher.check(&mut read, &kept).await?;
-        let head = read.head().clone();
-        self.refresh_ring(&Loader::new(read).await?);
-        if published.is_some_and(|published| published.size() == head.size) || head.size == 0 {
-            return Ok(());
+    /// What to show to whoever asks for witnesses; an older one never replaces a newer one.
+    pub(crate) fn vouch(&self, checkpoint: Option<VerifiedCheckpoint>) {
+        if let (Ok(mut vouched), Some(new)) = (self.vouched.lock(), checkpoint)
+            && vouched.as_ref().is_none_or(|old| old.size() <= new.size())
+        {
+            *vouched = Some(new);
         }
-        // Readers without the log key cannot publish, and need not.
-        let Ok(key) = self.log_key() else {
-            return Ok(());
-        };
-        let frontier = verifier::merkle::Frontier::from_parts(head.size, head.peaks)
-            .ok_or_else(|| malformed("head", "its peaks are not those of its size"))?;
-        let committed =
-            Committed { from: head.size, leaves: Vec::new(), frontier, tiles: Tiles::default() };
-        self.publisher.publish(&self.store, &committed, &key).await?;
-        Ok(())
     }
 
-    fn refresh_ring<R: Read>(&self, loader: &Loader<R>) {
-        if let Ok(mut ring) = self.ring.lock() {
-            *ring = Arc::new(KeyRing::of(&loader.state));
-        }
+    pub(crate) fn vouched(&self) -> Option<VerifiedCheckpoint> {
+        self.vouched.lock().ok().and_then(|vouched| vouched.clone())
     }
 
     pub fn origin(&self) -> &Origin {
@@ -282,6 +197,7 @@ impl<S: Store> Ledger<S> {
     }
 
     pub(crate) async fn begin(&self) -> Result<Working<S::Append>, LedgerError> {
+        self.publisher.check_signing()?;
         let append = self.store.lock().await?;
         let (now, accept) = (self.clock.now(), self.accept_clock);
         Working::begin(append, &self.origin, now, accept, &self.kept).await

@@ -3,10 +3,12 @@
 pub mod access;
 pub mod backup;
 pub mod clock;
+pub mod cosigning;
 pub mod database;
 pub mod doctor;
 pub mod error;
 pub mod evaluator;
+mod evidence;
 pub mod export;
 pub mod folder;
 pub mod heads;
@@ -18,6 +20,7 @@ pub mod ledger;
 mod loader;
 pub mod metrics;
 pub mod moving;
+mod opening;
 pub mod outgoing;
 pub mod promotion;
 mod publish;
@@ -28,6 +31,7 @@ pub mod store;
 pub mod tail;
 mod tree;
 pub mod verification;
+pub mod witness;
 mod working;
 
 pub use database::Database;

@@ -104,6 +104,7 @@ impl Ledger<AnyStore> {
         }
         append.commit().await?;
         self.check().await?;
+        self.catch_up().await?;
         Ok(before)
     }
 

@@ -1,7 +1,8 @@
 //! Checkpoints: signed over what was read back, published by compare and swap, never a fork.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
 
 use schemas::id::{EntryIndex, Origin, TreeSize};
 use tokio::sync::watch;
@@ -11,6 +12,7 @@ use verifier::note::{Vkey, format_note};
 use verifier::signature::SigningKey;
 
 use crate::error::{LedgerError, malformed};
+use crate::evidence;
 use crate::folder::{Folder, write_copy};
 use crate::high_water::HighWater;
 use crate::store::{Read, Store};
@@ -29,30 +31,56 @@ pub struct Publisher {
     waiting: Mutex<BTreeMap<TreeSize, Frontier>>,
     /// The size that this process has published last.
     pub grown: watch::Sender<TreeSize>,
+    /// Why nothing is signed any more.
+    stopped: OnceLock<String>,
 }
 
 impl Publisher {
     pub fn new(origin: Origin, vkey: Vkey, folder: Folder, high_water: HighWater) -> Publisher {
-        let (turn, waiting, grown) = Default::default();
-        Publisher { origin, vkey, folder, high_water, turn, waiting, grown }
+        let (turn, waiting, grown, stopped) = Default::default();
+        Publisher { origin, vkey, folder, high_water, turn, waiting, grown, stopped }
     }
 
-    /// Reads the checkpoints that are kept in files: beside the database, and the high-water file.
+    /// Signs nothing any more; the first reason stays.
+    pub fn stop(&self, why: String) {
+        tracing::error!(why, "the log is forked: nothing is signed any more");
+        let _ = self.stopped.set(why);
+    }
+
+    /// Refuses where signing was stopped.
+    pub fn check_signing(&self) -> Result<(), LedgerError> {
+        match self.stopped.get() {
+            None => Ok(()),
+            Some(why) => Err(LedgerError::Forked(why.clone())),
+        }
+    }
+
+    /// Reads the checkpoints that are kept in files: beside the database, the high-water file, what
+    /// witnesses cosigned, and evidence.
     ///
     /// Before the view that they are compared with is opened: another process may publish between
     /// the two, and a file newer than the view would look like a log that was cut.
     pub fn kept(&self) -> Result<Kept, LedgerError> {
-        let beside = match std::fs::read(self.folder.checkpoint()) {
-            Ok(bytes) if !bytes.is_empty() => Some(self.verify(&bytes, "the file checkpoint")?),
-            Ok(_) | Err(_) => None,
+        let mut kept = Vec::new();
+        let mut keep = |name: &str, it: Option<VerifiedCheckpoint>| {
+            kept.extend(it.map(|it| (name.to_owned(), it)));
         };
-        Ok(Kept { beside, high_water: self.high_water.read(&self.vkey)? })
+        let (beside, cosigned) = ("the file checkpoint", "the cosigned checkpoint");
+        keep(beside, self.read(&self.folder.checkpoint(), beside)?);
+        keep("the high-water file", self.high_water.read(&self.vkey)?);
+        keep(cosigned, self.read(&self.folder.cosigned(), cosigned)?);
+        for path in evidence::list(&self.folder)? {
+            let name = format!("evidence {}", path.display());
+            keep(&name, self.read(&path, &name)?);
+        }
+        Ok(Kept(kept))
     }
 
     /// Refuses a database that is no continuation of what was published.
     ///
-    /// Checks the published checkpoint, the file beside the database and the high-water file: the
-    /// log must be at least as long as each and have its root at its size.
+    /// Checks every checkpoint that is known here: the published one, the file beside the database,
+    /// the high-water file, the one that witnesses cosigned, and what was kept as evidence. The log
+    /// must be at least as long as each and have its root at its size.
     pub async fn check<R: Read>(
         &self,
         read: &mut R,
@@ -62,33 +90,25 @@ impl Publisher {
             None => None,
             Some((_, note)) => Some(self.verify(note.as_bytes(), "the published checkpoint")?),
         };
-        let size = read.head().size;
         let mut tiles = Tiles::default();
-        let known = [
-            (&published, "the published checkpoint"),
-            (&kept.beside, "the file checkpoint"),
-            (&kept.high_water, "the high-water file"),
-        ];
-        for (checkpoint, name) in known {
-            let Some(checkpoint) = checkpoint else {
-                continue;
-            };
-            if checkpoint.size() > size {
-                return Err(LedgerError::Forked(format!(
-                    "{name} has size {}, the database {size}: it was restored from an older copy",
-                    checkpoint.size()
-                )));
-            }
-            let root = tiles.root(read, checkpoint.size()).await?;
-            if root != *checkpoint.root() {
-                return Err(LedgerError::Forked(format!(
-                    "at size {} {name} has root {}, the database {root}",
-                    checkpoint.size(),
-                    checkpoint.root()
-                )));
+        let first = published.iter().map(|it| ("the published checkpoint", it));
+        let others = kept.0.iter().map(|(name, it)| (name.as_str(), it));
+        for (name, checkpoint) in first.chain(others) {
+            if let Some(contradiction) =
+                evidence::contradiction(checkpoint, read, &mut tiles).await?
+            {
+                return Err(LedgerError::Forked(format!("{name} {contradiction}")));
             }
         }
         Ok(published)
+    }
+
+    /// A checkpoint that is kept in a file: none where there is none, or an empty one.
+    fn read(&self, path: &Path, what: &str) -> Result<Option<VerifiedCheckpoint>, LedgerError> {
+        match std::fs::read(path) {
+            Ok(bytes) if !bytes.is_empty() => self.verify(&bytes, what).map(Some),
+            Ok(_) | Err(_) => Ok(None),
+        }
     }
 
     fn verify(&self, note: &[u8], what: &str) -> Result<VerifiedCheckpoint, LedgerError> {
@@ -117,11 +137,28 @@ impl Publisher {
         if let Some(checkpoint) = last.clone().filter(|last| last.size() >= size) {
             return Ok(Published { checkpoint, entries });
         }
+        self.check_signing()?;
         let frontier = self.longest(&committed.frontier);
         let checkpoint = self.checkpoint(store, &frontier, key).await?;
         *last = Some(checkpoint.clone());
         self.grown.send_replace(checkpoint.size());
         Ok(Published { checkpoint, entries })
+    }
+
+    /// Publishes a checkpoint once more, with more cosignatures, unless the log has gone on since.
+    pub async fn publish_cosigned<S: Store>(
+        &self,
+        store: &S,
+        checkpoint: &VerifiedCheckpoint,
+    ) -> Result<(), LedgerError> {
+        // Whoever appends has the turn: then the log goes on, and nobody is to wait for this.
+        let Ok(mut last) = self.turn.try_lock() else { return Ok(()) };
+        let (size, note) = (checkpoint.size(), format_note(checkpoint.note()));
+        if store.swap_checkpoint(Some(size), size, &note).await? {
+            write_copy(&self.folder.checkpoint(), note.as_bytes())?;
+            *last = Some(checkpoint.clone());
+        }
+        Ok(())
     }
 
     /// Notes what waits to be published behind an entry, or that it waits no more.
@@ -203,11 +240,8 @@ impl Publisher {
     }
 }
 
-/// The checkpoints that files keep, as they were read.
-pub struct Kept {
-    pub beside: Option<VerifiedCheckpoint>,
-    pub high_water: Option<VerifiedCheckpoint>,
-}
+/// The checkpoints that files keep, as they were read, each with what to call it.
+pub struct Kept(Vec<(String, VerifiedCheckpoint)>);
 
 /// A checkpoint that is published, and the entries that it is the first to cover, as stored.
 pub struct Published {

@@ -133,13 +133,22 @@ impl<R: Read> Reading<R> {
     /// The receipt of an entry: entry, inclusion proof, published checkpoint.
     pub async fn receipt(mut self, index: EntryIndex) -> Result<String, LedgerError> {
         let checkpoint = self.published().await?;
+        self.receipt_under(&checkpoint, index).await
+    }
+
+    /// The receipt of an entry under a checkpoint of this log.
+    pub async fn receipt_under(
+        mut self,
+        checkpoint: &VerifiedCheckpoint,
+        index: EntryIndex,
+    ) -> Result<String, LedgerError> {
         if index >= checkpoint.size() {
             return Err(LedgerError::NoEntry(index));
         }
         let place = Place { first: index, parts: 1, repeated: false, notices: Vec::new() };
         let (mut tiles, known) = (Tiles::default(), HashMap::new());
         let read = &mut self.read;
-        let receipts = receipts_of(read, &mut tiles, known, &[&place], &checkpoint).await?;
+        let receipts = receipts_of(read, &mut tiles, known, &[&place], checkpoint).await?;
         receipts.into_iter().next().ok_or(LedgerError::NoEntry(index))
     }
 
@@ -231,8 +240,23 @@ impl<S: Store> Ledger<S> {
         self.reading().await?.page_back(thread, from, most).await
     }
 
+    /// The checkpoint to show to others: the newest that a quorum of witnesses has cosigned, where
+    /// cosignatures are collected and there is one, else the published one.
+    pub async fn shown_checkpoint(&self) -> Result<String, LedgerError> {
+        match self.vouched() {
+            Some(vouched) => Ok(format_note(vouched.note())),
+            None => self.checkpoint().await,
+        }
+    }
+
+    /// Under the checkpoint that witnesses have cosigned where there is one that covers the entry,
+    /// else under the published one.
     pub async fn receipt(&self, index: EntryIndex) -> Result<String, LedgerError> {
-        self.reading().await?.receipt(index).await
+        let reading = self.reading().await?;
+        match self.vouched().filter(|vouched| index < vouched.size()) {
+            Some(vouched) => reading.receipt_under(&vouched, index).await,
+            None => reading.receipt(index).await,
+        }
     }
 
     pub async fn checkpoint(&self) -> Result<String, LedgerError> {

@@ -204,7 +204,7 @@ fn every_help_begins_with_an_example_that_works() {
             "token revoke" => 5,
             // The demo and the server have tests of their own, and the example's database is on no
             // machine here.
-            "demo" | "move" | "serve" => continue,
+            "demo" | "move" | "serve" | "witness serve" => continue,
             _ => 0,
         };
         if command == "record" {
@@ -228,6 +228,8 @@ fn json_is_one_object_on_standard_output_for_every_command() {
         ("key generate more.pem", 0),
         ("identity add new --pub new.pem.pub --role auditor --project payments --key attestry-root.pem", 0),
         ("identity list", 0),
+        ("witness init w --name w.example", 0),
+        ("witness init w --name w.example", 2),
         ("move --to moved", 0),
         ("move --to moved", 2),
         ("move --cancel", 0),

@@ -109,5 +109,5 @@ fn a_ledger_needs_the_quorum_of_the_pin() {
     });
     check(&place, "", false, 3);
     let text = place.expect(3, "attestry verify --trust asking.txt").stdout;
-    assert!(text.contains("witnesses    as many as the pin asks for"), "{text}");
+    assert!(text.contains("witnesses    as many as are asked for"), "{text}");
 }

@@ -1,9 +1,11 @@
 //! What the journeys share: a folder of their own with its own environment, a story to be in, kept
 //! texts, and the corpus.
 
+pub mod go;
 pub mod http;
 pub mod issuer;
 pub mod postgres;
+pub mod serving;
 pub mod snapshot;
 pub mod story;
 

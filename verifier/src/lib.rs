@@ -28,6 +28,7 @@ pub mod signed;
 pub mod thread;
 pub mod threshold;
 pub mod trust;
+pub mod witness;
 
 /// The version of the rules that this verifier has.
 pub const RULES: u32 = 1;

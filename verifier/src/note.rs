@@ -2,6 +2,8 @@
 
 mod vkey;
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -94,11 +96,19 @@ fn parse_signature(line: &str) -> Option<NoteSignature> {
 /// Writes a note: the bytes that [`parse_note`] read.
 pub fn format_note(note: &SignedNote) -> String {
     let mut out = format!("{}\n", note.text);
-    for NoteSignature { key, bytes } in &note.signatures {
-        let body = BASE64.encode([&key.id.to_be_bytes(), bytes.as_slice()].concat());
-        out += &format!("{SIGNATURE_MARK}{} {body}\n", key.name);
+    for signature in &note.signatures {
+        out += &signature.to_string();
     }
     out
+}
+
+/// Writes the signature line, with its line end.
+impl fmt::Display for NoteSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NoteSignature { key, bytes } = self;
+        let body = BASE64.encode([&key.id.to_be_bytes(), bytes.as_slice()].concat());
+        writeln!(f, "{SIGNATURE_MARK}{} {body}", key.name)
+    }
 }
 
 impl SignedNote {

@@ -90,6 +90,8 @@ pub struct PackReport {
     pub pinned: bool,
     /// First and last index shown, and their times.
     pub span: Option<((EntryIndex, Time), (EntryIndex, Time))>,
+    /// By when the pin's witnesses had seen all of it.
+    pub existed_by: Option<Time>,
 }
 
 /// Verifies the files of a pack against a pin; without one, the pack's own pin is believed and the
@@ -134,6 +136,7 @@ impl PackReport {
             size: 0,
             pinned: false,
             span: None,
+            existed_by: None,
         }
     }
 
@@ -150,6 +153,7 @@ fn verify_bag(bag: &Bag, pin: Option<&Pin>, report: &mut PackReport) -> Result<(
     let pin = given.unwrap_or(&own);
     let checkpoint = closing_checkpoint(bag, pin)?;
     report.findings.extend(quorum_finding(pin, &checkpoint));
+    report.existed_by = pin.existed_by(&checkpoint);
     let note = format_note(checkpoint.note());
     let (shown, findings) = shown::read(&bag.payload, &checkpoint, &note);
     report.findings.extend(findings);

@@ -1,7 +1,8 @@
 //! Pins: what an auditor must get by another road than the evidence.
 
-use schemas::id::{Hash, Origin};
+use schemas::id::{Hash, Origin, Time};
 
+use crate::checkpoint::VerifiedCheckpoint;
 use crate::cosignature::quorum::{Quorum, QuorumError, parse_quorum};
 use crate::note::{KeyAlgorithm, Vkey, VkeyError};
 
@@ -28,20 +29,14 @@ pub enum PinError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
     log: Vkey,
-    genesis: Option<Genesis>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Genesis {
-    leaf: Hash,
+    genesis: Option<Hash>,
     quorum: Option<Quorum>,
 }
 
 impl Pin {
     /// Pins a log by its key and the leaf hash of its entry 0, as `attestry init` prints it.
     pub fn new(log: Vkey, genesis: Hash) -> Result<Pin, PinError> {
-        let genesis = Genesis { leaf: genesis, quorum: None };
-        Ok(Pin { log: check_log(log, LOG_LINE_AT)?, genesis: Some(genesis) })
+        Ok(Pin { log: check_log(log, LOG_LINE_AT)?, genesis: Some(genesis), quorum: None })
     }
 
     pub fn log(&self) -> &Vkey {
@@ -50,17 +45,33 @@ impl Pin {
 
     /// The leaf hash of entry 0, without which the roots are those the log key claims.
     pub fn genesis(&self) -> Option<&Hash> {
-        self.genesis.as_ref().map(|genesis| &genesis.leaf)
+        self.genesis.as_ref()
     }
 
-    /// The witnesses to ask for; nothing where the pin does not speak of them.
+    /// The witnesses to ask for; nothing where nobody has spoken of them.
     pub fn quorum(&self) -> Option<&Quorum> {
-        self.genesis.as_ref()?.quorum.as_ref()
+        self.quorum.as_ref()
+    }
+
+    /// By when the witnesses that are asked for had all seen a checkpoint, and so whatever it
+    /// covers; nothing where too few of them have cosigned it.
+    pub fn existed_by(&self, checkpoint: &VerifiedCheckpoint) -> Option<Time> {
+        let witnessed = self.quorum.as_ref()?.evaluate(checkpoint.note());
+        let secs = witnessed.met_at_secs.filter(|secs| *secs <= SECS_MAX)?;
+        Some(Time(i64::try_from(secs).ok()? * 1000))
+    }
+
+    /// Asks for these witnesses, and no more for those that the pin's own lines name.
+    pub fn with_quorum(self, quorum: Quorum) -> Pin {
+        Pin { quorum: Some(quorum), ..self }
     }
 }
 
 /// Longest accepted pin, in bytes.
 pub const PIN_BYTES_MAX: usize = 65_536;
+
+/// The last second that a time can be written of.
+const SECS_MAX: u64 = 253_402_300_799;
 
 const HEADER: &str = "attestry/pin/v1\n";
 const LOG_LINE: &str = "log VKEY";
@@ -77,20 +88,21 @@ pub fn parse_pin(bytes: &[u8]) -> Result<Pin, PinError> {
     let text = str::from_utf8(bytes).map_err(|_| PinError::NotText)?;
     let Some(body) = text.strip_prefix(HEADER) else {
         let log = parse_log(text.strip_suffix('\n').unwrap_or(text), 1)?;
-        return Ok(Pin { log, genesis: None });
+        return Ok(Pin { log, genesis: None, quorum: None });
     };
     let mut lines = body.strip_suffix('\n').ok_or(PinError::NotText)?.split('\n');
     let log = lines.next().and_then(|line| line.strip_prefix("log "));
     let log = log.ok_or(PinError::Line { line: LOG_LINE_AT, expected: LOG_LINE })?;
     let log = parse_log(log, LOG_LINE_AT)?;
-    let leaf = lines.next().and_then(|line| line.strip_prefix("genesis ")?.parse().ok());
-    let leaf = leaf.ok_or(PinError::Line { line: GENESIS_LINE_AT, expected: GENESIS_LINE })?;
+    let genesis = lines.next().and_then(|line| line.strip_prefix("genesis ")?.parse().ok());
+    let genesis =
+        genesis.ok_or(PinError::Line { line: GENESIS_LINE_AT, expected: GENESIS_LINE })?;
     let mut policy = (POLICY_AT..).zip(lines).peekable();
     let quorum = match policy.peek() {
         Some(_) => Some(parse_quorum(&log, policy)?),
         None => None,
     };
-    Ok(Pin { log, genesis: Some(Genesis { leaf, quorum }) })
+    Ok(Pin { log, genesis: Some(genesis), quorum })
 }
 
 fn parse_log(text: &str, line: usize) -> Result<Vkey, PinError> {
@@ -103,14 +115,14 @@ fn check_log(log: Vkey, line: usize) -> Result<Vkey, PinError> {
     if is_log { Ok(log) } else { Err(PinError::NotALog { line }) }
 }
 
-/// Writes a pin file, or the line of a bare verifier key.
+/// Writes a pin file; the line of a bare verifier key where no genesis is pinned.
 pub fn format_pin(pin: &Pin) -> String {
-    let Pin { log, genesis } = pin;
-    let Some(Genesis { leaf, quorum }) = genesis else {
+    let Pin { log, genesis, quorum } = pin;
+    let Some(genesis) = genesis else {
         return format!("{log}\n");
     };
     let policy = quorum.as_ref().map(Quorum::to_string).unwrap_or_default();
-    format!("{HEADER}log {log}\ngenesis {leaf}\n{policy}")
+    format!("{HEADER}log {log}\ngenesis {genesis}\n{policy}")
 }
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
 //! `attestry serve`: the ledger over HTTP.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use ledger::access::Openness;
+use ledger::cosigning::Witnesses;
 use ledger::http::Settings;
 
+use super::verify::read_policy;
 use crate::argument::AppendArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::service::{Listen, Ready, Service, read_rules};
+use crate::service::{Listen, Ready, Service, read_rules, witnesses};
 use crate::telemetry::Format;
 
 /// What a server logs where `ATTESTRY_LOG` says nothing.
@@ -50,16 +53,26 @@ pub struct ServeArgs {
     /// How often open requests are evaluated again, in seconds
     #[arg(long, value_name = "SECS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub evaluate_every: u32,
+    /// Ask these witnesses to cosign: a C2SP tlog-policy file, with their URLs
+    #[arg(long, value_name = "POLICY")]
+    pub witness_policy: Option<String>,
+    /// Trust these certificate authorities too when asking witnesses: a file in PEM
+    #[arg(long, value_name = "PEM", requires = "witness_policy")]
+    pub outgoing_ca: Option<PathBuf>,
+    /// Ask witnesses on other machines over plain http: anybody on the way may answer or listen
+    #[arg(long, requires = "witness_policy")]
+    pub danger_plain_http: bool,
 }
 
 pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
     let rules = args.oidc_rules.as_deref().map(|file| read_rules(file, io)).transpose()?;
     let (issuers, login) = rules.unwrap_or_default();
-    let service = Service::open_to_append(&args.append, io)?;
+    let service = Service::open_to_serve(&args.append, io)?;
     let origin = service.origin().clone();
     let open = Openness { reading: args.open_reading, submitting: args.open_submitting };
     let evaluate_every = Duration::from_secs(args.evaluate_every.into());
-    let settings = Settings { open, issuers, login, evaluate_every };
+    let witnesses = witnesses_of(args, &service, io)?;
+    let settings = Settings { open, issuers, login, evaluate_every, witnesses };
     let listen = Listen { callers: args.listen, metrics: args.metrics_listen };
     service.serve(listen, settings, |ready| {
         let Ready { callers, metrics, first_token } = ready;
@@ -85,3 +98,14 @@ pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
 
 const FIRST_TOKEN: &str = "there is no token yet: this one makes others for an hour, does nothing \
                            else, and is not shown again";
+
+fn witnesses_of(
+    args: &ServeArgs,
+    service: &Service,
+    io: &mut Io,
+) -> Result<Option<Witnesses>, Failure> {
+    let Some(file) = args.witness_policy.as_deref() else { return Ok(None) };
+    let quorum = read_policy(file, service.pin().log(), io)?;
+    let authorities = args.outgoing_ca.as_ref().map(|path| io.path(path));
+    witnesses(quorum, authorities, args.danger_plain_http).map(Some)
+}

@@ -10,7 +10,8 @@ use std::io::Read;
 
 use clap::Args;
 use verifier::checkpoint::{VerifiedCheckpoint, verify_checkpoint};
-use verifier::note::NOTE_BYTES_MAX;
+use verifier::cosignature::quorum::{POLICY_BYTES_MAX, Quorum, parse_policy_file};
+use verifier::note::{NOTE_BYTES_MAX, Vkey};
 use verifier::pin::Pin;
 
 use crate::argument::LedgerArgs;
@@ -39,6 +40,9 @@ pub struct VerifyArgs {
     /// What you got by another road: the file pin.txt, or a verifier key
     #[arg(long, value_name = "PIN")]
     pub trust: Option<String>,
+    /// The witnesses to ask for, instead of those that the pin names: a C2SP tlog-policy file
+    #[arg(long, value_name = "POLICY")]
+    pub witnesses: Option<String>,
     /// A checkpoint kept from earlier, which this log must extend
     #[arg(long, value_name = "F")]
     pub checkpoint: Option<String>,
@@ -50,6 +54,13 @@ pub fn run(args: &VerifyArgs, io: &mut Io) -> Result<Exit, Failure> {
     let pin = match args.trust.as_deref() {
         Some(text) => read_pin(text, io)?,
         None => return Err(no_pin()),
+    };
+    let pin = match args.witnesses.as_deref() {
+        Some(file) => {
+            let quorum = read_policy(file, pin.log(), io)?;
+            pin.with_quorum(quorum)
+        }
+        None => pin,
     };
     let kept =
         args.checkpoint.as_deref().map(|file| read_checkpoint(file, &pin, io)).transpose()?;
@@ -70,6 +81,20 @@ fn no_pin() -> Failure {
         "whoever made the evidence could have made the keys in it too. Name the pin that you got \
          by another road: --trust pin.txt, or the log's verifier key",
     )
+}
+
+/// Reads a witness policy for a log.
+pub fn read_policy(file: &str, log: &Vkey, io: &mut Io) -> Result<Quorum, Failure> {
+    if file.is_empty() {
+        return Err(crate::argument::empty("the witness policy"));
+    }
+    let bytes = io.read_file(file, POLICY_BYTES_MAX as u64)?;
+    parse_policy_file(log, &bytes).map_err(|cause| {
+        Failure::new(Exit::Usage, "witness-policy-malformed", format!("{file}: {cause}")).hint(
+            "lines like `witness NAME VKEY URL`, `group G 2 NAME NAME NAME` and last `quorum G`: \
+             c2sp.org/tlog-policy",
+        )
+    })
 }
 
 /// Reads a checkpoint that somebody kept; it must be of the pinned log.

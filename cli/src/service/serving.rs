@@ -4,14 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ledger::Ledger;
+use ledger::clock::SystemClock;
 use ledger::http::{self, Settings};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
-use super::{End, Service, failure_of, not_here};
+use super::{End, Service, failure_of, not_here, runtime, state_dir};
+use crate::argument::AppendArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::io::Io;
 
 /// Where a server listens.
 pub struct Listen {
@@ -29,6 +32,18 @@ pub struct Ready {
 }
 
 impl Service {
+    /// Opens the ledger without a signature yet: the server asks the witnesses first.
+    pub fn open_to_serve(args: &AppendArgs, io: &Io) -> Result<Service, Failure> {
+        if args.ledger.server(io).is_some() {
+            return Err(not_here());
+        }
+        let runtime = runtime()?;
+        let (dir, state, clock) = (args.ledger.dir(io), state_dir(io), Arc::new(SystemClock));
+        let opened = Ledger::open_unsigned(&dir, &state, clock, args.accept_clock);
+        let ledger = runtime.block_on(opened).map_err(|cause| failure_of(&cause))?;
+        Ok(Service { end: End::Here(Box::new(ledger)), runtime })
+    }
+
     /// Serves the ledger over HTTP until the process is told to stop, and its metrics elsewhere.
     pub fn serve(
         self,
@@ -84,7 +99,7 @@ async fn bind(listen: SocketAddr, option: &str) -> Result<(TcpListener, SocketAd
 }
 
 /// Waits for an interrupt or a request to terminate.
-async fn stopped() {
+pub async fn stopped() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

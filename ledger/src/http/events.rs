@@ -12,6 +12,7 @@ use schemas::report::Finding;
 use serde::{Deserialize, Serialize};
 use tracing::Span;
 use utoipa::{IntoParams, ToSchema};
+use verifier::checkpoint::verify_checkpoint;
 
 use super::problem::Problem;
 use super::{Server, TEXT_PLAIN};
@@ -20,6 +21,12 @@ use crate::error::LedgerError;
 use crate::ledger::{Logged, Stored, Submission};
 use crate::promotion;
 use crate::store::Store;
+
+/// The header in which a caller shows what it has verified before.
+const SEEN: &str = "attestry-seen";
+
+/// Longest accepted header of that name: a checkpoint with the cosignatures of a large policy.
+const SEEN_BYTES_MAX: usize = 16_384;
 
 /// Most lines of one batch.
 pub const BATCH_MAX: usize = 1024;
@@ -124,8 +131,32 @@ fn project(name: Option<&str>) -> Result<Option<Project>, Problem> {
     name.map(parse).transpose()
 }
 
+/// What the caller has verified of this log before.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct SeenHeader {
+    /// The largest checkpoint of this log that the caller has verified: the signed note in padded
+    /// base64. One that the log does not extend is kept as evidence of a fork and stops the ledger.
+    #[param(rename = "Attestry-Seen")]
+    pub seen: Option<String>,
+}
+
+/// Compares the log with what the caller has seen of it.
+async fn compare_seen<S: Store>(server: &Server<S>, headers: &HeaderMap) -> Result<(), Problem> {
+    let mut sent = headers.get_all(SEEN).iter();
+    let Some(header) = sent.next() else { return Ok(()) };
+    let wrong = |cause: String| Problem::bad_request(format!("{SEEN}: {cause}"));
+    if sent.next().is_some() || header.len() > SEEN_BYTES_MAX {
+        return Err(wrong(format!("it is sent once, with at most {SEEN_BYTES_MAX} bytes")));
+    }
+    let note = STANDARD.decode(header.as_bytes()).map_err(|cause| wrong(cause.to_string()))?;
+    let log = server.ledger.pin().log();
+    let seen = verify_checkpoint(&note, log).map_err(|cause| wrong(cause.to_string()))?;
+    Ok(server.ledger.compare(&seen, "a client").await?)
+}
+
 /// Logs one signed envelope, as its bytes are.
-#[utoipa::path(post, path = "/api/v1/events", tag = "events", params(Filing),
+#[utoipa::path(post, path = "/api/v1/events", tag = "events", params(Filing, SeenHeader),
     request_body(content = Vec<u8>, content_type = "application/octet-stream",
         description = "A DSSE envelope, kept unchanged"),
     responses(
@@ -138,8 +169,10 @@ pub async fn submit<S: Store>(
     State(server): State<Server<S>>,
     caller: Caller,
     Query(filing): Query<Filing>,
+    headers: HeaderMap,
     envelope: Bytes,
 ) -> Result<Response, Problem> {
+    compare_seen(&server, &headers).await?;
     let project = project(filing.project.as_deref())?;
     let one = Submission { envelope: envelope.to_vec(), project, attachments: Vec::new() };
     caller.check_submission(&one)?;
@@ -170,7 +203,7 @@ fn tell(logged: &Logged) {
 }
 
 /// Logs many envelopes; the answer has a line for each line, in their order.
-#[utoipa::path(post, path = "/api/v1/events/batch", tag = "events",
+#[utoipa::path(post, path = "/api/v1/events/batch", tag = "events", params(SeenHeader),
     request_body(content = BatchEvent, content_type = "application/x-ndjson",
         description = "One JSON object a line, up to 1,024 of them"),
     responses(
@@ -182,8 +215,10 @@ fn tell(logged: &Logged) {
 pub async fn submit_batch<S: Store>(
     State(server): State<Server<S>>,
     caller: Caller,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
+    compare_seen(&server, &headers).await?;
     let lines: Vec<&[u8]> =
         body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
     if lines.is_empty() || lines.len() > BATCH_MAX {

@@ -19,14 +19,15 @@ const NEVER: HeaderValue = HeaderValue::from_static("no-cache");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
-/// The published checkpoint: a C2SP signed note.
+/// The published checkpoint, a C2SP signed note: where witnesses are asked, the newest that a
+/// quorum of them has cosigned.
 #[utoipa::path(get, path = "/checkpoint", tag = "log", responses(
     (status = 200, description = "The checkpoint", body = String, content_type = "text/plain"),
     (status = "default", description = "A problem", body = Problem,
         content_type = "application/problem+json"),
 ))]
 pub async fn checkpoint<S: Store>(State(server): State<Server<S>>) -> Result<Response, Problem> {
-    let note = server.ledger.checkpoint().await?;
+    let note = server.ledger.shown_checkpoint().await?;
     Ok(([(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, NEVER)], note).into_response())
 }
 

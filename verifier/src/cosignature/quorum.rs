@@ -1,11 +1,13 @@
 //! Witness policies: which witnesses are known, and which sets of them suffice
 //! (c2sp.org/tlog-policy).
 
+mod file;
 mod lines;
 
 use super::{CosignatureError, verify_cosignature};
 use crate::note::{KeyName, NoteError, SignedNote, Vkey};
 
+pub use file::{POLICY_BYTES_MAX, PolicyFileError, parse_policy_file};
 pub use lines::{DEFINITIONS_MAX, QuorumError, parse_quorum};
 
 /// Which witnesses are known, and what set of them a checkpoint needs.
@@ -46,6 +48,9 @@ enum Threshold {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witnessed<'q> {
     pub is_met: bool,
+    /// By when the quorum was there, in seconds since 1970: what it vouches for existed then.
+    /// Nothing where it is missed or asks for nobody.
+    pub met_at_secs: Option<u64>,
     /// Who cosigned, and when, in seconds since 1970.
     pub cosigned: Vec<(&'q Witness, u64)>,
     /// Whose line is there and does not verify. It counts for nothing, and somebody changed it.
@@ -60,33 +65,37 @@ impl Quorum {
 
     /// Checks every cosignature of a known witness, and whether those that verify suffice.
     pub fn evaluate(&self, note: &SignedNote) -> Witnessed<'_> {
-        let mut witnessed = Witnessed { is_met: false, cosigned: Vec::new(), refused: Vec::new() };
-        let mut holds: Vec<bool> = Vec::new();
+        let (cosigned, refused) = (Vec::new(), Vec::new());
+        let mut witnessed = Witnessed { is_met: false, met_at_secs: None, cosigned, refused };
+        let mut times: Vec<Option<u64>> = Vec::new();
         for definition in &self.definitions {
-            holds.push(match definition {
+            times.push(match definition {
                 Definition::Witness(witness) => witnessed.add(witness, note),
                 Definition::Group { threshold, members, .. } => {
-                    let count = members.iter().filter(|member| holds[**member]).count();
-                    count >= threshold.least(members.len())
+                    let mut of_members: Vec<u64> =
+                        members.iter().filter_map(|member| times[*member]).collect();
+                    of_members.sort_unstable();
+                    of_members.get(threshold.least(members.len()) - 1).copied()
                 }
             });
         }
-        witnessed.is_met = self.required.is_none_or(|required| holds[required]);
+        witnessed.met_at_secs = self.required.and_then(|required| times[required]);
+        witnessed.is_met = self.required.is_none() || witnessed.met_at_secs.is_some();
         witnessed
     }
 }
 
 impl<'q> Witnessed<'q> {
-    fn add(&mut self, witness: &'q Witness, note: &SignedNote) -> bool {
+    fn add(&mut self, witness: &'q Witness, note: &SignedNote) -> Option<u64> {
         match verify_cosignature(note, &witness.key) {
             Ok(time_secs) => {
                 self.cosigned.push((witness, time_secs));
-                return true;
+                return Some(time_secs);
             }
             Err(CosignatureError::Note(NoteError::NotSignedBy { .. })) => {}
             Err(error) => self.refused.push((witness, error)),
         }
-        false
+        None
     }
 }
 
@@ -202,6 +211,24 @@ pub(super) mod tests {
         check("witness w $1\nquorum none\n", &[], true);
         check("witness w $1\nquorum w\n", &[2], false);
         check("witness w $1\nquorum w\n", &[1], true);
+    }
+
+    /// Witness n cosigned at 1000 + n.
+    #[test]
+    fn a_quorum_is_met_when_its_last_needed_witness_cosigned() {
+        let check = |policy: &str, seeds: &[u8], expected: Option<u64>| {
+            let quorum = read(policy).unwrap();
+            assert_eq!(quorum.evaluate(&note(seeds)).met_at_secs, expected, "{policy} {seeds:?}");
+        };
+        check(NESTED, &[1, 2, 3, 4], Some(1004));
+        check(NESTED, &[3, 2, 4, 5], Some(1004));
+        check(NESTED, &[1, 3, 5], Some(1005));
+        check(NESTED, &[1, 4, 5], None);
+        let of_three = "witness a $1\nwitness b $2\nwitness c $3\ngroup g 2 a b c\nquorum g\n";
+        check(of_three, &[3, 2, 1], Some(1002));
+        check(of_three, &[3, 1], Some(1003));
+        check("quorum none\n", &[1], None);
+        check("witness w $7\nquorum w\n", &[7], Some(1007));
     }
 
     #[test]

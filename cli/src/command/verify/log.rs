@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use schemas::id::TreeSize;
+use schemas::id::{Time, TreeSize};
 use schemas::report::{Code, Finding};
 use serde_json::json;
-use verifier::checkpoint::VerifiedCheckpoint;
+use verifier::checkpoint::{VerifiedCheckpoint, verify_checkpoint};
+use verifier::entry::Entry;
 use verifier::log::LogReport;
 use verifier::merkle::proof::verify_consistency;
 use verifier::pin::Pin;
@@ -30,16 +31,20 @@ pub fn run(
     let size = service.size()?;
     let mut log = watched(&service, size, io)?;
     log.findings.extend(check_pin(&log, pin));
-    log.findings.extend(check_published(&service, &log, pin)?);
+    let (published, wrong) = check_published(&service, &log, pin)?;
+    log.findings.extend(wrong);
+    let existed_by = published.and_then(|published| pin.existed_by(&published));
     if let Some(kept) = kept {
         log.findings.extend(check_kept(&service, &log, kept)?);
     }
     let found = report::findings(&log.findings);
     let conclusion = report::conclusion(&log.findings, "the log");
-    let text = format!("{}{found}\n{conclusion}.\n{}", head(&service, &log, pin), limits(&log));
+    let time = report::time(existed_by, newest(&service, &log)?);
+    let told = head(&service, &log, pin, time);
+    let text = format!("{told}{found}\n{conclusion}.\n{}", limits(&log));
     let head = json!({
         "origin": service.origin(), "size": log.size, "root": log.root, "genesis": log.genesis,
-        "pinned": is_pinned(&log, pin), "halted": log.halted,
+        "pinned": is_pinned(&log, pin), "halted": log.halted, "existedBy": existed_by,
         "level": format!("every entry re-derived to size {}", log.size),
         "counts": {
             "events": log.counts.events, "signatures": log.counts.signatures,
@@ -97,20 +102,35 @@ fn check_pin(log: &LogReport, pin: &Pin) -> Option<Finding> {
     (*key != pin.log().to_string()).then(|| Finding::new(Code::LogKeyMismatch, None, detail))
 }
 
-/// The published checkpoint, by the auditor's key.
+/// The published checkpoint by the auditor's key, and what is wrong with it.
 fn check_published(
     service: &Service,
     log: &LogReport,
     pin: &Pin,
-) -> Result<Option<Finding>, Failure> {
+) -> Result<(Option<VerifiedCheckpoint>, Option<Finding>), Failure> {
     if log.halted {
-        return Ok(None);
+        return Ok((None, None));
     }
     let note = service.checkpoint()?;
-    match verifier::checkpoint::verify_checkpoint(note.as_bytes(), pin.log()) {
-        Ok(checkpoint) => Ok(verifier::pack::quorum_finding(pin, &checkpoint)),
-        Err(cause) => Ok(Some(Finding::new(Code::CheckpointInvalid, None, cause.to_string()))),
-    }
+    Ok(match verify_checkpoint(note.as_bytes(), pin.log()) {
+        Ok(checkpoint) => {
+            let missed = verifier::pack::quorum_finding(pin, &checkpoint);
+            (Some(checkpoint), missed)
+        }
+        Err(cause) => {
+            let wrong = Finding::new(Code::CheckpointInvalid, None, cause.to_string());
+            (None, Some(wrong))
+        }
+    })
+}
+
+/// What the newest entry says of the time.
+fn newest(service: &Service, log: &LogReport) -> Result<Option<Time>, Failure> {
+    let Some(index) = log.size.checked_sub(1).filter(|_| !log.halted) else {
+        return Ok(None);
+    };
+    let stored = service.entry(index)?;
+    Ok(Entry::parse(&stored.entry).ok().map(|entry| entry.time))
 }
 
 /// The log must extend what was kept.
@@ -132,7 +152,7 @@ fn check_kept(
     }))
 }
 
-fn head(service: &Service, log: &LogReport, pin: &Pin) -> String {
+fn head(service: &Service, log: &LogReport, pin: &Pin, time: String) -> String {
     let mut text = format!("ledger {}\n\n", service.origin());
     let mut row = |label: &str, said: String| text.push_str(&labelled(2, label, 12, &said));
     let roots = match (pin.genesis(), is_pinned(log, pin)) {
@@ -151,7 +171,7 @@ fn head(service: &Service, log: &LogReport, pin: &Pin) -> String {
         ),
     );
     row("witnesses", super::report::witnesses(pin, &log.findings).to_owned());
-    row("time", "the ledger's word: no witness bounds it".to_owned());
+    row("time", time);
     row(
         "heads",
         plural(log.counts.heads, "event agrees with the state", "events agree with the state"),

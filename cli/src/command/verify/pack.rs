@@ -99,7 +99,8 @@ fn head(report: &PackReport, pin: &Pin) -> String {
         ),
     );
     row("witnesses", super::report::witnesses(pin, &report.findings).to_owned());
-    row("time", "the ledger's word: no witness bounds it".to_owned());
+    let newest = report.span.map(|(_, (_, time))| time);
+    row("time", report::time(report.existed_by, newest));
     row("completeness", completeness(report));
     row("decisions", decisions(report));
     row("signatures", signatures(report));
@@ -180,6 +181,7 @@ fn to_json(report: &PackReport) -> Value {
     let counts = &report.counts;
     let head = json!({
         "pack": report.id, "scope": scope, "size": report.size, "pinned": report.pinned,
+        "existedBy": report.existed_by,
         "heads": report.heads_at, "level": "threads: shown entries only",
         "counts": {
             "files": counts.files, "entries": counts.entries, "signatures": counts.signatures,

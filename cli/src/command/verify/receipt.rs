@@ -38,7 +38,7 @@ pub fn run(
                     Err(cause) => findings.push(broken(&cause)),
                     Ok(proven) => {
                         let (line, item, wrong) =
-                            tell(proven.entry(), proven.index(), proven.checkpoint());
+                            tell(proven.entry(), proven.index(), proven.checkpoint(), pin);
                         text.push_str(&line);
                         items.push(item);
                         findings.extend(wrong);
@@ -69,6 +69,7 @@ fn tell(
     bytes: &[u8],
     index: u64,
     checkpoint: &VerifiedCheckpoint,
+    pin: &Pin,
 ) -> (String, serde_json::Value, Option<Finding>) {
     let (origin, size) = (checkpoint.origin(), checkpoint.size());
     let entry = match Entry::parse(bytes) {
@@ -90,6 +91,11 @@ fn tell(
         9,
         &format!("{} UTC, the ledger's word", minute(entry.time)),
     ));
+    let existed_by = pin.existed_by(checkpoint);
+    if let Some(by) = existed_by {
+        let said = format!("by {} UTC: its witnesses had seen it then", minute(by));
+        text.push_str(&labelled(2, "existed", 9, &said));
+    }
     text.push_str(&labelled(2, "type", 9, &entry.predicate_type));
     text.push_str(&labelled(2, "statement", 9, &entry.statement.to_string()));
     for line in &entry.threads {
@@ -97,7 +103,7 @@ fn tell(
     }
     let item = json!({
         "index": index, "origin": origin, "size": size, "time": entry.time,
-        "type": entry.predicate_type, "statement": entry.statement,
+        "type": entry.predicate_type, "statement": entry.statement, "existedBy": existed_by,
         "threads": entry.threads.iter().map(|it| it.thread.to_string()).collect::<Vec<_>>(),
     });
     (text, item, None)

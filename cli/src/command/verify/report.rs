@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use schemas::id::Time;
 use schemas::report::{Class, Code, Finding};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
-use crate::output::{paragraph, wrap};
+use crate::output::{minute, paragraph, span, wrap};
 
 /// Most findings of one code that are written out; `--json` has them all.
 const SHOWN_MAX: usize = 3;
@@ -124,13 +125,33 @@ pub fn joined(mut first: Value, second: Value) -> Value {
     first
 }
 
-/// What the pin's witnesses say of the checkpoint.
+/// What the witnesses that are asked for say of the checkpoint.
 pub fn witnesses(pin: &verifier::pin::Pin, findings: &[Finding]) -> &'static str {
     let missed = findings.iter().any(|finding| finding.code == Code::QuorumMissed);
     match (pin.quorum(), missed) {
         (None, _) => "none asked for: the pin names none",
-        (Some(_), true) => "not as many as the pin asks for",
-        (Some(_), false) => "as many as the pin asks for",
+        (Some(_), true) => "not as many as are asked for",
+        (Some(_), false) => "as many as are asked for",
+    }
+}
+
+/// What bounds the times that entries have: the ledger's word, or when witnesses had seen them.
+pub fn time(existed_by: Option<Time>, newest: Option<Time>) -> String {
+    let Some(by) = existed_by else {
+        return "the ledger's word: no witness bounds it".to_owned();
+    };
+    let bound = format!("bounded by cosignatures: all of it existed by {} UTC", minute(by));
+    match newest {
+        None => bound,
+        Some(newest) if newest <= by => {
+            format!("{bound}, {} after its newest entry", span(by.since(newest)))
+        }
+        // Witnesses count whole seconds.
+        Some(newest) if newest.since(by) < 1000 => format!("{bound}, with its newest entry"),
+        Some(newest) => {
+            let ahead = span(newest.since(by));
+            format!("{bound}, yet its newest entry says {ahead} later: a clock is wrong")
+        }
     }
 }
 
@@ -154,6 +175,21 @@ mod tests {
         assert!(text.lines().all(|line| crate::output::columns(line) <= 80), "{text}");
         assert_eq!(conclusion(&list, "the pack"), "integrity broken [thread-gap]");
         assert_eq!(conclusion(&[], "the log"), "the log holds");
+    }
+
+    #[test]
+    fn times_are_bounded_where_witnesses_say_so() {
+        let at = |secs: i64, ms: i64| Some(Time(secs * 1000 + ms));
+        let by = |secs: i64| Some(Time(1_795_000_000_000 + secs * 1000));
+        let check = |existed_by, newest, expected: &str| {
+            let said = time(existed_by, newest);
+            assert!(said.ends_with(expected), "{said}");
+        };
+        check(None, by(0), "no witness bounds it");
+        check(by(0), None, "existed by 2026-11-18 11:06 UTC");
+        check(by(90), by(0), "UTC, 1 min after its newest entry");
+        check(by(0), at(1_795_000_000, 999), "with its newest entry");
+        check(by(0), by(3600), "its newest entry says 1 h later: a clock is wrong");
     }
 
     #[test]
