@@ -30,6 +30,7 @@ use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt as _;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -211,6 +212,8 @@ pub async fn serve<S: Store>(
         stop.await;
         stopping.send_replace(true);
     };
+    // An answer's last part is not to wait until the parts before it are acknowledged.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, router).with_graceful_shutdown(stop).await?;
     // The last handle to the queue has gone with the router: it logs what it holds, and ends.
     let _ = gathering.await;
