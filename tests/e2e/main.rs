@@ -25,4 +25,5 @@ mod serve;
 mod tamper;
 mod tidy;
 mod traces;
+mod webhook;
 mod witness;
