@@ -63,6 +63,8 @@ pub mod status;
 pub mod token;
 pub mod trust;
 pub mod verify;
+#[cfg(feature = "ledger")]
+pub mod webhook;
 
 #[cfg(feature = "ledger")]
 const EXAMPLE: &str = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz";
@@ -133,6 +135,8 @@ pub enum Command {
     #[cfg(feature = "ledger")]
     Token(token::TokenCommand),
     #[cfg(feature = "ledger")]
+    Webhook(webhook::WebhookCommand),
+    #[cfg(feature = "ledger")]
     Pack(pack::PackCommand),
     #[cfg(feature = "ledger")]
     Move(moving::MoveArgs),
@@ -193,6 +197,8 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         #[cfg(feature = "ledger")]
         Command::Token(command) => token::run(&command, io),
         #[cfg(feature = "ledger")]
+        Command::Webhook(command) => webhook::run(&command, io),
+        #[cfg(feature = "ledger")]
         Command::Pack(command) => pack::run(&command, io),
         #[cfg(feature = "ledger")]
         Command::Move(args) => moving::run(&args, io),
@@ -209,7 +215,7 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 #[cfg(not(feature = "ledger"))]
 const ELSEWHERE: &[&str] = &[
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
-    "evaluate", "receipt", "pack", "move", "serve", "token", "backup", "doctor",
+    "evaluate", "receipt", "pack", "move", "serve", "token", "backup", "doctor", "webhook",
 ];
 
 #[cfg(not(feature = "ledger"))]

@@ -9,6 +9,7 @@ mod server;
 mod serving;
 mod tokens;
 mod upkeep;
+mod webhook;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -78,6 +78,9 @@ impl Ledger<AnyStore> {
         if keys == Keys::With {
             folder::write_key(&copy.log_key(), &self.log_key()?)?;
             folder::write_key(&copy.service_key(), &self.service_key()?)?;
+            if let Some(key) = self.webhook_key()? {
+                key.write(copy)?;
+            }
         }
         let store = AnyStore::Sqlite(SqliteStore::open(&database).await?);
         let clock = Arc::new(SystemClock);

@@ -70,6 +70,10 @@ impl Folder {
         self.root.join("keys").join("service.pem")
     }
 
+    pub fn webhook_key(&self) -> PathBuf {
+        self.root.join("keys").join("webhook.pem")
+    }
+
     fn attachment_path(&self, digest: &Digest) -> PathBuf {
         // A digest is lower-case hex by construction, so it cannot climb out.
         self.root.join("attachments").join(digest.algorithm().name()).join(digest.hex())

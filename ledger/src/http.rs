@@ -46,9 +46,11 @@ use crate::access::login::Login;
 use crate::access::{Access, Openness};
 use crate::evaluator::{self, EVALUATE_EVERY};
 use crate::ledger::Ledger;
+use crate::outgoing::{self, Outgoing};
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::tail::Tail;
+use crate::webhook;
 use auth::{Need, Routes};
 use problem::Problem;
 use stream::Streams;
@@ -72,12 +74,15 @@ pub struct Settings {
     pub login: Option<Arc<Login>>,
     /// How often open requests are evaluated again when nothing is logged.
     pub evaluate_every: Duration,
+    pub webhooks: webhook::Settings,
+    pub outgoing: outgoing::Settings,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
         let (open, issuers, login) = Default::default();
-        Settings { open, issuers, login, evaluate_every: EVALUATE_EVERY }
+        let (webhooks, outgoing) = Default::default();
+        Settings { open, issuers, login, evaluate_every: EVALUATE_EVERY, webhooks, outgoing }
     }
 }
 
@@ -200,11 +205,15 @@ pub async fn serve<S: Store>(
     let (queue, gathering) = Queue::start(Arc::clone(&ledger));
     let (stopping, stopped) = watch::channel(false);
     let tail = Tail::follow(Arc::clone(&ledger)).await.map_err(std::io::Error::other)?;
-    let streams = Streams::new(tail, stopped.clone());
+    let streams = Streams::new(tail.clone(), stopped.clone());
     let mut own_work = JoinSet::new();
     let (every, own) = (settings.evaluate_every, Arc::clone(&ledger));
     own_work.spawn(evaluator::evaluate(own, every, stopped.clone()));
-    own_work.spawn(evaluator::keep_heads(Arc::clone(&ledger), stopped));
+    own_work.spawn(evaluator::keep_heads(Arc::clone(&ledger), stopped.clone()));
+    let outgoing = Outgoing::within(settings.webhooks.reach, &settings.outgoing)
+        .map_err(std::io::Error::other)?;
+    let (first_wait, own) = (settings.webhooks.first_wait, Arc::clone(&ledger));
+    own_work.spawn(webhook::deliver(own, outgoing, first_wait, tail, stopped));
     let access = Arc::new(Access::new(Arc::clone(&ledger), settings.open));
     let Settings { issuers, login, .. } = settings;
     let router = router(Server { ledger, queue, access, issuers, login, streams });
@@ -217,6 +226,6 @@ pub async fn serve<S: Store>(
     axum::serve(listener, router).with_graceful_shutdown(stop).await?;
     // The last handle to the queue has gone with the router: it logs what it holds, and ends.
     let _ = gathering.await;
-    own_work.join_all().await;
+    while own_work.join_next().await.is_some() {}
     Ok(())
 }

@@ -28,6 +28,7 @@ pub mod store;
 pub mod tail;
 mod tree;
 pub mod verification;
+pub mod webhook;
 mod working;
 
 pub use database::Database;

@@ -14,6 +14,7 @@ mod batch;
 mod conformance;
 mod error;
 mod forms;
+pub mod outbox;
 pub mod postgres;
 mod seal;
 pub mod sqlite;
@@ -29,6 +30,7 @@ pub use batch::{
     Batch, Head, LogHead, Logged, Pool, Published, StatementKey, StoredEntry, Thread, Tile,
 };
 pub use error::StoreError;
+pub use outbox::Outbox;
 pub use postgres::PgStore;
 pub use seal::Seal;
 pub use sqlite::SqliteStore;
@@ -43,8 +45,8 @@ pub const RANGE_ENTRIES_MAX: usize = 4096;
 /// Most entries that one `entries_alone` returns: 16 MiB of them at their longest.
 pub const ALONE_MAX: usize = 256;
 
-/// A database that holds one log, and beside it the tokens of its callers.
-pub trait Store: Tokens + Send + Sync + 'static {
+/// A database that holds one log, and beside it the tokens of its callers and who is told of events.
+pub trait Store: Tokens + Outbox {
     type Snapshot: Read;
     type Append: Append;
 

@@ -26,4 +26,5 @@ mod tamper;
 mod tidy;
 mod traces;
 mod turmoil;
+mod webhook;
 mod witness;

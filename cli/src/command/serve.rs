@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use ledger::access::Openness;
 use ledger::http::Settings;
+use ledger::outgoing::Reach;
+use ledger::webhook;
 
 use crate::argument::AppendArgs;
 use crate::exit::Exit;
@@ -50,6 +52,9 @@ pub struct ServeArgs {
     /// How often open requests are evaluated again, in seconds
     #[arg(long, value_name = "SECS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub evaluate_every: u32,
+    /// Send webhooks to private addresses too, which are refused otherwise
+    #[arg(long)]
+    pub webhooks_to_private: bool,
 }
 
 pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
@@ -58,8 +63,15 @@ pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
     let service = Service::open_to_append(&args.append, io)?;
     let origin = service.origin().clone();
     let open = Openness { reading: args.open_reading, submitting: args.open_submitting };
-    let evaluate_every = Duration::from_secs(args.evaluate_every.into());
-    let settings = Settings { open, issuers, login, evaluate_every };
+    let reach = if args.webhooks_to_private { Reach::Anywhere } else { Reach::Public };
+    let settings = Settings {
+        open,
+        issuers,
+        login,
+        evaluate_every: Duration::from_secs(args.evaluate_every.into()),
+        webhooks: webhook::Settings { reach, ..webhook::Settings::default() },
+        ..Settings::default()
+    };
     let listen = Listen { callers: args.listen, metrics: args.metrics_listen };
     service.serve(listen, settings, |ready| {
         let Ready { callers, metrics, first_token } = ready;

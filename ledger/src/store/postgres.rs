@@ -10,6 +10,7 @@
 
 mod address;
 mod append;
+mod outbox;
 mod read;
 mod rows;
 mod schema;
