@@ -164,7 +164,7 @@ impl<S: Store> Round<S> {
             return Ok(false);
         }
         let (mut to, mut messages): (EntryIndex, _) = (from, Vec::new());
-        for stored in ledger.page(from, published, PAGE_BYTES).await? {
+        for stored in ledger.reading().await?.page(from, published, PAGE_BYTES).await? {
             to = stored.index + 1;
             messages.extend(message_of(ledger, &self.endpoint.subscription, &stored).await?);
             if messages.len() as u64 == room {
