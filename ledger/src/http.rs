@@ -3,19 +3,28 @@
 //! Nothing that decides lives here. A submitted envelope is judged by the rules that the verifier
 //! has, whoever brings it. What a caller needs is said beside each route ([`auth::Need`]).
 
+pub mod artifacts;
 pub mod auth;
+pub mod decisions;
+pub mod environments;
 pub mod events;
 mod filter;
+pub mod gate;
 pub mod health;
 pub mod metrics;
+pub mod packs;
 pub mod page;
+pub mod prepare;
 pub mod problem;
+pub mod promotions;
 mod request;
 pub mod request_id;
+pub mod rules;
 pub mod stream;
 pub mod tiles;
 pub mod tokens;
 pub mod viewings;
+mod walk;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -31,7 +40,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::routes;
 
@@ -42,6 +50,7 @@ use crate::queue::Queue;
 use crate::store::Store;
 use crate::tail::Tail;
 use auth::{Need, Routes};
+use packs::Exports;
 use problem::Problem;
 use stream::Streams;
 
@@ -50,7 +59,7 @@ pub(crate) const TEXT_PLAIN: HeaderValue = HeaderValue::from_static("text/plain;
 /// Most bytes of one request: an envelope at its largest, or a batch.
 const BODY_BYTES_MAX: usize = 32 << 20;
 
-/// The longest that a request may take.
+/// The longest that a request may take, unless its route says otherwise.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 
 /// What an operator may choose for a server.
@@ -74,13 +83,14 @@ pub struct Server<S: Store> {
     pub queue: Queue,
     pub access: Arc<Access<S>>,
     pub streams: Streams,
+    pub exports: Exports,
 }
 
 impl<S: Store> Clone for Server<S> {
     fn clone(&self) -> Server<S> {
         let (ledger, queue) = (Arc::clone(&self.ledger), self.queue.clone());
         let (access, streams) = (Arc::clone(&self.access), self.streams.clone());
-        Server { ledger, queue, access, streams }
+        Server { ledger, queue, access, streams, exports: self.exports.clone() }
     }
 }
 
@@ -120,6 +130,20 @@ fn routes<S: Store>() -> Routes<S> {
         .add(Need::ReadEntries, routes!(tiles::checkpoint))
         // Its paths have slashes, so the API document names it apart.
         .add_as(Need::ReadEntries, "/tile/{*path}", "/tile/{path}", get(tiles::tile::<S>))
+        .add(Need::Submit, routes!(prepare::prepare))
+        .add(Need::Submit, routes!(gate::evaluate))
+        .add(Need::ReadEntries, routes!(gate::gate))
+        .add(Need::ReadProject, routes!(promotions::list))
+        .add(Need::ReadEntries, routes!(promotions::read))
+        .add(Need::ReadProject, routes!(decisions::list))
+        .add(Need::ReadEntries, routes!(decisions::read))
+        .add(Need::ReadProject, routes!(environments::list))
+        .add(Need::ReadProject, routes!(environments::read))
+        .add(Need::ReadEntries, routes!(artifacts::find))
+        .add(Need::ReadProject, routes!(artifacts::read))
+        .add(Need::ReadEntries, routes!(rules::trust))
+        .add(Need::ReadProject, routes!(rules::policy))
+        .add_within(packs::CREATE_MAX, Need::ReadEntries, routes!(packs::create))
         .add(Need::Administer, routes!(tokens::list))
         .add(Need::Administer, routes!(tokens::create))
         .add(Need::Administer, routes!(tokens::revoke))
@@ -139,7 +163,6 @@ pub fn router<S: Store>(server: Server<S>) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", title, "see Allow")
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_MAX))
         .layer(CatchPanicLayer::new())
         .layer(map_response(as_problem))
         .layer(Extension(server.clone()))
@@ -178,7 +201,7 @@ pub async fn serve<S: Store>(
     own_work.spawn(evaluator::evaluate(own, every, stopped.clone()));
     own_work.spawn(evaluator::keep_heads(Arc::clone(&ledger), stopped));
     let access = Arc::new(Access::new(Arc::clone(&ledger), settings.open));
-    let router = router(Server { ledger, queue, access, streams });
+    let router = router(Server { ledger, queue, access, streams, exports: Exports::default() });
     let stop = async move {
         stop.await;
         stopping.send_replace(true);

@@ -19,6 +19,8 @@ mod loader;
 pub mod metrics;
 pub mod moving;
 pub mod outgoing;
+pub mod pack_file;
+pub mod prepare;
 pub mod promotion;
 mod publish;
 pub mod queue;

@@ -22,4 +22,5 @@ mod serve;
 mod tamper;
 mod tidy;
 mod traces;
+mod views;
 mod witness;
