@@ -3,46 +3,54 @@
 //! Nothing that decides lives here. A submitted envelope is judged by the rules that the verifier
 //! has, whoever brings it. What a caller needs is said beside each route ([`auth::Need`]).
 
+pub mod artifacts;
 pub mod attachments;
 pub mod auth;
 pub mod caching;
+pub mod decisions;
 mod document;
+pub mod environments;
 pub mod events;
 pub mod exchange;
 pub mod filter;
+pub mod gate;
 pub mod health;
 mod listen;
 pub mod log;
 pub mod login;
 pub mod metrics;
+pub mod packs;
 pub mod page;
 pub mod peer;
+pub mod prepare;
 pub mod problem;
+pub mod promotions;
 pub mod proofs;
 pub mod rate;
 mod reference;
 mod request;
 pub mod request_id;
+pub mod rules;
 pub mod stream;
 pub mod tiles;
 pub mod tls;
 pub mod tokens;
 pub mod viewings;
+mod walk;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Extension, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::UtoipaMethodRouterExt as _;
@@ -62,6 +70,7 @@ use crate::tail::Tail;
 use crate::webhook;
 use auth::{Need, Routes};
 use caching::{Freshness, Keepers};
+use packs::Exports;
 use peer::Range;
 use problem::Problem;
 use rate::Limits;
@@ -75,7 +84,7 @@ pub(crate) const TEXT_PLAIN: HeaderValue = HeaderValue::from_static("text/plain;
 /// Most bytes of one request: an envelope at its largest, or a batch.
 const BODY_BYTES_MAX: usize = 32 << 20;
 
-/// The longest that a request may take.
+/// The longest that a request may take, unless its route says otherwise.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 
 /// What an operator may choose for a server.
@@ -131,6 +140,7 @@ pub struct Server<S: Store> {
     pub login: Option<Arc<Login>>,
     pub streams: Streams,
     pub attachment_bytes_max: u64,
+    pub exports: Exports,
 }
 
 impl<S: Store> Clone for Server<S> {
@@ -138,8 +148,8 @@ impl<S: Store> Clone for Server<S> {
         let (ledger, queue) = (Arc::clone(&self.ledger), self.queue.clone());
         let (access, streams) = (Arc::clone(&self.access), self.streams.clone());
         let (issuers, login) = (self.issuers.clone(), self.login.clone());
-        let attachment_bytes_max = self.attachment_bytes_max;
-        Server { ledger, queue, access, issuers, login, streams, attachment_bytes_max }
+        let (attachment_bytes_max, exports) = (self.attachment_bytes_max, self.exports.clone());
+        Server { ledger, queue, access, issuers, login, streams, attachment_bytes_max, exports }
     }
 }
 
@@ -168,17 +178,6 @@ async fn as_problem(response: Response) -> Response {
     Problem::of_framework(status, String::from_utf8_lossy(&said).trim()).into_response()
 }
 
-/// Gives up on requests that take too long.
-async fn hurry(request: Request, next: Next) -> Response {
-    let uploads = *request.method() == Method::PUT
-        && request.uri().path().starts_with("/api/v1/attachments/");
-    let most = if uploads { attachments::UPLOAD_MAX } else { REQUEST_MAX };
-    match timeout(most, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::of_framework(StatusCode::SERVICE_UNAVAILABLE, "").into_response(),
-    }
-}
-
 /// Every route, with what its callers need.
 fn routes<S: Store>() -> Routes<S> {
     let few = DefaultBodyLimit::max(exchange::BODY_BYTES_MAX);
@@ -198,6 +197,20 @@ fn routes<S: Store>() -> Routes<S> {
         .add(Need::Enter, routes!(log::checkpoints))
         .add(Need::Enter, routes!(proofs::inclusion))
         .add(Need::Enter, routes!(proofs::consistency))
+        .add(Need::Submit, routes!(prepare::prepare))
+        .add(Need::Submit, routes!(gate::evaluate))
+        .add(Need::ReadEntries, routes!(gate::gate))
+        .add(Need::ReadProject, routes!(promotions::list))
+        .add(Need::ReadEntries, routes!(promotions::read))
+        .add(Need::ReadProject, routes!(decisions::list))
+        .add(Need::ReadEntries, routes!(decisions::read))
+        .add(Need::ReadProject, routes!(environments::list))
+        .add(Need::ReadProject, routes!(environments::read))
+        .add(Need::ReadEntries, routes!(artifacts::find))
+        .add(Need::ReadProject, routes!(artifacts::read))
+        .add(Need::ReadEntries, routes!(rules::trust))
+        .add(Need::ReadProject, routes!(rules::policy))
+        .add_within(packs::CREATE_MAX, Need::ReadEntries, routes!(packs::create))
         .add(Need::Administer, routes!(tokens::list))
         .add(Need::Administer, routes!(tokens::create))
         .add(Need::Administer, routes!(tokens::revoke))
@@ -206,7 +219,7 @@ fn routes<S: Store>() -> Routes<S> {
         .add(Need::Nothing, routes!(login::begin))
         .add(Need::Nothing, routes!(login::back))
         .add(Need::Nothing, routes!(login::end))
-        .add(Need::Submit, routes!(attachments::upload))
+        .add_within(attachments::UPLOAD_MAX, Need::Submit, routes!(attachments::upload))
         .add(Need::Read, routes!(attachments::attachment))
         .add(Need::Nothing, routes!(openapi))
         .add(Need::Nothing, routes!(reference::reference))
@@ -224,7 +237,6 @@ fn router<S: Store>(server: Server<S>, keepers: Keepers, limits: Limits) -> Rout
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", title, "see Allow")
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn(hurry))
         .layer(CatchPanicLayer::new())
         .layer(map_response(as_problem))
         .layer(from_fn_with_state(keepers, caching::cache))
@@ -277,7 +289,9 @@ pub async fn serve<S: Store>(
     let keepers = if settings.open.reading { Keepers::Anybody } else { Keepers::CallerAlone };
     let Settings { issuers, login, attachment_bytes_max, tls, patience, .. } = settings;
     let limits = Limits::new(settings.rate_limit, settings.proxies);
-    let server = Server { ledger, queue, access, issuers, login, streams, attachment_bytes_max };
+    let exports = Exports::default();
+    let server =
+        Server { ledger, queue, access, issuers, login, streams, attachment_bytes_max, exports };
     let router = router(server, keepers, limits);
     let stop = async move {
         stop.await;

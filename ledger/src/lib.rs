@@ -20,6 +20,8 @@ pub mod metrics;
 pub mod moving;
 pub mod objects;
 pub mod outgoing;
+pub mod pack_file;
+pub mod prepare;
 pub mod promotion;
 mod publish;
 mod published;

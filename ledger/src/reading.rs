@@ -256,7 +256,7 @@ impl<S: Store> Ledger<S> {
     }
 }
 
-async fn newest_of<R: Read>(
+pub(crate) async fn newest_of<R: Read>(
     read: &mut R,
     thread: &ThreadId,
 ) -> Result<Option<EntryIndex>, LedgerError> {

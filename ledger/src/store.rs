@@ -47,7 +47,7 @@ pub const ALONE_MAX: usize = 256;
 
 /// A database that holds one log, and beside it the tokens of its callers and who is told of events.
 pub trait Store: Tokens + Outbox {
-    type Snapshot: Read;
+    type Snapshot: Rows;
     type Append: Append;
 
     /// Opens a view of the log as it is now, which no later commit changes.
@@ -190,14 +190,17 @@ pub trait Read: Send {
     ) -> impl Future<Output = Result<Vec<Published>, StoreError>> + Send;
 }
 
-/// The write lock, and the transaction under it. Dropping it undoes everything.
-pub trait Append: Read {
+/// What only somebody at the database can ask.
+pub trait Rows: Read {
     /// Finds what is logged already.
     fn statements(
         &mut self,
         keys: &[StatementKey],
     ) -> impl Future<Output = Result<Vec<Logged>, StoreError>> + Send;
+}
 
+/// The write lock, and the transaction under it. Dropping it undoes everything.
+pub trait Append: Rows {
     /// Writes a batch and moves the head; a batch that does not continue the log is refused.
     ///
     /// After any error, and after a call that was abandoned half-way, this transaction answers

@@ -29,5 +29,6 @@ mod tamper;
 mod tidy;
 mod traces;
 mod turmoil;
+mod views;
 mod webhook;
 mod witness;

@@ -5,8 +5,8 @@ use schemas::thread::ThreadId;
 
 use super::outbox::{Attempt, Delivery, Endpoint, Lease, Message, Outbox, Subscription};
 use super::{
-    Append, Batch, LogHead, Logged, PgStore, Pool, Published, Read, Seal, SqliteStore, Standing,
-    StatementKey, Store, StoreError, StoredEntry, Thread, Tile, Token, Tokens, Viewing,
+    Append, Batch, LogHead, Logged, PgStore, Pool, Published, Read, Rows, Seal, SqliteStore,
+    Standing, StatementKey, Store, StoreError, StoredEntry, Thread, Tile, Token, Tokens, Viewing,
 };
 use crate::access::TokenId;
 
@@ -246,11 +246,13 @@ impl<A: Read, B: Read> Read for Either<A, B> {
     }
 }
 
-impl<A: Append, B: Append> Append for Either<A, B> {
+impl<A: Rows, B: Rows> Rows for Either<A, B> {
     async fn statements(&mut self, keys: &[StatementKey]) -> Result<Vec<Logged>, StoreError> {
         each!(self, it => it.statements(keys).await)
     }
+}
 
+impl<A: Append, B: Append> Append for Either<A, B> {
     async fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
         each!(self, it => it.write(batch).await)
     }

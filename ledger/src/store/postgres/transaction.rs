@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use super::session::{BEFORE_COMMIT, Limits};
 use super::{append, commit_failed, failed, is_connection_lost, read, stalled, unavailable};
 use crate::store::{
-    Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Published, Read, Seal, StatementKey,
+    Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Published, Read, Rows, Seal, StatementKey,
     StoreError, StoredEntry, Thread, Tile,
 };
 
@@ -199,12 +199,14 @@ impl<Mode> Read for PgTransaction<Mode> {
     }
 }
 
-impl Append for PgTransaction<Writing> {
+impl<Mode> Rows for PgTransaction<Mode> {
     async fn statements(&mut self, keys: &[StatementKey]) -> Result<Vec<Logged>, StoreError> {
         let result = read::statements(self.enter()?, keys).await;
         self.finish(result)
     }
+}
 
+impl Append for PgTransaction<Writing> {
     fn seal(&self) -> Option<&Seal> {
         self.seal.as_ref()
     }
