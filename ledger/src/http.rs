@@ -3,21 +3,29 @@
 //! Nothing that decides lives here. A submitted envelope is judged by the rules that the verifier
 //! has, whoever brings it. What a caller needs is said beside each route ([`auth::Need`]).
 
+pub mod attachments;
 pub mod auth;
+pub mod caching;
+mod document;
 pub mod events;
 pub mod exchange;
 pub mod filter;
 pub mod health;
+mod listen;
 pub mod log;
 pub mod login;
 pub mod metrics;
 pub mod page;
+pub mod peer;
 pub mod problem;
 pub mod proofs;
+pub mod rate;
+mod reference;
 mod request;
 pub mod request_id;
 pub mod stream;
 pub mod tiles;
+pub mod tls;
 pub mod tokens;
 pub mod viewings;
 
@@ -26,16 +34,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Extension, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::extract::{DefaultBodyLimit, Extension, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::UtoipaMethodRouterExt as _;
 use utoipa_axum::routes;
@@ -45,12 +53,20 @@ use crate::access::login::Login;
 use crate::access::{Access, Openness};
 use crate::evaluator::{self, EVALUATE_EVERY};
 use crate::ledger::Ledger;
+use crate::objects::ATTACHMENT_BYTES_MAX;
+use crate::published::keep_published;
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::tail::Tail;
 use auth::{Need, Routes};
+use caching::{Freshness, Keepers};
+use peer::Range;
 use problem::Problem;
+use rate::Limits;
 use stream::Streams;
+use tls::Tls;
+
+pub use listen::Patience;
 
 pub(crate) const TEXT_PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
@@ -71,12 +87,32 @@ pub struct Settings {
     pub login: Option<Arc<Login>>,
     /// How often open requests are evaluated again when nothing is logged.
     pub evaluate_every: Duration,
+    /// None serves without TLS, for this machine or a proxy.
+    pub tls: Option<Arc<Tls>>,
+    pub patience: Patience,
+    /// Requests and events a second of each caller.
+    pub rate_limit: Option<u32>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<Range>,
+    pub attachment_bytes_max: u64,
+    /// Writes tiles and checkpoint as files, for readers who do not ask this server.
+    pub publish_tiles: bool,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        let (open, issuers, login) = Default::default();
-        Settings { open, issuers, login, evaluate_every: EVALUATE_EVERY }
+        Settings {
+            open: Openness::default(),
+            issuers: None,
+            login: None,
+            evaluate_every: EVALUATE_EVERY,
+            tls: None,
+            patience: Patience::default(),
+            rate_limit: None,
+            proxies: Vec::new(),
+            attachment_bytes_max: ATTACHMENT_BYTES_MAX as u64,
+            publish_tiles: false,
+        }
     }
 }
 
@@ -88,6 +124,7 @@ pub struct Server<S: Store> {
     pub issuers: Option<Arc<Issuers>>,
     pub login: Option<Arc<Login>>,
     pub streams: Streams,
+    pub attachment_bytes_max: u64,
 }
 
 impl<S: Store> Clone for Server<S> {
@@ -95,7 +132,8 @@ impl<S: Store> Clone for Server<S> {
         let (ledger, queue) = (Arc::clone(&self.ledger), self.queue.clone());
         let (access, streams) = (Arc::clone(&self.access), self.streams.clone());
         let (issuers, login) = (self.issuers.clone(), self.login.clone());
-        Server { ledger, queue, access, issuers, login, streams }
+        let attachment_bytes_max = self.attachment_bytes_max;
+        Server { ledger, queue, access, issuers, login, streams, attachment_bytes_max }
     }
 }
 
@@ -122,6 +160,17 @@ async fn as_problem(response: Response) -> Response {
     }
     let said = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
     Problem::of_framework(status, String::from_utf8_lossy(&said).trim()).into_response()
+}
+
+/// Gives up on requests that take too long.
+async fn hurry(request: Request, next: Next) -> Response {
+    let uploads = *request.method() == Method::PUT
+        && request.uri().path().starts_with("/api/v1/attachments/");
+    let most = if uploads { attachments::UPLOAD_MAX } else { REQUEST_MAX };
+    match timeout(most, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::of_framework(StatusCode::SERVICE_UNAVAILABLE, "").into_response(),
+    }
 }
 
 /// Every route, with what its callers need.
@@ -151,13 +200,16 @@ fn routes<S: Store>() -> Routes<S> {
         .add(Need::Nothing, routes!(login::begin))
         .add(Need::Nothing, routes!(login::back))
         .add(Need::Nothing, routes!(login::end))
+        .add(Need::Submit, routes!(attachments::upload))
+        .add(Need::Read, routes!(attachments::attachment))
         .add(Need::Nothing, routes!(openapi))
+        .add(Need::Nothing, routes!(reference::reference))
         .add(Need::Nothing, routes!(health::alive))
         .add(Need::Nothing, routes!(health::ready))
 }
 
 /// Every route, with its limits.
-pub fn router<S: Store>(server: Server<S>) -> Router {
+fn router<S: Store>(server: Server<S>, keepers: Keepers, limits: Limits) -> Router {
     let (router, _) = routes::<S>().split_for_parts();
     router
         .fallback(|| async { Problem::not_found("no such path") })
@@ -166,9 +218,11 @@ pub fn router<S: Store>(server: Server<S>) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", title, "see Allow")
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_MAX))
+        .layer(from_fn(hurry))
         .layer(CatchPanicLayer::new())
         .layer(map_response(as_problem))
+        .layer(from_fn_with_state(keepers, caching::cache))
+        .layer(from_fn_with_state(Arc::new(limits), rate::limit))
         .layer(Extension(server.clone()))
         .layer(from_fn_with_state(server.ledger.metrics().clone(), request::observe))
         .layer(from_fn(request_id::identify))
@@ -178,7 +232,7 @@ pub fn router<S: Store>(server: Server<S>) -> Router {
 /// The API document, OpenAPI 3.1, as JSON with a final newline.
 pub fn document<S: Store>() -> Result<String, serde_json::Error> {
     let (_, document) = routes::<S>().split_for_parts();
-    Ok(document.to_pretty_json()? + "\n")
+    Ok(document::complete(document).to_pretty_json()? + "\n")
 }
 
 /// This document, OpenAPI 3.1.
@@ -186,7 +240,9 @@ pub fn document<S: Store>() -> Result<String, serde_json::Error> {
     responses((status = 200, description = "The API document", content_type = "application/json")))]
 async fn openapi<S: Store>(_server: State<Server<S>>) -> Result<Response, Problem> {
     let text = document::<S>().map_err(|cause| Problem::bad_request(cause.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+    let etag = verifier::merkle::sha256(&[text.as_bytes()]).to_string();
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    Ok(caching::keep((headers, text), Freshness::Never, Some(etag)))
 }
 
 /// Serves until `stop` is there, then answers what was accepted.
@@ -203,15 +259,21 @@ pub async fn serve<S: Store>(
     let mut own_work = JoinSet::new();
     let (every, own) = (settings.evaluate_every, Arc::clone(&ledger));
     own_work.spawn(evaluator::evaluate(own, every, stopped.clone()));
-    own_work.spawn(evaluator::keep_heads(Arc::clone(&ledger), stopped));
+    own_work.spawn(evaluator::keep_heads(Arc::clone(&ledger), stopped.clone()));
+    if settings.publish_tiles {
+        own_work.spawn(keep_published(Arc::clone(&ledger), stopped));
+    }
     let access = Arc::new(Access::new(Arc::clone(&ledger), settings.open));
-    let Settings { issuers, login, .. } = settings;
-    let router = router(Server { ledger, queue, access, issuers, login, streams });
+    let keepers = if settings.open.reading { Keepers::Anybody } else { Keepers::CallerAlone };
+    let Settings { issuers, login, attachment_bytes_max, tls, patience, .. } = settings;
+    let limits = Limits::new(settings.rate_limit, settings.proxies);
+    let server = Server { ledger, queue, access, issuers, login, streams, attachment_bytes_max };
+    let router = router(server, keepers, limits);
     let stop = async move {
         stop.await;
         stopping.send_replace(true);
     };
-    axum::serve(listener, router).with_graceful_shutdown(stop).await?;
+    listen::serve(listener, router, tls, patience, stop).await;
     // The last handle to the queue has gone with the router: it logs what it holds, and ends.
     let _ = gathering.await;
     own_work.join_all().await;

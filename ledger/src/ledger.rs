@@ -19,6 +19,7 @@ use crate::folder::{Folder, read_key};
 use crate::high_water::HighWater;
 use crate::loader::{Loader, Warm};
 use crate::metrics::Metrics;
+use crate::objects::Objects;
 use crate::publish::{Published, Publisher};
 use crate::reading::receipts_of;
 use crate::store::{AnyStore, Pool, Read, Store, StoredEntry};
@@ -58,6 +59,7 @@ pub type Stored = StoredEntry;
 pub struct Ledger<S: Store = AnyStore> {
     pub(crate) store: S,
     pub(crate) folder: Folder,
+    pub(crate) objects: Objects,
     pub(crate) pin: Arc<Pin>,
     pub(crate) origin: Origin,
     pub(crate) publisher: Publisher,
@@ -128,10 +130,11 @@ impl<S: Store> Ledger<S> {
             vkey.name().as_str().parse().map_err(|cause| malformed("pin.txt", cause))?;
         let high_water = HighWater::of(high_water, &origin, &vkey);
         let publisher = Publisher::new(origin.clone(), vkey, folder.clone(), high_water);
-        let ring = Mutex::default();
+        let (objects, ring) = (Objects::open(&folder)?, Mutex::default());
         Ok(Ledger {
             store,
             folder,
+            objects,
             pin: Arc::new(pin),
             origin,
             publisher,
@@ -183,6 +186,10 @@ impl<S: Store> Ledger<S> {
         &self.folder
     }
 
+    pub fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
     /// Where the high-water file of this ledger is.
     pub fn high_water(&self) -> PathBuf {
         self.publisher.high_water.path().to_owned()
@@ -229,7 +236,7 @@ impl<S: Store> Ledger<S> {
     ) -> Result<Vec<Result<Logged, LedgerError>>, LedgerError> {
         let key = self.log_key()?;
         for attachment in batch.iter().flat_map(|submission| &submission.attachments) {
-            self.folder.attach(attachment)?;
+            self.objects.attach(attachment).await?;
         }
         let incoming = self.read(batch).await?;
         let mut working = self.begin().await?;

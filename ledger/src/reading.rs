@@ -243,8 +243,8 @@ impl<S: Store> Ledger<S> {
         self.reading().await?.seen().await
     }
 
-    pub fn attachment(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
-        self.folder.attachment(digest)
+    pub async fn attachment(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.objects.attachment(digest).await
     }
 
     pub async fn consistency(

@@ -1,5 +1,7 @@
 //! `attestry serve`: the ledger over HTTP.
 
+mod edge;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use crate::failure::Failure;
 use crate::io::Io;
 use crate::service::{Listen, Ready, Service, read_rules};
 use crate::telemetry::Format;
+use edge::EdgeArgs;
 
 /// What a server logs where `ATTESTRY_LOG` says nothing.
 pub const LOG: &str = "warn";
@@ -24,7 +27,7 @@ pub const LOG: &str = "warn";
     after_help = "Callers show a token: `attestry token create` makes them. Reading needs the role \
                   auditor, submitting any other role. The first server on a ledger without tokens \
                   prints one on standard error that makes others for an hour.\n\n\
-                  The API document: GET /api/v1/openapi.json"
+                  The API reference: GET /api, its document: GET /api/v1/openapi.json"
 )]
 pub struct ServeArgs {
     #[command(flatten)]
@@ -50,16 +53,20 @@ pub struct ServeArgs {
     /// How often open requests are evaluated again, in seconds
     #[arg(long, value_name = "SECS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub evaluate_every: u32,
+    #[command(flatten)]
+    pub edge: EdgeArgs,
 }
 
 pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
     let rules = args.oidc_rules.as_deref().map(|file| read_rules(file, io)).transpose()?;
     let (issuers, login) = rules.unwrap_or_default();
+    let edge = args.edge.settings(io)?;
     let service = Service::open_to_append(&args.append, io)?;
     let origin = service.origin().clone();
     let open = Openness { reading: args.open_reading, submitting: args.open_submitting };
     let evaluate_every = Duration::from_secs(args.evaluate_every.into());
-    let settings = Settings { open, issuers, login, evaluate_every };
+    let scheme = if edge.tls.is_some() { "https" } else { "http" };
+    let settings = Settings { open, issuers, login, evaluate_every, ..edge };
     let listen = Listen { callers: args.listen, metrics: args.metrics_listen };
     service.serve(listen, settings, |ready| {
         let Ready { callers, metrics, first_token } = ready;
@@ -72,7 +79,7 @@ pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
                 serde_json::json!({ "origin": origin, "listening": callers, "metrics": metrics })
                     .to_string()
             }
-            false => format!("{origin} listens on http://{callers}"),
+            false => format!("{origin} listens on {scheme}://{callers}"),
         };
         if let Some(metrics) = metrics.filter(|_| !io.json) {
             line.push_str(&format!("\nits metrics are at http://{metrics}/metrics"));

@@ -1,6 +1,7 @@
 //! Where a ledger's database is, in the words of the command line, and what is wrong with it.
 
 use ledger::Database;
+use ledger::objects::Bucket;
 use ledger::store::{Seal, StoreError};
 
 use super::failure_of;
@@ -14,6 +15,11 @@ pub fn parse_database(option: &str, text: &str, io: &Io) -> Result<Database, Fai
         return Err(crate::argument::empty(option));
     }
     Database::parse(text, |folder| io.path(folder)).map_err(|cause| failure_of(&cause))
+}
+
+/// Reads `s3://BUCKET/PREFIX`.
+pub fn parse_bucket(text: &str) -> Result<Bucket, Failure> {
+    Bucket::parse(text).map_err(|cause| Failure::usage(format!("--objects: {cause}")))
 }
 
 /// Says what is wrong with a database, and what to do about it.

@@ -17,6 +17,7 @@ use verifier::access::{Act, Reach};
 use super::Server;
 use super::login::{SESSION, cookie};
 use super::problem::Problem;
+use super::rate::{self, Allowance};
 use crate::access::{Caller, Carrier, PREFIX, Refusal};
 use crate::store::Store;
 
@@ -140,6 +141,12 @@ async fn admit<S: Store>(
     };
     if let Err(refusal) = may {
         return Problem::from(refusal).into_response();
+    }
+    if let (Some(allowance), Some(name)) =
+        (request.extensions().get::<Allowance>(), caller.identity())
+        && let Err(wait) = allowance.admit_as(name)
+    {
+        return rate::too_many(wait);
     }
     request.extensions_mut().insert(caller);
     next.run(request).await

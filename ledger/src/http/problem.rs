@@ -12,7 +12,9 @@ use crate::error::{LedgerError, chain};
 use crate::queue::QueueError;
 use crate::store::StoreError;
 
-pub const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+pub const CONTENT_TYPE: HeaderValue = HeaderValue::from_static(MEDIA_TYPE);
 
 /// A problem document (`application/problem+json`).
 #[derive(Debug, Clone, Serialize, ToSchema)]
