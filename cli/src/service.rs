@@ -3,6 +3,7 @@
 //! The only file that calls the `ledger` library, and the only one that waits for futures.
 
 mod database;
+mod exporting;
 mod failing;
 mod issuing;
 mod server;
@@ -17,9 +18,7 @@ use std::sync::Arc;
 use ledger::clock::SystemClock;
 use ledger::moving::{Moved, Progress};
 use ledger::objects::{Bucket, Objects};
-use ledger::{
-    Database, Evaluated, Exported, Ledger, LedgerError, Logged, Remote, Submission, Which,
-};
+use ledger::{Database, Evaluated, Ledger, LedgerError, Logged, Remote, Submission, Which};
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Project, Time, TreeSize};
 use schemas::predicate::{Nonce, Seen};
 use schemas::thread::ThreadId;
@@ -284,14 +283,6 @@ impl Service {
         progress: impl Fn(TreeSize) + Send + 'static,
     ) -> Result<LogReport, Failure> {
         each!(self, it => self.wait(it.verify(progress)))
-    }
-
-    pub fn export(&self, ask: &ExportAsk) -> Result<Exported, Failure> {
-        self.wait(self.here()?.export(ask))
-    }
-
-    pub fn log_export(&self, ask: &ExportAsk, exported: &Exported) -> Result<Logged, Failure> {
-        self.wait(self.here()?.log_export(ask, exported))
     }
 
     /// The trust document in force.

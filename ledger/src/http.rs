@@ -43,15 +43,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Extension, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::UtoipaMethodRouterExt as _;
@@ -177,17 +176,6 @@ async fn as_problem(response: Response) -> Response {
     }
     let said = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
     Problem::of_framework(status, String::from_utf8_lossy(&said).trim()).into_response()
-}
-
-/// Gives up on requests that take too long.
-async fn hurry(request: Request, next: Next) -> Response {
-    let uploads = *request.method() == Method::PUT
-        && request.uri().path().starts_with("/api/v1/attachments/");
-    let most = if uploads { attachments::UPLOAD_MAX } else { REQUEST_MAX };
-    match timeout(most, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::of_framework(StatusCode::SERVICE_UNAVAILABLE, "").into_response(),
-    }
 }
 
 /// Every route, with what its callers need.

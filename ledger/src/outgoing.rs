@@ -185,30 +185,6 @@ fn client(settings: &Settings) -> Result<ClientBuilder, LedgerError> {
         .connect_timeout(CONNECT_MAX))
 }
 
-/// A client for answers that are streamed: each of their parts may take as long as a whole answer.
-pub(crate) fn streaming(settings: &Settings) -> Result<Client, LedgerError> {
-    let client = client(settings)?.read_timeout(REQUEST_MAX).build();
-    client.map_err(|cause| malformed("the HTTP client", cause))
-}
-
-fn client(settings: &Settings) -> Result<ClientBuilder, LedgerError> {
-    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    if let Some(path) = &settings.authorities {
-        add_authorities(&mut roots, path)?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|cause| malformed("TLS", cause))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Client::builder()
-        .tls_backend_preconfigured(tls)
-        .user_agent(concat!("attestry/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_MAX))
-}
-
 fn add_authorities(roots: &mut RootCertStore, path: &Path) -> Result<(), LedgerError> {
     let file = File::open(path).map_err(file_error(path))?;
     let mut pem = Vec::new();

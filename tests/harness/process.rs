@@ -49,7 +49,9 @@ impl Process {
     pub fn pause(&self, seconds: u64) {
         self.signal("STOP");
         let later = format!("sleep {seconds}; kill -CONT {}", self.child.id());
-        Command::new("sh").args(["-c", &later]).spawn().expect("a shell");
+        let mut shell = Command::new("sh").args(["-c", &later]).spawn().expect("a shell");
+        // Waits for the shell, so that it leaves nothing behind.
+        std::thread::spawn(move || shell.wait());
     }
 
     /// Asks it to finish what it has accepted, and waits; says whether it ended well.

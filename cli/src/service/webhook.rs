@@ -32,28 +32,28 @@ impl Service {
             return Err(Failure::usage("the address has a name or password in it")
                 .hint("receivers check the signature: attestry webhook key"));
         }
-        self.wait(self.ledger.add_webhook(url, projects, kinds))
+        self.wait(self.here()?.add_webhook(url, projects, kinds))
     }
 
     pub fn webhooks(&self) -> Result<Vec<Endpoint>, Failure> {
-        self.wait(self.ledger.webhooks())
+        self.wait(self.here()?.webhooks())
     }
 
     pub fn remove_webhook(&self, id: u64) -> Result<bool, Failure> {
-        self.wait(self.ledger.remove_webhook(id))
+        self.wait(self.here()?.remove_webhook(id))
     }
 
     pub fn webhook_deliveries(&self, given_up: bool, limit: u32) -> Result<Vec<Delivery>, Failure> {
-        self.wait(self.ledger.webhook_deliveries(given_up, limit))
+        self.wait(self.here()?.webhook_deliveries(given_up, limit))
     }
 
     pub fn replay_webhook(&self, delivery: u64) -> Result<bool, Failure> {
-        self.wait(self.ledger.replay_webhook(delivery))
+        self.wait(self.here()?.replay_webhook(delivery))
     }
 
     /// The public key that signs webhooks, made where there is none.
     pub fn webhook_key(&self) -> Result<String, Failure> {
-        let key = self.ledger.make_webhook_key().map_err(|cause| failure_of(&cause))?;
+        let key = self.here()?.make_webhook_key().map_err(|cause| failure_of(&cause))?;
         Ok(format_public(key.public()))
     }
 }

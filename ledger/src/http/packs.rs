@@ -12,7 +12,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemas::id::Environment;
 use schemas::thread::ThreadId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
@@ -43,7 +43,7 @@ const TEXT_BYTES_MAX: usize = 1024;
 
 /// The pack's id, and the entry that logs its export.
 const PACK_ID: HeaderName = HeaderName::from_static("attestry-pack");
-const EXPORT_ENTRY: HeaderName = HeaderName::from_static("attestry-entry");
+pub const EXPORT_ENTRY: HeaderName = HeaderName::from_static("attestry-entry");
 
 const ZIP: HeaderValue = HeaderValue::from_static("application/zip");
 /// No cache keeps a pack: every reading of one is on the record.
@@ -71,7 +71,7 @@ impl Exports {
 }
 
 /// What a pack shall be about, and for whom.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackAsk {
     #[schema(value_type = String, example = "payments/prod")]
@@ -90,8 +90,22 @@ pub struct PackAsk {
     #[schema(example = "SOC 2", min_length = 1, max_length = 1024)]
     pub reason: String,
     /// A control framework to name in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "soc2", max_length = 1024)]
     pub framework: Option<String>,
+}
+
+impl From<&ExportAsk> for PackAsk {
+    fn from(ask: &ExportAsk) -> PackAsk {
+        PackAsk {
+            environment: ask.environment.clone(),
+            from: ask.from.to_string(),
+            to: ask.to.to_string(),
+            audience: ask.audience.clone(),
+            reason: ask.reason.clone(),
+            framework: ask.framework.clone(),
+        }
+    }
 }
 
 impl PackAsk {

@@ -87,6 +87,12 @@ impl Problem {
         }
     }
 
+    /// What callers need not know.
+    fn unexplained() -> Problem {
+        let (status, title) = (StatusCode::INTERNAL_SERVER_ERROR, "The ledger failed.");
+        Problem::new(status, "ledger-failed", title, "the server's log says why")
+    }
+
     /// What a rule refuses.
     pub fn refused(finding: &Finding) -> Problem {
         let status = match finding.code {
@@ -167,12 +173,7 @@ impl From<&LedgerError> for Problem {
             | LedgerError::Remote(_)
             | LedgerError::Store(_) => {
                 tracing::error!(cause = chain(cause), "a request failed");
-                Problem::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "ledger-failed",
-                    "The ledger failed.",
-                    "the server's log says why",
-                )
+                Problem::unexplained()
             }
         }
     }
