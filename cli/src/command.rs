@@ -64,6 +64,7 @@ pub mod token;
 pub mod trust;
 pub mod verify;
 #[cfg(feature = "ledger")]
+pub mod webhook;
 pub mod witness;
 
 #[cfg(feature = "ledger")]
@@ -135,6 +136,7 @@ pub enum Command {
     #[cfg(feature = "ledger")]
     Token(token::TokenCommand),
     #[cfg(feature = "ledger")]
+    Webhook(webhook::WebhookCommand),
     Witness(witness::WitnessCommand),
     #[cfg(feature = "ledger")]
     Pack(pack::PackCommand),
@@ -204,6 +206,7 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         #[cfg(feature = "ledger")]
         Command::Token(command) => token::run(&command, io),
         #[cfg(feature = "ledger")]
+        Command::Webhook(command) => webhook::run(&command, io),
         Command::Witness(command) => witness::run(&command, io),
         #[cfg(feature = "ledger")]
         Command::Pack(command) => pack::run(&command, io),
@@ -222,7 +225,8 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 #[cfg(not(feature = "ledger"))]
 const ELSEWHERE: &[&str] = &[
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
-    "evaluate", "receipt", "pack", "move", "serve", "token", "backup", "doctor", "witness",
+    "evaluate", "receipt", "pack", "move", "serve", "token", "backup", "doctor", "webhook",
+    "witness",
 ];
 
 #[cfg(not(feature = "ledger"))]

@@ -15,7 +15,7 @@ use schemas::predicate::{Nonce, note};
 use schemas::statement::{ENVELOPE_BYTES_MAX, ResourceDescriptor, Statement, Subject};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use verifier::entry::genesis_prev;
+use verifier::compose::{self, Member};
 use verifier::merkle::sha256;
 use verifier::sign;
 
@@ -166,40 +166,27 @@ fn fields(
     note: &ReportNote,
     bytes: Vec<u8>,
 ) -> Result<Draft, Failure> {
-    let member = |name: &str, value: &dyn erased::Json| format!("\"{name}\":{}", value.json());
-    let mut members = Vec::new();
-    if kind.is_own() {
-        members.push(member("ledger", &frame.origin));
-        members.push(member("project", &frame.project));
-        members.push(member("nonce", &frame.nonce));
-    }
-    let inner = text.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-    members.push(inner.unwrap_or_default().trim().to_owned());
+    let own = || -> serde_json::Result<Vec<Member>> {
+        Ok(vec![
+            Member::new("ledger", frame.origin)?,
+            Member::new("project", frame.project)?,
+            Member::new("nonce", &frame.nonce)?,
+        ])
+    };
+    let before = if kind.is_own() { own() } else { Ok(Vec::new()) };
     let noted = match kind {
         EventKind::Analysis | EventKind::Measurement => Some("report"),
         EventKind::Test | EventKind::Vulnerabilities => Some("attestry_report"),
         _ => None,
     };
-    members.extend(noted.map(|name| member(name, note)));
-    let predicate = RawValue::from_string(format!("{{{}}}", members.join(",")));
+    let after = noted.map(|name| Member::new(name, note)).transpose();
+    let predicate = before.and_then(|before| {
+        let after: Vec<Member> = after?.into_iter().collect();
+        compose::fill(&before, text, &after)
+    });
     let predicate = predicate.map_err(Failure::unexpected)?;
     let draft = Draft::of(frame.subject, kind.line().predicate_type, &*predicate)?;
     Ok(if noted.is_some() { draft.with(bytes) } else { draft })
-}
-
-mod erased {
-    //! JSON of values of different types in one list.
-
-    pub trait Json {
-        fn json(&self) -> String;
-    }
-
-    impl<T: serde::Serialize> Json for T {
-        fn json(&self) -> String {
-            // Only names and hashes come here, which always have a JSON form.
-            serde_json::to_string(self).unwrap_or_default()
-        }
-    }
 }
 
 /// Where a build came from: `git+https://…/repo@<commit>`.
@@ -263,11 +250,6 @@ pub fn note(frame: Frame, text: &str) -> Result<Draft, Failure> {
         about: None,
     };
     Draft::of(frame.subject, note::TYPE, body)
-}
-
-/// The ledger itself as a subject: it opens no artifact thread.
-pub fn ledger_subject(origin: &Origin) -> Subject {
-    Subject::of(&Digest::sha256(&genesis_prev(origin)), Some(origin.as_str()))
 }
 
 #[cfg(test)]

@@ -1,19 +1,21 @@
-//! Pack files: a zip written one way only, and read as if an enemy had written it.
+//! Pack files, read as if an enemy had written them; `ledger` writes them.
 //!
 //! What is in the files is the verifier's to judge. Here only the container is: a name that climbs
 //! out, stands twice or hides something would make two readers see two packs.
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use schemas::report::{Code, Finding};
 use verifier::pack::bag::{FOLDER, Files};
 use zip::read::ZipReadOptions;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+use zip::{CompressionMethod, ZipArchive};
 
 use crate::failure::Failure;
+
+#[cfg(feature = "ledger")]
+pub use ledger::pack_file::write;
 
 /// How much of a container is read.
 #[derive(Debug, Clone, Copy)]
@@ -190,22 +192,6 @@ impl Folder<'_> {
         }
         Ok(())
     }
-}
-
-/// Writes the archive: stored, sorted, dated 1980-01-01, one set of permissions.
-pub fn write(files: &Files, out: impl Write + Seek) -> Result<(), zip::result::ZipError> {
-    let mut writer = ZipWriter::new(out);
-    for (path, bytes) in files {
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Stored)
-            .last_modified_time(DateTime::DEFAULT)
-            .unix_permissions(0o644)
-            .large_file(bytes.len() as u64 >= u64::from(u32::MAX));
-        writer.start_file(format!("{FOLDER}/{path}"), options)?;
-        writer.write_all(bytes)?;
-    }
-    writer.finish()?.flush()?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 //! The only file that calls the `ledger` library, and the only one that waits for futures.
 
 mod database;
+mod exporting;
 mod failing;
 mod issuing;
 mod server;
 mod serving;
 mod tokens;
 mod upkeep;
+mod webhook;
 mod witness;
 
 use std::path::{Path, PathBuf};
@@ -16,9 +18,8 @@ use std::sync::Arc;
 
 use ledger::clock::SystemClock;
 use ledger::moving::{Moved, Progress};
-use ledger::{
-    Database, Evaluated, Exported, Ledger, LedgerError, Logged, Remote, Submission, Which,
-};
+use ledger::objects::{Bucket, Objects};
+use ledger::{Database, Evaluated, Ledger, LedgerError, Logged, Remote, Submission, Which};
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Project, Time, TreeSize};
 use schemas::predicate::{Nonce, Seen};
 use schemas::thread::ThreadId;
@@ -30,7 +31,7 @@ use verifier::policy::{Ask, Evaluation};
 use verifier::projection::slice::{ArtifactSlice, ControlSlice, EnvironmentSlice};
 use verifier::signature::SigningKey;
 
-pub use database::parse_database;
+pub use database::{parse_bucket, parse_database};
 pub use failing::unknown_project;
 use failing::{failure_of, not_here, refusal};
 pub use issuing::read_rules;
@@ -122,10 +123,12 @@ impl Service {
         }
     }
 
-    /// Makes a new ledger, its log in its folder or elsewhere; the root keys stay with the caller.
+    /// Makes a new ledger, its log and objects in its folder or elsewhere; the root keys stay with
+    /// the caller.
     pub fn init(
         dir: &Path,
         database: Option<&Database>,
+        bucket: Option<&Bucket>,
         origin: &Origin,
         roots: &[SigningKey],
         io: &Io,
@@ -134,12 +137,18 @@ impl Service {
         let clock = Arc::new(SystemClock);
         let state = state_dir(io);
         let made = runtime.block_on(async {
-            match database {
-                None => Ledger::init(dir, origin, roots, &state, clock).await,
-                Some(it) => Ledger::init_in(it, dir, origin, roots, &state, clock).await,
+            if let Some(bucket) = bucket {
+                // It may be away, or another log's: then nothing is made.
+                Objects::check_unused(bucket).await?;
             }
+            let ledger = match database {
+                None => Ledger::init(dir, origin, roots, &state, clock).await?,
+                Some(it) => Ledger::init_in(it, dir, origin, roots, &state, clock).await?,
+            };
+            bucket.map_or(Ok(()), |bucket| ledger.folder().name_bucket(bucket))?;
+            Ok(ledger)
         });
-        let ledger = made.map_err(|cause| failure_of(&cause))?;
+        let ledger = made.map_err(|cause: LedgerError| failure_of(&cause))?;
         Ok(Service { end: End::Here(Box::new(ledger)), runtime })
     }
 
@@ -276,14 +285,6 @@ impl Service {
         progress: impl Fn(TreeSize) + Send + 'static,
     ) -> Result<LogReport, Failure> {
         each!(self, it => self.wait(it.verify(progress)))
-    }
-
-    pub fn export(&self, ask: &ExportAsk) -> Result<Exported, Failure> {
-        self.wait(self.here()?.export(ask))
-    }
-
-    pub fn log_export(&self, ask: &ExportAsk, exported: &Exported) -> Result<Logged, Failure> {
-        self.wait(self.here()?.log_export(ask, exported))
     }
 
     /// The trust document in force.

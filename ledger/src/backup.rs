@@ -75,9 +75,16 @@ impl Ledger<AnyStore> {
         let pin = self.folder.pin();
         let bytes = fs::read(&pin).map_err(file_error(pin))?;
         folder::write_durably(&copy.pin(), &bytes, 0o644)?;
+        // What is in a bucket is not copied: the bucket has backups of its own.
+        if let Some(bucket) = self.folder.bucket()? {
+            copy.name_bucket(&bucket)?;
+        }
         if keys == Keys::With {
             folder::write_key(&copy.log_key(), &self.log_key()?)?;
             folder::write_key(&copy.service_key(), &self.service_key()?)?;
+            if let Some(key) = self.webhook_key()? {
+                key.write(copy)?;
+            }
         }
         let store = AnyStore::Sqlite(SqliteStore::open(&database).await?);
         let clock = Arc::new(SystemClock);

@@ -71,7 +71,7 @@ impl<S: Store> Ledger<S> {
         let indexes: Vec<EntryIndex> = shown.keys().copied().collect();
         let proofs = tiles.inclusions(&mut read, &indexes, scope.size).await?;
         for (stored, proof) in shown.into_values().zip(proofs) {
-            self.add_entry(&mut files, &mut seen, &stored)?;
+            self.add_entry(&mut files, &mut seen, &stored).await?;
             let checkpoint = note.clone();
             let receipt = Receipt { extra: None, index: stored.index, proof, checkpoint };
             files.insert(proof_path(stored.index), format_receipt(&receipt).into_bytes());
@@ -134,7 +134,7 @@ impl<S: Store> Ledger<S> {
         self.submit(vec![one]).await?.remove(0)
     }
 
-    fn add_entry(
+    async fn add_entry(
         &self,
         files: &mut Files,
         seen: &mut BTreeSet<(TreeSize, Hash)>,
@@ -148,7 +148,7 @@ impl<S: Store> Ledger<S> {
         files.insert(envelope_path(&event.envelope), envelope.clone());
         seen.extend(gather::seen_by(&event).map(|seen| (seen.size, seen.root)));
         for digest in gather::attachments_of(&event) {
-            if let Some(bytes) = self.attachment(&digest)? {
+            if let Some(bytes) = self.attachment(&digest).await? {
                 files.insert(attachment_path(&digest), bytes);
             }
         }

@@ -1,4 +1,4 @@
-//! The folder of a ledger: database, keys, attachments, pin.
+//! The folder of a ledger: database, keys, pin, and its objects unless they are in a bucket.
 //!
 //! Whoever holds `keys/log.pem` can fork the log, and `keys/service.pem` can sign decisions that
 //! do not replay; clients that remember checkpoints, and verifiers, notice both. Whoever can write
@@ -14,9 +14,7 @@ use verifier::signature::SigningKey;
 
 use crate::database::{self, Database};
 use crate::error::{LedgerError, file_error, malformed};
-
-/// Largest attachment.
-pub const ATTACHMENT_BYTES_MAX: usize = 256 << 20;
+use crate::objects::{ATTACHMENT_BYTES_MAX, Bucket};
 
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -80,9 +78,23 @@ impl Folder {
         self.root.join("keys").join("service.pem")
     }
 
-    fn attachment_path(&self, digest: &Digest) -> PathBuf {
-        // A digest is lower-case hex by construction, so it cannot climb out.
-        self.root.join("attachments").join(digest.algorithm().name()).join(digest.hex())
+    pub fn webhook_key(&self) -> PathBuf {
+        self.root.join("keys").join("webhook.pem")
+    }
+
+    /// The bucket that holds attachments and published files, where they are not in this folder.
+    pub fn bucket(&self) -> Result<Option<Bucket>, LedgerError> {
+        let named = self.root.join("objects");
+        match fs::read_to_string(&named) {
+            Ok(name) => Bucket::parse(name.trim_end()).map(Some),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(file_error(named)(cause)),
+        }
+    }
+
+    /// Names the bucket that holds attachments and published files from now on.
+    pub fn name_bucket(&self, bucket: &Bucket) -> Result<(), LedgerError> {
+        write_durably(&self.root.join("objects"), format!("{bucket}\n").as_bytes(), 0o644)
     }
 
     /// Refuses a folder in which there is something already.
@@ -105,7 +117,13 @@ impl Folder {
         restrict(&self.root.join("keys"), 0o700)
     }
 
-    /// Keeps bytes under their SHA-256; what is there already stays.
+    fn attachment_path(&self, digest: &Digest) -> PathBuf {
+        // A digest is lower-case hex by construction, so it cannot climb out.
+        self.root.join("attachments").join(digest.algorithm().name()).join(digest.hex())
+    }
+
+    /// Keeps bytes under their SHA-256 in this folder, as copies of a ledger are made; what is there
+    /// already stays.
     pub fn attach(&self, bytes: &[u8]) -> Result<Digest, LedgerError> {
         if bytes.len() > ATTACHMENT_BYTES_MAX {
             let (size, max) = (bytes.len(), ATTACHMENT_BYTES_MAX);
@@ -119,7 +137,7 @@ impl Folder {
         Ok(digest)
     }
 
-    /// Reads an attachment and checks that it is the one that was asked for.
+    /// Reads an attachment that lies in this folder, and checks that it is the one that was asked for.
     pub fn attachment(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
         let path = self.attachment_path(digest);
         let bytes = match fs::read(&path) {

@@ -3,23 +3,40 @@
 //! Nothing that decides lives here. A submitted envelope is judged by the rules that the verifier
 //! has, whoever brings it. What a caller needs is said beside each route ([`auth::Need`]).
 
+pub mod artifacts;
+pub mod attachments;
 pub mod auth;
+pub mod caching;
+pub mod decisions;
+mod document;
+pub mod environments;
 pub mod events;
 pub mod exchange;
 pub mod filter;
+pub mod gate;
 pub mod health;
+mod listen;
 pub mod log;
 pub mod login;
 pub mod metrics;
+pub mod packs;
 pub mod page;
+pub mod peer;
+pub mod prepare;
 pub mod problem;
+pub mod promotions;
 pub mod proofs;
+pub mod rate;
+mod reference;
 mod request;
 pub mod request_id;
+pub mod rules;
 pub mod stream;
 pub mod tiles;
+pub mod tls;
 pub mod tokens;
 pub mod viewings;
+mod walk;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -35,7 +52,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::UtoipaMethodRouterExt as _;
 use utoipa_axum::routes;
@@ -46,19 +62,30 @@ use crate::access::{Access, Openness};
 use crate::cosigning::{Cosigning, Witnesses};
 use crate::evaluator::{self, EVALUATE_EVERY};
 use crate::ledger::Ledger;
+use crate::objects::ATTACHMENT_BYTES_MAX;
+use crate::outgoing::{self, Outgoing};
+use crate::published::keep_published;
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::tail::Tail;
+use crate::webhook;
 use auth::{Need, Routes};
+use caching::{Freshness, Keepers};
+use packs::Exports;
+use peer::Range;
 use problem::Problem;
+use rate::Limits;
 use stream::Streams;
+use tls::Tls;
+
+pub use listen::Patience;
 
 pub(crate) const TEXT_PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// Most bytes of one request: an envelope at its largest, or a batch.
 const BODY_BYTES_MAX: usize = 32 << 20;
 
-/// The longest that a request may take.
+/// The longest that a request may take, unless its route says otherwise.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 
 /// What an operator may choose for a server.
@@ -72,14 +99,39 @@ pub struct Settings {
     pub login: Option<Arc<Login>>,
     /// How often open requests are evaluated again when nothing is logged.
     pub evaluate_every: Duration,
+    pub webhooks: webhook::Settings,
+    pub outgoing: outgoing::Settings,
+    /// None serves without TLS, for this machine or a proxy.
+    pub tls: Option<Arc<Tls>>,
+    pub patience: Patience,
+    /// Requests and events a second of each caller.
+    pub rate_limit: Option<u32>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<Range>,
+    pub attachment_bytes_max: u64,
+    /// Writes tiles and checkpoint as files, for readers who do not ask this server.
+    pub publish_tiles: bool,
     /// Who is to cosign what is published.
     pub witnesses: Option<Witnesses>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        let (open, issuers, login, witnesses) = Default::default();
-        Settings { open, issuers, login, evaluate_every: EVALUATE_EVERY, witnesses }
+        Settings {
+            open: Openness::default(),
+            issuers: None,
+            login: None,
+            evaluate_every: EVALUATE_EVERY,
+            tls: None,
+            patience: Patience::default(),
+            rate_limit: None,
+            proxies: Vec::new(),
+            attachment_bytes_max: ATTACHMENT_BYTES_MAX as u64,
+            publish_tiles: false,
+            witnesses: None,
+            webhooks: webhook::Settings::default(),
+            outgoing: outgoing::Settings::default(),
+        }
     }
 }
 
@@ -91,6 +143,8 @@ pub struct Server<S: Store> {
     pub issuers: Option<Arc<Issuers>>,
     pub login: Option<Arc<Login>>,
     pub streams: Streams,
+    pub attachment_bytes_max: u64,
+    pub exports: Exports,
 }
 
 impl<S: Store> Clone for Server<S> {
@@ -98,7 +152,8 @@ impl<S: Store> Clone for Server<S> {
         let (ledger, queue) = (Arc::clone(&self.ledger), self.queue.clone());
         let (access, streams) = (Arc::clone(&self.access), self.streams.clone());
         let (issuers, login) = (self.issuers.clone(), self.login.clone());
-        Server { ledger, queue, access, issuers, login, streams }
+        let (attachment_bytes_max, exports) = (self.attachment_bytes_max, self.exports.clone());
+        Server { ledger, queue, access, issuers, login, streams, attachment_bytes_max, exports }
     }
 }
 
@@ -146,6 +201,20 @@ fn routes<S: Store>() -> Routes<S> {
         .add(Need::Enter, routes!(log::checkpoints))
         .add(Need::Enter, routes!(proofs::inclusion))
         .add(Need::Enter, routes!(proofs::consistency))
+        .add(Need::Submit, routes!(prepare::prepare))
+        .add(Need::Submit, routes!(gate::evaluate))
+        .add(Need::ReadEntries, routes!(gate::gate))
+        .add(Need::ReadProject, routes!(promotions::list))
+        .add(Need::ReadEntries, routes!(promotions::read))
+        .add(Need::ReadProject, routes!(decisions::list))
+        .add(Need::ReadEntries, routes!(decisions::read))
+        .add(Need::ReadProject, routes!(environments::list))
+        .add(Need::ReadProject, routes!(environments::read))
+        .add(Need::ReadEntries, routes!(artifacts::find))
+        .add(Need::ReadProject, routes!(artifacts::read))
+        .add(Need::ReadEntries, routes!(rules::trust))
+        .add(Need::ReadProject, routes!(rules::policy))
+        .add_within(packs::CREATE_MAX, Need::ReadEntries, routes!(packs::create))
         .add(Need::Administer, routes!(tokens::list))
         .add(Need::Administer, routes!(tokens::create))
         .add(Need::Administer, routes!(tokens::revoke))
@@ -154,13 +223,16 @@ fn routes<S: Store>() -> Routes<S> {
         .add(Need::Nothing, routes!(login::begin))
         .add(Need::Nothing, routes!(login::back))
         .add(Need::Nothing, routes!(login::end))
+        .add_within(attachments::UPLOAD_MAX, Need::Submit, routes!(attachments::upload))
+        .add(Need::Read, routes!(attachments::attachment))
         .add(Need::Nothing, routes!(openapi))
+        .add(Need::Nothing, routes!(reference::reference))
         .add(Need::Nothing, routes!(health::alive))
         .add(Need::Nothing, routes!(health::ready))
 }
 
 /// Every route, with its limits.
-pub fn router<S: Store>(server: Server<S>) -> Router {
+fn router<S: Store>(server: Server<S>, keepers: Keepers, limits: Limits) -> Router {
     let (router, _) = routes::<S>().split_for_parts();
     router
         .fallback(|| async { Problem::not_found("no such path") })
@@ -169,9 +241,10 @@ pub fn router<S: Store>(server: Server<S>) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", title, "see Allow")
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_MAX))
         .layer(CatchPanicLayer::new())
         .layer(map_response(as_problem))
+        .layer(from_fn_with_state(keepers, caching::cache))
+        .layer(from_fn_with_state(Arc::new(limits), rate::limit))
         .layer(Extension(server.clone()))
         .layer(from_fn_with_state(server.ledger.metrics().clone(), request::observe))
         .layer(from_fn(request_id::identify))
@@ -181,7 +254,7 @@ pub fn router<S: Store>(server: Server<S>) -> Router {
 /// The API document, OpenAPI 3.1, as JSON with a final newline.
 pub fn document<S: Store>() -> Result<String, serde_json::Error> {
     let (_, document) = routes::<S>().split_for_parts();
-    Ok(document.to_pretty_json()? + "\n")
+    Ok(document::complete(document).to_pretty_json()? + "\n")
 }
 
 /// This document, OpenAPI 3.1.
@@ -189,7 +262,9 @@ pub fn document<S: Store>() -> Result<String, serde_json::Error> {
     responses((status = 200, description = "The API document", content_type = "application/json")))]
 async fn openapi<S: Store>(_server: State<Server<S>>) -> Result<Response, Problem> {
     let text = document::<S>().map_err(|cause| Problem::bad_request(cause.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+    let etag = verifier::merkle::sha256(&[text.as_bytes()]).to_string();
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    Ok(caching::keep((headers, text), Freshness::Never, Some(etag)))
 }
 
 /// Serves until `stop` is there, then answers what was accepted.
@@ -210,22 +285,34 @@ pub async fn serve<S: Store>(
     let (queue, gathering) = Queue::start(Arc::clone(&ledger));
     let (stopping, stopped) = watch::channel(false);
     let tail = Tail::follow(Arc::clone(&ledger)).await.map_err(std::io::Error::other)?;
-    let streams = Streams::new(tail, stopped.clone());
+    let streams = Streams::new(tail.clone(), stopped.clone());
     let mut own_work = JoinSet::new();
     let (every, own) = (settings.evaluate_every, Arc::clone(&ledger));
     own_work.spawn(evaluator::evaluate(own, every, stopped.clone()));
-    own_work.spawn(evaluator::keep_heads(Arc::clone(&ledger), stopped));
+    own_work.spawn(evaluator::keep_heads(Arc::clone(&ledger), stopped.clone()));
+    let outgoing = Outgoing::within(settings.webhooks.reach, &settings.outgoing)
+        .map_err(std::io::Error::other)?;
+    let (first_wait, own) = (settings.webhooks.first_wait, Arc::clone(&ledger));
+    own_work.spawn(webhook::deliver(own, outgoing, first_wait, tail, stopped.clone()));
+    if settings.publish_tiles {
+        own_work.spawn(keep_published(Arc::clone(&ledger), stopped));
+    }
     let access = Arc::new(Access::new(Arc::clone(&ledger), settings.open));
-    let Settings { issuers, login, .. } = settings;
-    let router = router(Server { ledger, queue, access, issuers, login, streams });
+    let keepers = if settings.open.reading { Keepers::Anybody } else { Keepers::CallerAlone };
+    let Settings { issuers, login, attachment_bytes_max, tls, patience, .. } = settings;
+    let limits = Limits::new(settings.rate_limit, settings.proxies);
+    let exports = Exports::default();
+    let server =
+        Server { ledger, queue, access, issuers, login, streams, attachment_bytes_max, exports };
+    let router = router(server, keepers, limits);
     let stop = async move {
         stop.await;
         stopping.send_replace(true);
     };
-    axum::serve(listener, router).with_graceful_shutdown(stop).await?;
+    listen::serve(listener, router, tls, patience, stop).await;
     // The last handle to the queue has gone with the router: it logs what it holds, and ends.
     let _ = gathering.await;
-    own_work.join_all().await;
+    while own_work.join_next().await.is_some() {}
     if let Some(cosigning) = cosigning {
         cosigning.abort();
     }

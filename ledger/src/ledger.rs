@@ -18,6 +18,7 @@ use crate::error::{LedgerError, malformed};
 use crate::folder::{Folder, read_key};
 use crate::loader::{Loader, Warm};
 use crate::metrics::Metrics;
+use crate::objects::Objects;
 use crate::publish::{Published, Publisher};
 use crate::reading::receipts_of;
 use crate::store::{AnyStore, Pool, Store, StoredEntry};
@@ -57,6 +58,7 @@ pub type Stored = StoredEntry;
 pub struct Ledger<S: Store = AnyStore> {
     pub(crate) store: S,
     pub(crate) folder: Folder,
+    pub(crate) objects: Objects,
     pub(crate) pin: Arc<Pin>,
     pub(crate) origin: Origin,
     pub(crate) publisher: Publisher,
@@ -96,6 +98,10 @@ impl<S: Store> Ledger<S> {
 
     pub fn folder(&self) -> &Folder {
         &self.folder
+    }
+
+    pub fn objects(&self) -> &Objects {
+        &self.objects
     }
 
     /// Where the high-water file of this ledger is.
@@ -144,7 +150,7 @@ impl<S: Store> Ledger<S> {
     ) -> Result<Vec<Result<Logged, LedgerError>>, LedgerError> {
         let key = self.log_key()?;
         for attachment in batch.iter().flat_map(|submission| &submission.attachments) {
-            self.folder.attach(attachment)?;
+            self.objects.attach(attachment).await?;
         }
         let incoming = self.read(batch).await?;
         let mut working = self.begin().await?;

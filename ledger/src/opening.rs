@@ -15,6 +15,7 @@ use crate::high_water::HighWater;
 use crate::ledger::Ledger;
 use crate::loader::Loader;
 use crate::metrics::Metrics;
+use crate::objects::Objects;
 use crate::publish::Publisher;
 use crate::store::{AnyStore, Read, Store};
 use crate::tree::Tiles;
@@ -101,10 +102,11 @@ impl<S: Store> Ledger<S> {
             vkey.name().as_str().parse().map_err(|cause| malformed("pin.txt", cause))?;
         let high_water = HighWater::of(high_water, &origin, &vkey);
         let publisher = Publisher::new(origin.clone(), vkey, folder.clone(), high_water);
-        let ring = Mutex::default();
+        let (objects, ring) = (Objects::open(&folder)?, Mutex::default());
         Ok(Ledger {
             store,
             folder,
+            objects,
             pin: Arc::new(pin),
             origin,
             publisher,

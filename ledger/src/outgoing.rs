@@ -3,18 +3,22 @@
 //! Whoever answers is believed nothing: answers are bounded before they are kept, and no redirect
 //! is followed, since it would lead where no operator has looked.
 
+pub mod public;
+
 use std::fs::File;
 use std::io::Read as _;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use reqwest::{Client, RequestBuilder, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, Url};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
+use self::public::{PublicOnly, is_public};
 use crate::error::{LedgerError, file_error, malformed};
 
 /// The longest that connecting may take.
@@ -43,6 +47,8 @@ pub enum OutgoingError {
     Address(String),
     #[error("{0}: plain http would leave this machine unprotected")]
     Plain(Url),
+    #[error("{0} is no public address")]
+    NotPublic(Url),
     #[error("{0} gave no answer")]
     NoAnswer(String, #[source] reqwest::Error),
     #[error("the answer has more than {0} bytes")]
@@ -62,34 +68,47 @@ pub struct Answer {
 pub struct Outgoing {
     client: Client,
     danger_plain_http: bool,
+    reach: Reach,
+}
+
+/// Which machines may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Any that an operator names.
+    Anywhere,
+    /// Those of the public internet: for addresses that come from somebody else.
+    Public,
 }
 
 impl Outgoing {
     pub fn new(settings: &Settings) -> Result<Outgoing, LedgerError> {
-        let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        if let Some(path) = &settings.authorities {
-            add_authorities(&mut roots, path)?;
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|cause| malformed("TLS", cause))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(concat!("attestry/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_MAX)
-            .timeout(REQUEST_MAX)
-            .build()
-            .map_err(|cause| malformed("the HTTP client", cause))?;
-        Ok(Outgoing { client, danger_plain_http: settings.danger_plain_http })
+        Outgoing::within(Reach::Anywhere, settings)
+    }
+
+    /// Asks only machines that are within reach, whatever a name leads to.
+    pub fn within(reach: Reach, settings: &Settings) -> Result<Outgoing, LedgerError> {
+        let client = client(settings)?.timeout(REQUEST_MAX);
+        let client = match reach {
+            Reach::Anywhere => client,
+            // A proxy would resolve the name again, and reach what it likes.
+            Reach::Public => client.dns_resolver(PublicOnly).no_proxy(),
+        };
+        let client = client.build().map_err(|cause| malformed("the HTTP client", cause))?;
+        Ok(Outgoing { client, danger_plain_http: settings.danger_plain_http, reach })
     }
 
     /// Reads an address: `https`, or `http` where that is allowed.
     pub fn parse(&self, address: &str) -> Result<Url, OutgoingError> {
         let url = Url::parse(address).map_err(|_| OutgoingError::Address(excerpt(address)))?;
+        let literal = match url.host() {
+            Some(url::Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            Some(url::Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+            Some(url::Host::Domain(_)) | None => None,
+        };
+        // An address that is no name is connected to without being resolved.
+        if self.reach == Reach::Public && literal.is_some_and(|it| !is_public(it)) {
+            return Err(OutgoingError::NotPublic(url));
+        }
         match (url.scheme(), url.host()) {
             ("https", Some(_)) => Ok(url),
             ("http", Some(host)) if self.danger_plain_http || is_loopback(&host) => Ok(url),
@@ -116,15 +135,10 @@ impl Outgoing {
         request: RequestBuilder,
         body_bytes_max: usize,
     ) -> Result<Answer, OutgoingError> {
-        let failed = |cause: reqwest::Error| {
-            let host = cause.url().and_then(|url| url.host_str()).unwrap_or("the server");
-            // An address may hold a secret; its host does not.
-            OutgoingError::NoAnswer(host.to_owned(), cause.without_url())
-        };
-        let mut response = request.send().await.map_err(failed)?;
+        let mut response = request.send().await.map_err(no_answer)?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
             if body.len() + chunk.len() > body_bytes_max {
                 return Err(OutgoingError::TooLarge(body_bytes_max));
             }
@@ -132,6 +146,43 @@ impl Outgoing {
         }
         Ok(Answer { status, headers, body })
     }
+
+    /// Sends a request and reads no more of its answer than the status and the headers.
+    pub async fn send_for_head(&self, request: RequestBuilder) -> Result<Answer, OutgoingError> {
+        let mut response = request.send().await.map_err(no_answer)?;
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        Ok(Answer { status, headers, body: Vec::new() })
+    }
+}
+
+fn no_answer(cause: reqwest::Error) -> OutgoingError {
+    let host = cause.url().and_then(|url| url.host_str()).unwrap_or("the server");
+    // An address may hold a secret; its host does not.
+    OutgoingError::NoAnswer(host.to_owned(), cause.without_url())
+}
+
+/// A client for answers that are streamed: each of their parts may take as long as a whole answer.
+pub(crate) fn streaming(settings: &Settings) -> Result<Client, LedgerError> {
+    let client = client(settings)?.read_timeout(REQUEST_MAX).build();
+    client.map_err(|cause| malformed("the HTTP client", cause))
+}
+
+fn client(settings: &Settings) -> Result<ClientBuilder, LedgerError> {
+    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    if let Some(path) = &settings.authorities {
+        add_authorities(&mut roots, path)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|cause| malformed("TLS", cause))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(concat!("attestry/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_MAX))
 }
 
 fn add_authorities(roots: &mut RootCertStore, path: &Path) -> Result<(), LedgerError> {
@@ -211,6 +262,22 @@ mod tests {
         for none in ["", "w.example", "ftp://127.0.0.1/", "file:///etc/passwd", "https://"] {
             check(none, false, false);
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_within_this_machine_is_out_of_reach() {
+        let outgoing = Outgoing::within(Reach::Public, &Settings::default()).unwrap();
+        for address in
+            ["https://127.0.0.1/", "https://[::1]/", "https://2130706433/", "https://10.1/"]
+        {
+            let refused = outgoing.post(address);
+            assert!(matches!(refused, Err(OutgoingError::NotPublic(_))), "{address} {refused:?}");
+        }
+        let port = server().await.port();
+        let request = outgoing.get(&format!("http://localhost:{port}/ten")).unwrap();
+        let refused = outgoing.send(request, 10).await.unwrap_err();
+        let told = crate::error::chain(&refused);
+        assert!(told.contains("no public address"), "{told}");
     }
 
     #[test]

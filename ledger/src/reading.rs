@@ -267,8 +267,8 @@ impl<S: Store> Ledger<S> {
         self.reading().await?.seen().await
     }
 
-    pub fn attachment(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
-        self.folder.attachment(digest)
+    pub async fn attachment(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.objects.attachment(digest).await
     }
 
     pub async fn consistency(
@@ -280,7 +280,7 @@ impl<S: Store> Ledger<S> {
     }
 }
 
-async fn newest_of<R: Read>(
+pub(crate) async fn newest_of<R: Read>(
     read: &mut R,
     thread: &ThreadId,
 ) -> Result<Option<EntryIndex>, LedgerError> {

@@ -9,24 +9,22 @@ mod error;
 mod known;
 mod view;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use schemas::id::{Digest, EntryIndex, Environment, Origin, Project, Time, TreeSize};
+use schemas::id::{EntryIndex, Origin, Time, TreeSize};
 use schemas::kind::EventKind;
 use schemas::predicate::Nonce;
-use schemas::report::{Code, Finding, GateVerdict};
-use serde::{Deserialize, Serialize};
+use schemas::report::{Code, Finding};
+use serde::Deserialize;
 use verifier::checkpoint::{VerifiedCheckpoint, verify_checkpoint};
 use verifier::entry::Entry;
 use verifier::event::Event;
 use verifier::log::LogReport;
 use verifier::merkle::proof::verify_consistency;
 use verifier::pin::{Pin, parse_pin};
-use verifier::policy::Evaluation;
 use verifier::receipt::{parse_receipts, verify_proof_of};
 use zeroize::Zeroizing;
 
@@ -37,9 +35,12 @@ pub use view::RemoteView;
 
 use crate::clock::Clock;
 use crate::error::{LedgerError, malformed};
+use crate::export::ExportAsk;
 use crate::high_water::HighWater;
 use crate::http::events::{BATCH_MAX, BatchEvent, LoggedEvent};
+use crate::http::gate::{EvaluateAsk, EvaluatedRequests};
 use crate::http::log::LedgerBody;
+use crate::http::packs::{EXPORT_ENTRY, PackAsk};
 use crate::http::proofs::ProofBody;
 use crate::ledger::{About, Logged, Submission};
 use crate::outgoing::{Answer, Outgoing, Settings};
@@ -268,14 +269,21 @@ impl Remote {
 
     /// Has open requests evaluated again, and the decisions that fall logged.
     pub async fn evaluate_open(&self, which: Which) -> Result<Vec<Evaluated>, LedgerError> {
-        let (request, project) = match which {
-            Which::All => (None, None),
-            Which::Request(request) => (Some(request), None),
-            Which::Touched { project } => (None, Some(project)),
-        };
-        let asked = EvaluateAsk { request, project };
+        let asked = EvaluateAsk::from(&which);
         let body: EvaluatedRequests = self.asked().post("/api/v1/evaluate", &asked).await?;
-        body.requests.into_iter().map(EvaluatedRequest::read).collect()
+        let read =
+            |it| Evaluated::try_from(it).map_err(|_| RemoteError::unreadable("a request").into());
+        body.requests.into_iter().map(read).collect()
+    }
+
+    /// Has a pack made and its custody logged: its bytes, and the entry that logs it.
+    pub async fn export(&self, ask: &ExportAsk) -> Result<(Vec<u8>, EntryIndex), LedgerError> {
+        let asked = serde_json::to_vec(&PackAsk::from(ask));
+        let asked = asked.map_err(|cause| malformed("request", cause))?;
+        let answer = self.asked().send("/api/v1/packs", Some(Body::Pack(asked))).await?;
+        let entry = answer.headers.get(EXPORT_ENTRY).and_then(|it| it.to_str().ok()?.parse().ok());
+        let entry = entry.ok_or_else(|| RemoteError::unreadable("no entry of the export"))?;
+        Ok((answer.body, entry))
     }
 
     /// Verifies the whole log from bytes, here; the server is believed nothing.
@@ -303,40 +311,6 @@ impl Views for Remote {
             LedgerError::Store(cause) => cause,
             other => StoreError::Remote(Box::new(RemoteError::Untrue(other.to_string()))),
         })
-    }
-}
-
-/// Which requests are evaluated: all, one, or those of a project.
-#[derive(Serialize)]
-struct EvaluateAsk {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<EntryIndex>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    project: Option<Project>,
-}
-
-#[derive(Deserialize)]
-struct EvaluatedRequests {
-    requests: Vec<EvaluatedRequest>,
-}
-
-/// A request after it was looked at; what the evaluation has read stays with the server.
-#[derive(Deserialize)]
-struct EvaluatedRequest {
-    request: String,
-    environment: Environment,
-    artifact: Digest,
-    decision: Option<EntryIndex>,
-    gates: Vec<GateVerdict>,
-}
-
-impl EvaluatedRequest {
-    fn read(self) -> Result<Evaluated, LedgerError> {
-        let EvaluatedRequest { request, environment, artifact, decision, gates } = self;
-        let request = request.strip_prefix("P-").and_then(|digits| digits.parse().ok());
-        let request = request.ok_or_else(|| RemoteError::unreadable("the name of a request"))?;
-        let evaluation = Evaluation { gates, reads: BTreeSet::new(), relied: Vec::new() };
-        Ok(Evaluated { request, environment, artifact, evaluation, decision })
     }
 }
 

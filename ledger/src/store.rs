@@ -14,6 +14,7 @@ mod batch;
 mod conformance;
 mod error;
 mod forms;
+pub mod outbox;
 pub mod postgres;
 mod seal;
 pub mod sqlite;
@@ -29,6 +30,7 @@ pub use batch::{
     Batch, Head, LogHead, Logged, Pool, Published, StatementKey, StoredEntry, Thread, Tile,
 };
 pub use error::StoreError;
+pub use outbox::Outbox;
 pub use postgres::PgStore;
 pub use seal::Seal;
 pub use sqlite::SqliteStore;
@@ -43,9 +45,9 @@ pub const RANGE_ENTRIES_MAX: usize = 4096;
 /// Most entries that one `entries_alone` returns: 16 MiB of them at their longest.
 pub const ALONE_MAX: usize = 256;
 
-/// A database that holds one log, and beside it the tokens of its callers.
-pub trait Store: Tokens + Send + Sync + 'static {
-    type Snapshot: Read;
+/// A database that holds one log, and beside it the tokens of its callers and who is told of events.
+pub trait Store: Tokens + Outbox {
+    type Snapshot: Rows;
     type Append: Append;
 
     /// Opens a view of the log as it is now, which no later commit changes.
@@ -188,14 +190,17 @@ pub trait Read: Send {
     ) -> impl Future<Output = Result<Vec<Published>, StoreError>> + Send;
 }
 
-/// The write lock, and the transaction under it. Dropping it undoes everything.
-pub trait Append: Read {
+/// What only somebody at the database can ask.
+pub trait Rows: Read {
     /// Finds what is logged already.
     fn statements(
         &mut self,
         keys: &[StatementKey],
     ) -> impl Future<Output = Result<Vec<Logged>, StoreError>> + Send;
+}
 
+/// The write lock, and the transaction under it. Dropping it undoes everything.
+pub trait Append: Rows {
     /// Writes a batch and moves the head; a batch that does not continue the log is refused.
     ///
     /// After any error, and after a call that was abandoned half-way, this transaction answers

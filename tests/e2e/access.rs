@@ -31,7 +31,7 @@ fn closed() -> Running {
 }
 
 /// A token for an identity, made beside the server as an operator makes one.
-fn token(server: &Running, identity: &str, scope: Scope) -> String {
+pub fn token(server: &Running, identity: &str, scope: Scope) -> String {
     let identity = identity.parse().unwrap();
     let ask = TokenAsk { identity, scope, purpose: Purpose::Call, lifetime_ms: HOUR_MS };
     let made = server
@@ -89,7 +89,8 @@ fn real(path: &str) -> String {
 }
 
 /// What tells nothing of the log, or is where callers say who they are.
-const OPEN: [&str; 8] = [
+const OPEN: [&str; 9] = [
+    "/api",
     "/api/v1/ledger",
     "/api/v1/openapi.json",
     "/healthz",

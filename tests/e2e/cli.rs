@@ -173,6 +173,7 @@ fn example_place() -> Place {
     place.write("target/junit.xml", std::fs::read(place.file("reports/unit.xml")).unwrap());
     place.write("dist/app.tar.gz", "an archive");
     place.expect(0, "attestry promote dist/app.zip --to prod --reason \"once more\" --key mia.pem");
+    place.expect(0, "attestry webhook add https://hooks.acme.example/");
     place.set("ATTESTRY_PROJECT", "payments");
     place
 }
@@ -202,9 +203,9 @@ fn every_help_begins_with_an_example_that_works() {
             "gate" | "verify" => 3,
             // The id of a token is random.
             "token revoke" => 5,
-            // The demo and the server have tests of their own, and the example's database is on no
-            // machine here.
-            "demo" | "move" | "serve" | "witness serve" => continue,
+            // The demo and the server have tests of their own, the example's database is on no machine
+            // here, and nothing was sent that could be sent again.
+            "demo" | "move" | "serve" | "witness serve" | "webhook replay" => continue,
             _ => 0,
         };
         if command == "record" {
@@ -265,6 +266,15 @@ fn json_is_one_object_on_standard_output_for_every_command() {
         ("lineage dist/app.zip", 0),
         ("receipt 10", 0),
         ("receipt 10 -o r", 0),
+        ("webhook add https://hooks.acme.example/x --project payments --kind decision", 0),
+        ("webhook add ftp://hooks.acme.example/x", 2),
+        ("webhook add https://me:secret@hooks.acme.example/x", 2),
+        ("webhook add https://hooks.acme.example/x --kind note", 2),
+        ("webhook list", 0),
+        ("webhook key", 0),
+        ("webhook deliveries --failed", 0),
+        ("webhook replay 1", 5),
+        ("webhook remove 1", 0),
         ("verify --trust pin.txt", 3),
         ("verify pack.zip --trust pin.txt", 3),
         ("verify r --trust pin.txt", 0),

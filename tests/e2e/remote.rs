@@ -64,6 +64,32 @@ fn reading_commands_answer_alike() {
     assert!(count > 28, "{count}");
 }
 
+/// The whole release, by people who have a server's address and their own keys.
+#[test]
+fn a_release_goes_through_a_server() {
+    let server = Running::over(story::team());
+    let away = away(&server);
+    for (line, code) in story::release().into_iter().flat_map(|it| it.lines) {
+        away.expect(code, &line);
+    }
+    story::pack(&away);
+    std::fs::copy(server.place.file("ledger/pin.txt"), away.file("pin.txt")).unwrap();
+    let pack = away.run("attestry verify pack.zip --trust pin.txt --json");
+    assert_eq!(pack.code, 3, "a deployment without a grant: {pack:?}");
+    let here = server.place.run("attestry log --json");
+    assert_eq!(here, away.expect(0, "attestry log --json"));
+    assert_eq!(away.run("attestry verify --trust pin.txt").code, 3);
+    let receipts = std::fs::read_dir(away.file("dist")).unwrap().flatten();
+    let receipts: Vec<_> = receipts
+        .map(|it| it.path().display().to_string())
+        .filter(|path| path.ends_with(".receipt"))
+        .collect();
+    assert!(receipts.len() > 10, "{receipts:?}");
+    for receipt in receipts {
+        away.expect(0, &format!("attestry verify {receipt} --trust pin.txt"));
+    }
+}
+
 #[test]
 fn what_only_the_folder_can_do_says_so() {
     let server = Running::over(story::team());

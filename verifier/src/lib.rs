@@ -5,6 +5,7 @@ pub mod admission;
 pub mod canonical;
 pub mod chain;
 pub mod checkpoint;
+pub mod compose;
 pub mod cosignature;
 pub mod decimal;
 pub mod dsse;

@@ -1,8 +1,9 @@
 //! `attestry gate`: asks the same question as `promote`, without a request.
 
 use clap::Args;
+use ledger::http::artifacts::ArtifactName;
+use ledger::http::gate::{GateAnswer, PolicyName};
 use schemas::report::Verdict;
-use serde_json::json;
 use verifier::policy::Ask;
 
 use super::promote;
@@ -59,13 +60,23 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
     let asked =
         request.map_or(String::new(), |request| format!(" (with the approvals of P-{request})"));
     let text = format!("{head}{:gap$}{rule}\n\n{list}{conclusion}{asked}\n", "");
-    let json = json!({
-        "artifact": called.to_json(), "environment": environment,
-        "policy": policy.map(|it| json!({ "revision": it.revision, "digest": it.digest, "entry": it.entry })),
-        "request": request.map(|request| format!("P-{request}")),
-        "admitted": evaluation.gates.iter().all(|gate| gate.verdict.admits()),
-        "gates": gates::to_json(&evaluation.gates),
-    });
+    let answer = GateAnswer {
+        artifact: ArtifactName {
+            name: called.name.clone(),
+            version: called.version.clone(),
+            digest: artifact.clone(),
+        },
+        environment: environment.clone(),
+        policy: policy.map(|it| PolicyName {
+            revision: it.revision,
+            digest: it.digest,
+            entry: it.entry,
+        }),
+        request: request.map(|request| format!("P-{request}")),
+        admitted: evaluation.gates.iter().all(|gate| gate.verdict.admits()),
+        gates: evaluation.gates.clone(),
+    };
+    let json = serde_json::to_value(answer).map_err(Failure::unexpected)?;
     io.answer(&text, &json)?;
     Ok(exit(evaluation.gates.iter().map(|gate| gate.verdict)))
 }

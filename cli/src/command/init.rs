@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::key;
-use crate::service::{Service, parse_database};
+use crate::service::{Service, parse_bucket, parse_database};
 
 /// Make a new ledger in a folder
 #[derive(Debug, Args)]
@@ -26,6 +26,10 @@ pub struct InitArgs {
     /// Keep the log in a PostgreSQL database instead, an empty one
     #[arg(long, value_name = "ADDRESS")]
     pub database: Option<String>,
+    /// Keep attachments and published tiles in a bucket instead: s3://BUCKET/PREFIX; endpoint
+    /// and credentials come from the standard variables AWS_…
+    #[arg(long, value_name = "ADDRESS")]
+    pub objects: Option<String>,
     /// Where the root key goes, outside of the ledger
     #[arg(long, value_name = "F", default_value = ROOT_OUT)]
     pub root_out: PathBuf,
@@ -52,10 +56,12 @@ pub fn run(args: &InitArgs, io: &mut Io) -> Result<Exit, Failure> {
     }
     let database =
         args.database.as_deref().map(|it| parse_database("--database", it, io)).transpose()?;
+    let bucket = args.objects.as_deref().map(parse_bucket).transpose()?;
     let root = key::generate()?;
     key::write_private(&args.root_out, &root, io)?;
     let roots = [root];
-    let service = match Service::init(&dir, database.as_ref(), &origin, &roots, io) {
+    let service = match Service::init(&dir, database.as_ref(), bucket.as_ref(), &origin, &roots, io)
+    {
         Ok(service) => service,
         Err(failure) => {
             // It is the key of nothing, and would be in the way of the next attempt.

@@ -11,7 +11,6 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::count;
-use crate::pack_file;
 use crate::service::{ExportAsk, Service};
 
 const EXAMPLE: &str = "Example:\n  attestry pack create --environment payments/prod --from 2026-07-01 \\\n    \
@@ -88,7 +87,10 @@ pub fn run(command: &PackCommand, io: &mut Io) -> Result<Exit, Failure> {
         let named = ask.environment.to_string();
         super::promote::environment(&named, &ProjectArgs::default(), &service, io)?;
     }
-    let pin = args.ledger.ledger.shown(io).join("pin.txt");
+    let pin = match args.ledger.ledger.server(io) {
+        Some(_) => PathBuf::from("PIN"),
+        None => args.ledger.ledger.shown(io).join("pin.txt"),
+    };
     create(&ask, &args.out, &pin, &service, io)
 }
 
@@ -116,38 +118,27 @@ fn create(
     service: &Service,
     io: &mut Io,
 ) -> Result<Exit, Failure> {
-    let exported = service.export(ask)?;
     let mut unfinished = out.as_os_str().to_owned();
     unfinished.push(".part");
     let unfinished = io.path(PathBuf::from(unfinished));
     let failed = |cause: std::io::Error| Failure::file(out, &cause);
-    let file = std::fs::File::create(&unfinished).map_err(failed)?;
-    let written = pack_file::write(&exported.files, std::io::BufWriter::new(file));
-    let logged = match written {
-        Ok(()) => service.log_export(ask, &exported),
-        Err(cause) => Err(Failure::unexpected(cause)),
-    };
-    let logged = match logged {
-        Ok(logged) => logged,
-        Err(failure) => {
-            let _ = std::fs::remove_file(&unfinished);
-            return Err(failure);
-        }
-    };
+    let made = service.export(ask, &unfinished).inspect_err(|_| {
+        let _ = std::fs::remove_file(&unfinished);
+    })?;
     std::fs::rename(&unfinished, io.path(out)).map_err(failed)?;
     let text = format!(
         "pack {}  {}\n{} files, log of size {}\nexport logged as entry {}: for {}, {}\n",
-        exported.id.short(),
+        made.id.short(),
         out.display(),
-        count(exported.files.len() as u64),
-        count(exported.size),
-        logged.index,
+        count(made.files as u64),
+        count(made.size),
+        made.entry,
         ask.audience,
         ask.reason,
     );
     let json = json!({
-        "id": exported.id, "file": out.display().to_string(), "size": exported.size,
-        "files": exported.files.len(), "entry": logged.index,
+        "id": made.id, "file": out.display().to_string(), "size": made.size,
+        "files": made.files, "entry": made.entry,
     });
     io.answer(&text, &json)?;
     if !io.json {

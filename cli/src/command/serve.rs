@@ -1,5 +1,7 @@
 //! `attestry serve`: the ledger over HTTP.
 
+mod edge;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use clap::Args;
 use ledger::access::Openness;
 use ledger::cosigning::Witnesses;
 use ledger::http::Settings;
+use ledger::outgoing::Reach;
+use ledger::webhook;
 
 use super::verify::read_policy;
 use crate::argument::AppendArgs;
@@ -16,6 +20,7 @@ use crate::failure::Failure;
 use crate::io::Io;
 use crate::service::{Listen, Ready, Service, read_rules, witnesses};
 use crate::telemetry::Format;
+use edge::EdgeArgs;
 
 /// What a server logs where `ATTESTRY_LOG` says nothing.
 pub const LOG: &str = "warn";
@@ -27,7 +32,7 @@ pub const LOG: &str = "warn";
     after_help = "Callers show a token: `attestry token create` makes them. Reading needs the role \
                   auditor, submitting any other role. The first server on a ledger without tokens \
                   prints one on standard error that makes others for an hour.\n\n\
-                  The API document: GET /api/v1/openapi.json"
+                  The API reference: GET /api, its document: GET /api/v1/openapi.json"
 )]
 pub struct ServeArgs {
     #[command(flatten)]
@@ -53,6 +58,11 @@ pub struct ServeArgs {
     /// How often open requests are evaluated again, in seconds
     #[arg(long, value_name = "SECS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub evaluate_every: u32,
+    /// Send webhooks to private addresses too, which are refused otherwise
+    #[arg(long)]
+    pub webhooks_to_private: bool,
+    #[command(flatten)]
+    pub edge: EdgeArgs,
     /// Ask these witnesses to cosign: a C2SP tlog-policy file, with their URLs
     #[arg(long, value_name = "POLICY")]
     pub witness_policy: Option<String>,
@@ -67,12 +77,16 @@ pub struct ServeArgs {
 pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
     let rules = args.oidc_rules.as_deref().map(|file| read_rules(file, io)).transpose()?;
     let (issuers, login) = rules.unwrap_or_default();
+    let edge = args.edge.settings(io)?;
     let service = Service::open_to_serve(&args.append, io)?;
     let origin = service.origin().clone();
     let open = Openness { reading: args.open_reading, submitting: args.open_submitting };
     let evaluate_every = Duration::from_secs(args.evaluate_every.into());
+    let scheme = if edge.tls.is_some() { "https" } else { "http" };
+    let reach = if args.webhooks_to_private { Reach::Anywhere } else { Reach::Public };
+    let webhooks = webhook::Settings { reach, ..webhook::Settings::default() };
     let witnesses = witnesses_of(args, &service, io)?;
-    let settings = Settings { open, issuers, login, evaluate_every, witnesses };
+    let settings = Settings { open, issuers, login, evaluate_every, webhooks, witnesses, ..edge };
     let listen = Listen { callers: args.listen, metrics: args.metrics_listen };
     service.serve(listen, settings, |ready| {
         let Ready { callers, metrics, first_token } = ready;
@@ -85,7 +99,7 @@ pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
                 serde_json::json!({ "origin": origin, "listening": callers, "metrics": metrics })
                     .to_string()
             }
-            false => format!("{origin} listens on http://{callers}"),
+            false => format!("{origin} listens on {scheme}://{callers}"),
         };
         if let Some(metrics) = metrics.filter(|_| !io.json) {
             line.push_str(&format!("\nits metrics are at http://{metrics}/metrics"));

@@ -1,4 +1,7 @@
-use std::io::Cursor;
+use std::io::{Cursor, Write as _};
+
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use super::*;
 
@@ -42,6 +45,7 @@ fn renamed(bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
     bytes
 }
 
+#[cfg(feature = "ledger")]
 #[test]
 fn what_is_written_is_read_back_and_written_the_same_again() {
     let pack = files(&[("data/entries/0.txt", b"zero"), ("README.txt", b""), ("data/a", b"a")]);

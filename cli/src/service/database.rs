@@ -1,6 +1,7 @@
 //! Where a ledger's database is, in the words of the command line, and what is wrong with it.
 
 use ledger::Database;
+use ledger::objects::Bucket;
 use ledger::store::{Seal, StoreError};
 
 use super::failure_of;
@@ -16,6 +17,11 @@ pub fn parse_database(option: &str, text: &str, io: &Io) -> Result<Database, Fai
     Database::parse(text, |folder| io.path(folder)).map_err(|cause| failure_of(&cause))
 }
 
+/// Reads `s3://BUCKET/PREFIX`.
+pub fn parse_bucket(text: &str) -> Result<Bucket, Failure> {
+    Bucket::parse(text).map_err(|cause| Failure::usage(format!("--objects: {cause}")))
+}
+
 /// Says what is wrong with a database, and what to do about it.
 pub fn failure(cause: &StoreError, text: String) -> Failure {
     let failure = |exit, code| Failure::new(exit, code, text.clone());
@@ -27,6 +33,8 @@ pub fn failure(cause: &StoreError, text: String) -> Failure {
             "is the server running, and does it let this user in? A password comes from \
              PGPASSWORD or PGPASSFILE; sslmode and sslrootcert say how it proves itself",
         ),
+        StoreError::Disconnected(_) => failure(Exit::Unreachable, "database-unreachable")
+            .hint("nothing was logged: repeat it once the server is back"),
         StoreError::NoLog { .. } => failure(Exit::NotFound, "no-ledger")
             .hint("make one there: attestry init --database …, or move one there: attestry move"),
         StoreError::Occupied { .. } => failure(Exit::Usage, "database-not-empty")

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ledger::Ledger;
 use ledger::clock::SystemClock;
+use ledger::http::tls::Tls;
 use ledger::http::{self, Settings};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -59,6 +60,9 @@ impl Service {
                 Some(metrics) => Some(bind(metrics, "--metrics-listen").await?),
                 None => None,
             };
+            if let Some(tls) = &settings.tls {
+                tokio::spawn(reload_on_hangup(Arc::clone(tls)));
+            }
             let needed = !(settings.open.reading && settings.open.submitting);
             let first_token = match needed {
                 true => ledger.first_token().await.map_err(|cause| failure_of(&cause))?,
@@ -111,3 +115,19 @@ pub async fn stopped() {
     }
     let _ = interrupt.await;
 }
+
+/// Reads the certificate again whenever the operator says that there is a new one.
+#[cfg(unix)]
+async fn reload_on_hangup(tls: Arc<Tls>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        match tls.reload() {
+            Ok(()) => tracing::info!("the certificate was read again"),
+            Err(cause) => tracing::error!(%cause, "the certificate read before stays in use"),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn reload_on_hangup(_: Arc<Tls>) {}

@@ -1,5 +1,7 @@
 //! Who calls, and whether they may: every route says what it needs where it is listed.
 
+use std::time::Duration;
+
 use axum::extract::{Extension, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -7,6 +9,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use schemas::id::{Environment, Project};
+use tower_http::timeout::TimeoutLayer;
 use url::form_urlencoded;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
@@ -14,9 +17,10 @@ use utoipa::openapi::{Components, OpenApi};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use verifier::access::{Act, Reach};
 
-use super::Server;
 use super::login::{SESSION, cookie};
 use super::problem::Problem;
+use super::rate::{self, Allowance};
+use super::{REQUEST_MAX, Server};
 use crate::access::{Caller, Carrier, PREFIX, Refusal};
 use crate::store::Store;
 
@@ -60,9 +64,19 @@ impl<S: Store> Routes<S> {
 
     /// Adds what `routes!` has made of a handler.
     pub fn add(self, need: Need, routes: UtoipaMethodRouter<Server<S>>) -> Routes<S> {
+        self.add_within(REQUEST_MAX, need, routes)
+    }
+
+    /// Adds one that may take as long as this until it begins to answer.
+    pub fn add_within(
+        self,
+        longest: Duration,
+        need: Need,
+        routes: UtoipaMethodRouter<Server<S>>,
+    ) -> Routes<S> {
         let (schemas, mut paths, methods) = routes;
         paths.paths.values_mut().for_each(|path| require(path, need));
-        Routes(self.0.routes((schemas, paths, guarded(need, methods))))
+        Routes(self.0.routes((schemas, paths, guarded(longest, need, methods))))
     }
 
     /// Adds a handler under a path that the API document writes otherwise.
@@ -77,7 +91,7 @@ impl<S: Store> Routes<S> {
         if let Some(path) = paths.get_mut(documented) {
             require(path, need);
         }
-        Routes(self.0.route(path, guarded(need, methods)))
+        Routes(self.0.route(path, guarded(REQUEST_MAX, need, methods)))
     }
 
     pub fn split_for_parts(self) -> (axum::Router<Server<S>>, OpenApi) {
@@ -97,12 +111,18 @@ fn require(path: &mut PathItem, need: Need) {
     }
 }
 
-fn guarded<S: Store>(need: Need, methods: MethodRouter<Server<S>>) -> MethodRouter<Server<S>> {
-    methods.route_layer(from_fn(
+fn guarded<S: Store>(
+    longest: Duration,
+    need: Need,
+    methods: MethodRouter<Server<S>>,
+) -> MethodRouter<Server<S>> {
+    let timeout = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, longest);
+    let guard = from_fn(
         move |server: Extension<Server<S>>, path: RawPathParams, request: Request, next: Next| {
             admit(need, server.0, path, request, next)
         },
-    ))
+    );
+    methods.route_layer(guard).route_layer(timeout)
 }
 
 /// Lets a call through to its handler, with its [`Caller`], or says why not.
@@ -140,6 +160,12 @@ async fn admit<S: Store>(
     };
     if let Err(refusal) = may {
         return Problem::from(refusal).into_response();
+    }
+    if let (Some(allowance), Some(name)) =
+        (request.extensions().get::<Allowance>(), caller.identity())
+        && let Err(wait) = allowance.admit_as(name)
+    {
+        return rate::too_many(wait);
     }
     request.extensions_mut().insert(caller);
     next.run(request).await

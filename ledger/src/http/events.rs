@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,9 @@ use tracing::Span;
 use utoipa::{IntoParams, ToSchema};
 use verifier::checkpoint::verify_checkpoint;
 
+use super::caching::{Freshness, keep};
 use super::problem::Problem;
+use super::rate::Allowance;
 use super::{Server, TEXT_PLAIN};
 use crate::access::Caller;
 use crate::error::LedgerError;
@@ -215,6 +217,7 @@ fn tell(logged: &Logged) {
 pub async fn submit_batch<S: Store>(
     State(server): State<Server<S>>,
     caller: Caller,
+    allowance: Option<Extension<Allowance>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -224,6 +227,9 @@ pub async fn submit_batch<S: Store>(
     if lines.is_empty() || lines.len() > BATCH_MAX {
         let detail = format!("{} lines; a batch has 1 to {BATCH_MAX}", lines.len());
         return Err(Problem::bad_request(detail));
+    }
+    if let Some(Extension(allowance)) = allowance {
+        allowance.pay(lines.len() - 1);
     }
     let batch = lines.iter().enumerate().map(|(nth, line)| batch_event(nth, line));
     let mut batch = batch.collect::<Result<Vec<_>, _>>()?;
@@ -269,8 +275,10 @@ pub async fn entry<S: Store>(
     Path(index): Path<EntryIndex>,
 ) -> Result<Response, Problem> {
     let stored = server.ledger.entry(index).await?;
-    let etag = format!("\"{}\"", verifier::merkle::leaf_hash(&stored.entry));
-    Ok(([(header::ETAG, etag)], Json(EntryBody::from(stored))).into_response())
+    // Without its envelope the answer is another one.
+    let bare = if stored.envelope.is_some() { "" } else { "-bare" };
+    let etag = format!("{}{bare}", verifier::merkle::leaf_hash(&stored.entry));
+    Ok(keep(Json(EntryBody::from(stored)), Freshness::Immutable, Some(etag)))
 }
 
 /// Reads the receipt of an entry: entry, inclusion proof, published checkpoint.
@@ -287,7 +295,8 @@ pub async fn receipt<S: Store>(
     Path(index): Path<EntryIndex>,
 ) -> Result<Response, Problem> {
     let receipt = server.ledger.receipt(index).await?;
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, TEXT_PLAIN);
-    Ok((headers, receipt).into_response())
+    // It grows with the log: its bytes have a name, and are asked for each time.
+    let etag = verifier::merkle::sha256(&[receipt.as_bytes()]).to_string();
+    let headers = [(header::CONTENT_TYPE, TEXT_PLAIN)];
+    Ok(keep((headers, receipt), Freshness::Never, Some(etag)))
 }

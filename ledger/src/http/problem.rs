@@ -12,7 +12,9 @@ use crate::error::{LedgerError, chain};
 use crate::queue::QueueError;
 use crate::store::StoreError;
 
-pub const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+pub const CONTENT_TYPE: HeaderValue = HeaderValue::from_static(MEDIA_TYPE);
 
 /// A problem document (`application/problem+json`).
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -85,6 +87,12 @@ impl Problem {
         }
     }
 
+    /// What callers need not know.
+    fn unexplained() -> Problem {
+        let (status, title) = (StatusCode::INTERNAL_SERVER_ERROR, "The ledger failed.");
+        Problem::new(status, "ledger-failed", title, "the server's log says why")
+    }
+
     /// What a rule refuses.
     pub fn refused(finding: &Finding) -> Problem {
         let status = match finding.code {
@@ -139,7 +147,21 @@ impl From<&LedgerError> for Problem {
                 "the database did not answer the commit",
             )
             .hint("repeat the request: logging is idempotent"),
-            // The cause may name paths and hosts: it goes to the server's log only.
+            // The cause may name hosts: it goes to the server's log only.
+            LedgerError::Store(
+                StoreError::Unreachable { .. }
+                | StoreError::Disconnected(_)
+                | StoreError::Expired(_),
+            ) => {
+                tracing::warn!(cause = chain(cause), "the database did not answer");
+                unavailable(
+                    "database-unreachable",
+                    "The database does not answer.",
+                    "the server tries again with the next request",
+                )
+                .hint("repeat the request: logging is idempotent")
+            }
+            // The cause may name paths: it goes to the server's log only.
             LedgerError::NotFound(_)
             | LedgerError::NoKey { .. }
             | LedgerError::Malformed { .. }
@@ -151,12 +173,7 @@ impl From<&LedgerError> for Problem {
             | LedgerError::Remote(_)
             | LedgerError::Store(_) => {
                 tracing::error!(cause = chain(cause), "a request failed");
-                Problem::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "ledger-failed",
-                    "The ledger failed.",
-                    "the server's log says why",
-                )
+                Problem::unexplained()
             }
         }
     }

@@ -2,20 +2,19 @@
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use schemas::id::TreeSize;
 use verifier::merkle::tile::TILE_WIDTH;
 use verifier::merkle::tile_path::TilePath;
 
 use super::Server;
+use super::caching::{Freshness, keep};
 use super::problem::Problem;
 use crate::LedgerError;
 use crate::error::malformed;
 use crate::ledger::Ledger;
 use crate::store::{Read, Store};
 
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-const NEVER: HeaderValue = HeaderValue::from_static("no-cache");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
@@ -28,7 +27,8 @@ const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 ))]
 pub async fn checkpoint<S: Store>(State(server): State<Server<S>>) -> Result<Response, Problem> {
     let note = server.ledger.shown_checkpoint().await?;
-    Ok(([(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, NEVER)], note).into_response())
+    let etag = verifier::merkle::sha256(&[note.as_bytes()]).to_string();
+    Ok(keep(([(header::CONTENT_TYPE, TEXT)], note), Freshness::Never, Some(etag)))
 }
 
 /// A tile of hashes, or a bundle of entries, as far as a published checkpoint covers it.
@@ -49,7 +49,11 @@ pub async fn tile<S: Store>(
     let none = || Problem::not_found(format!("no tile {path:?} is published"));
     let it = TilePath::parse(&path).ok_or_else(none)?;
     let bytes = server.ledger.tile(&it).await?.ok_or_else(none)?;
-    Ok(([(header::CONTENT_TYPE, BYTES), (header::CACHE_CONTROL, FOR_EVER)], bytes).into_response())
+    // A partial tile never changes either, and nobody asks for it once it is full.
+    let is_full = u64::from(it.width) == TILE_WIDTH;
+    let freshness = if is_full { Freshness::Immutable } else { Freshness::Minute };
+    let etag = verifier::merkle::sha256(&[&bytes]).to_string();
+    Ok(keep(([(header::CONTENT_TYPE, BYTES)], bytes), freshness, Some(etag)))
 }
 
 impl<S: Store> Ledger<S> {

@@ -1,5 +1,7 @@
 //! How a server is asked.
 
+use std::time::Duration;
+
 use reqwest::header::HeaderMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,11 +14,19 @@ use crate::outgoing::{Answer, Outgoing};
 /// Most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
+/// Most bytes of a pack, which is kept in memory until it is written.
+const PACK_BYTES_MAX: usize = 2 << 30;
+
+/// The longest that a pack may take: a server gives up sooner.
+const PACK_MAX: Duration = Duration::from_mins(20);
+
 /// What a request brings.
 pub enum Body {
     Lines(Vec<u8>),
     File(Vec<u8>),
     Json(Vec<u8>),
+    /// The question for a pack, which takes long and answers much.
+    Pack(Vec<u8>),
 }
 
 /// How a server is asked.
@@ -49,7 +59,7 @@ impl Asked<'_> {
         let mut request = match &body {
             None => self.outgoing.get(&url),
             Some(Body::File(_)) => self.outgoing.put(&url),
-            Some(Body::Lines(_) | Body::Json(_)) => self.outgoing.post(&url),
+            Some(Body::Lines(_) | Body::Json(_) | Body::Pack(_)) => self.outgoing.post(&url),
         }
         .map_err(RemoteError::from)?;
         for (name, value) in self.headers {
@@ -58,6 +68,7 @@ impl Asked<'_> {
         if let Some(token) = self.token {
             request = request.bearer_auth(token.as_str());
         }
+        let mut most = ANSWER_BYTES_MAX;
         request = match body {
             None => request,
             Some(Body::Lines(bytes)) => {
@@ -69,8 +80,12 @@ impl Asked<'_> {
             Some(Body::Json(bytes)) => {
                 request.header("content-type", "application/json").body(bytes)
             }
+            Some(Body::Pack(bytes)) => {
+                most = PACK_BYTES_MAX;
+                request.header("content-type", "application/json").timeout(PACK_MAX).body(bytes)
+            }
         };
-        let sent = self.outgoing.send(request, ANSWER_BYTES_MAX).await;
+        let sent = self.outgoing.send(request, most).await;
         let answer = sent.map_err(RemoteError::from)?;
         if answer.status.is_success() {
             return Ok(answer);

@@ -1,11 +1,12 @@
 //! One of several databases, chosen when a ledger is opened: every verb goes to the one that it is.
 
-use schemas::id::{Digest, EntryIndex, Time, TreeSize};
+use schemas::id::{Digest, EntryIndex, KeyId, Time, TreeSize};
 use schemas::thread::ThreadId;
 
+use super::outbox::{Attempt, Delivery, Endpoint, Lease, Message, Outbox, Subscription};
 use super::{
-    Append, Batch, LogHead, Logged, PgStore, Pool, Published, Read, Seal, SqliteStore, Standing,
-    StatementKey, Store, StoreError, StoredEntry, Thread, Tile, Token, Tokens, Viewing,
+    Append, Batch, LogHead, Logged, PgStore, Pool, Published, Read, Rows, Seal, SqliteStore,
+    Standing, StatementKey, Store, StoreError, StoredEntry, Thread, Tile, Token, Tokens, Viewing,
 };
 use crate::access::TokenId;
 
@@ -113,6 +114,74 @@ impl<A: Tokens, B: Tokens> Tokens for Either<A, B> {
     }
 }
 
+impl<A: Outbox, B: Outbox> Outbox for Either<A, B> {
+    async fn add_endpoint(&self, it: &Subscription, next: EntryIndex) -> Result<u64, StoreError> {
+        each!(self, store => store.add_endpoint(it, next).await)
+    }
+
+    async fn endpoints(&self) -> Result<Vec<Endpoint>, StoreError> {
+        each!(self, it => it.endpoints().await)
+    }
+
+    async fn remove_endpoint(&self, id: u64) -> Result<bool, StoreError> {
+        each!(self, it => it.remove_endpoint(id).await)
+    }
+
+    async fn claim(
+        &self,
+        key: &KeyId,
+        published: TreeSize,
+        holder: &str,
+        now: Time,
+        until: Time,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        each!(self, it => it.claim(key, published, holder, now, until).await)
+    }
+
+    async fn fill(
+        &self,
+        lease: &Lease,
+        from: EntryIndex,
+        to: EntryIndex,
+        messages: &[Message],
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        each!(self, it => it.fill(lease, from, to, messages, now).await)
+    }
+
+    async fn next_due(
+        &self,
+        lease: &Lease,
+        now: Time,
+        until: Time,
+    ) -> Result<Option<Delivery>, StoreError> {
+        each!(self, it => it.next_due(lease, now, until).await)
+    }
+
+    async fn settle(
+        &self,
+        lease: &Lease,
+        delivery: u64,
+        attempt: &Attempt,
+        answer: &str,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        each!(self, it => it.settle(lease, delivery, attempt, answer, now).await)
+    }
+
+    async fn release(&self, lease: &Lease, now: Time) -> Result<(), StoreError> {
+        each!(self, it => it.release(lease, now).await)
+    }
+
+    async fn deliveries(&self, given_up: bool, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        each!(self, it => it.deliveries(given_up, limit).await)
+    }
+
+    async fn replay(&self, delivery: u64, now: Time) -> Result<bool, StoreError> {
+        each!(self, it => it.replay(delivery, now).await)
+    }
+}
+
 impl<A: Read, B: Read> Read for Either<A, B> {
     fn head(&self) -> &LogHead {
         each!(self, it => it.head())
@@ -177,11 +246,13 @@ impl<A: Read, B: Read> Read for Either<A, B> {
     }
 }
 
-impl<A: Append, B: Append> Append for Either<A, B> {
+impl<A: Rows, B: Rows> Rows for Either<A, B> {
     async fn statements(&mut self, keys: &[StatementKey]) -> Result<Vec<Logged>, StoreError> {
         each!(self, it => it.statements(keys).await)
     }
+}
 
+impl<A: Append, B: Append> Append for Either<A, B> {
     async fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
         each!(self, it => it.write(batch).await)
     }

@@ -4,6 +4,7 @@
 //! database could get wrong: order, visibility, the lock, and what is refused.
 
 mod append;
+mod outbox;
 mod read;
 mod tokens;
 
@@ -40,6 +41,11 @@ pub async fn run<S: Store>(make: impl AsyncFn() -> S) {
     tokens::expired_tokens(&make().await).await;
     tokens::pages_of_tokens(&make().await).await;
     tokens::viewings(&make().await).await;
+    outbox::endpoints(&make().await).await;
+    outbox::places_move_with_their_deliveries(&make().await).await;
+    outbox::one_holder_at_a_time(&make().await).await;
+    outbox::attempts(&make().await).await;
+    outbox::what_waits_and_what_is_kept_is_bounded(&make().await).await;
 }
 
 fn hash(seed: u64) -> Hash {

@@ -8,6 +8,7 @@
 mod append;
 mod file;
 mod mover;
+mod outbox;
 mod read;
 mod rows;
 mod settings;

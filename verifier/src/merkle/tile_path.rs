@@ -7,6 +7,10 @@ use super::tile::TILE_WIDTH;
 /// Tile levels of the largest tree: 8 levels of 8 bits.
 const LEVEL_MAX: u8 = 7;
 
+/// All levels, and the bundles of entries.
+const LEVELS: [Option<u8>; 9] =
+    [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(5), Some(6), Some(7)];
+
 /// What a path behind `tile/` names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TilePath {
@@ -60,13 +64,43 @@ impl TilePath {
         }
     }
 
+    /// What a tree of one size needs that is not among what a smaller tree of the same log needed,
+    /// full tiles before partial ones.
+    pub fn between(from: TreeSize, to: TreeSize) -> impl Iterator<Item = TilePath> {
+        let full = LEVELS.into_iter().flat_map(move |level| {
+            let numbers = nodes(from, level) / TILE_WIDTH..nodes(to, level) / TILE_WIDTH;
+            numbers.map(move |number| TilePath { level, number, width: TILE_WIDTH as u16 })
+        });
+        full.chain(TilePath::edge(to).into_iter().filter(move |it| !it.is_within(from)))
+    }
+
+    /// The partial tiles of a tree of this size.
+    pub fn edge(size: TreeSize) -> Vec<TilePath> {
+        let partial = |level| {
+            let nodes = nodes(size, level);
+            let (number, width) = (nodes / TILE_WIDTH, (nodes % TILE_WIDTH) as u16);
+            (width > 0).then_some(TilePath { level, number, width })
+        };
+        LEVELS.into_iter().filter_map(partial).collect()
+    }
+
+    /// The same tile when it is full.
+    pub fn full(self) -> TilePath {
+        TilePath { width: TILE_WIDTH as u16, ..self }
+    }
+
     /// Whether a tree of this size has all that the path names.
     pub fn is_within(&self, size: TreeSize) -> bool {
-        let nodes = size >> (8 * u32::from(self.level.unwrap_or(0)));
+        let nodes = nodes(size, self.level);
         let end =
             self.number.checked_mul(TILE_WIDTH).and_then(|it| it.checked_add(self.width.into()));
         end.is_some_and(|end| end <= nodes)
     }
+}
+
+/// How many hashes a tree has at a level, or entries.
+fn nodes(size: TreeSize, level: Option<u8>) -> u64 {
+    size >> (8 * u32::from(level.unwrap_or(0)))
 }
 
 /// A decimal number without leading zeros.
@@ -129,6 +163,33 @@ mod tests {
         ] {
             check(bad, None);
         }
+    }
+
+    /// Whatever the steps are in which a tree grows, all that it needs was named in one of them.
+    #[test]
+    fn steps_leave_nothing_out_and_name_nothing_twice() {
+        for step in [1, 7, 255, 256, 257, 70_000] {
+            let (mut size, mut named) = (0_u64, std::collections::HashSet::new());
+            while size < 140_000 && named.len() < 20_000 {
+                let next = size + step;
+                for it in TilePath::between(size, next) {
+                    assert!(it.is_within(next) && !it.is_within(size), "{it:?} {size} {next}");
+                    assert!(named.insert(it.format()), "{it:?} {size} {next}");
+                }
+                size = next;
+                assert!(TilePath::edge(size).iter().all(|it| named.contains(&it.format())));
+            }
+            let full = (0..size / TILE_WIDTH).all(|number| {
+                [None, Some(0)]
+                    .into_iter()
+                    .all(|level| named.contains(&TilePath { level, number, width: 256 }.format()))
+            });
+            assert!(full, "{step}");
+        }
+        assert_eq!(TilePath::between(5, 5).count(), 0);
+        let names: Vec<String> = TilePath::between(0, 257).map(|it| it.format()).collect();
+        let expected = ["entries/000", "0/000", "entries/001.p/1", "0/001.p/1", "1/000.p/1"];
+        assert_eq!(names, expected);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use ledger::http::gate::EvaluatedBody;
 use ledger::{Evaluated, Logged, Submission, Which};
 use schemas::id::{Origin, Project};
 use schemas::predicate::decision::Outcome;
@@ -116,15 +117,5 @@ pub fn state_of(it: &Evaluated) -> String {
 }
 
 pub fn json_of(evaluated: &[Evaluated]) -> Value {
-    let one = |it: &Evaluated| {
-        json!({
-            "request": format!("P-{}", it.request),
-            "environment": it.environment,
-            "artifact": it.artifact,
-            "outcome": it.evaluation.outcome(),
-            "decision": it.decision,
-            "gates": it.evaluation.gates,
-        })
-    };
-    Value::Array(evaluated.iter().map(one).collect())
+    json!(evaluated.iter().cloned().map(EvaluatedBody::from).collect::<Vec<_>>())
 }

@@ -178,7 +178,7 @@ pub fn frame(job: &Job) -> Result<Frame<'_>, Failure> {
             let name = job.called.as_ref().and_then(|called| called.name.as_deref());
             Subject::of(digest, name)
         }
-        None => compose::ledger_subject(origin),
+        None => verifier::compose::ledger_subject(origin),
     };
     Ok(Frame { origin, project: &job.project, subject, nonce: job.service.nonce()? })
 }

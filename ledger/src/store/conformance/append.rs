@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use super::{artifact, batch, entry, hash, head_at, put, statement, thread};
 use crate::store::{
-    ALONE_MAX, Append, Batch, Logged, Read, Seal, Store, StoreError, StoredEntry, Tile,
+    ALONE_MAX, Append, Batch, Logged, Read, Rows, Seal, Store, StoreError, StoredEntry, Tile,
 };
 
 /// Polls a future once, and expects that it has to wait.

@@ -5,7 +5,7 @@ use schemas::thread::ThreadId;
 
 use super::{artifact, batch, entry, hash, head_at, project, put, statement, thread};
 use crate::store::{
-    Append, Batch, Head, LogHead, Logged, RANGE_ENTRIES_MAX, Read, StatementKey, Store, StoreError,
+    Batch, Head, LogHead, Logged, RANGE_ENTRIES_MAX, Read, Rows, StatementKey, Store, StoreError,
     StoredEntry, Thread, Tile,
 };
 

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/sqlite/0001_log.sql"),
     include_str!("../../../../migrations/sqlite/0002_seal.sql"),
     include_str!("../../../../migrations/sqlite/0003_tokens.sql"),
+    include_str!("../../../../migrations/sqlite/0004_outbox.sql"),
 ];
 
 const PAGE_SIZE: u32 = 8192;
@@ -167,7 +168,7 @@ mod tests {
             ("SELECT page_size FROM pragma_page_size", "8192"),
             ("SELECT journal_mode FROM pragma_journal_mode", "wal"),
             ("SELECT synchronous FROM pragma_synchronous", "2"),
-            ("SELECT user_version FROM pragma_user_version", "3"),
+            ("SELECT user_version FROM pragma_user_version", "4"),
         ] {
             let query = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(format!(
                 "SELECT CAST(({pragma}) AS TEXT)"
@@ -240,6 +241,6 @@ mod tests {
         let mut connection = options(&path).connect().await.unwrap();
         sqlx::raw_sql("PRAGMA user_version = 9").execute(&mut connection).await.unwrap();
         let refused = SqliteStore::open(&path).await;
-        assert!(matches!(refused, Err(StoreError::Newer { found: 9, known: 3, .. })));
+        assert!(matches!(refused, Err(StoreError::Newer { found: 9, known: 4, .. })));
     }
 }

@@ -10,7 +10,7 @@ use sqlx::{Sqlite, Transaction};
 use super::mover::Mover;
 use super::{append, commit_failed, read};
 use crate::store::{
-    Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Published, Read, Seal, StatementKey,
+    Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Published, Read, Rows, Seal, StatementKey,
     StoreError, StoredEntry, Thread, Tile,
 };
 
@@ -153,12 +153,14 @@ impl<Mode> Read for SqliteTransaction<Mode> {
     }
 }
 
-impl Append for SqliteTransaction<Writing> {
+impl<Mode> Rows for SqliteTransaction<Mode> {
     async fn statements(&mut self, keys: &[StatementKey]) -> Result<Vec<Logged>, StoreError> {
         let result = read::statements(self.enter()?, keys).await;
         self.finish(result)
     }
+}
 
+impl Append for SqliteTransaction<Writing> {
     fn seal(&self) -> Option<&Seal> {
         self.seal.as_ref()
     }

@@ -1,0 +1,62 @@
+//! The API document: what handlers say of themselves, and what the layers around all of them answer.
+
+use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
+use utoipa::openapi::response::Response;
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr};
+
+use super::problem;
+
+/// The one word under which handlers name every problem that is not theirs alone.
+const OTHERS: &str = "default";
+
+/// Names the problems of each operation one by one: those that its handler names, and those that
+/// the layers around it answer.
+pub fn complete(mut document: OpenApi) -> OpenApi {
+    for (path, item) in &mut document.paths.paths {
+        let takes_names = path.contains('{');
+        for (method, operation) in operations(item) {
+            let writes = !matches!(method, HttpMethod::Get | HttpMethod::Head);
+            let secured = operation.security.as_ref().is_some_and(|all| !all.is_empty());
+            let own = operation.responses.responses.remove(OTHERS).is_some();
+            for (status, about, applies) in [
+                ("304", "The caller has it already", own && !writes),
+                ("400", "The request is malformed", own || secured),
+                ("401", "The token is missing, or not good", secured),
+                ("403", "The caller lacks a role", secured),
+                ("404", "There is no such thing", own && (takes_names || !writes)),
+                ("409", "Somebody was faster", own && writes),
+                ("413", "The request is too large", own && writes),
+                ("422", "A rule refuses it", own && writes),
+                ("429", "The caller sends too much", true),
+                ("500", "The server failed", true),
+                ("503", "The server is busy, or cannot log", true),
+                ("507", "There is no room left", own && writes),
+            ] {
+                if applies {
+                    let problem = if status == "304" { Response::new(about) } else { said(about) };
+                    let responses = &mut operation.responses.responses;
+                    responses.entry(status.to_owned()).or_insert(RefOr::T(problem));
+                }
+            }
+        }
+    }
+    document
+}
+
+fn said(about: &str) -> Response {
+    let mut response = Response::new(about);
+    let content = Content::new(Some(Ref::from_schema_name("Problem")));
+    response.content.insert(problem::MEDIA_TYPE.to_owned(), RefOr::T(content));
+    response
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (HttpMethod, &mut Operation)> {
+    let all = [
+        (HttpMethod::Get, &mut item.get),
+        (HttpMethod::Put, &mut item.put),
+        (HttpMethod::Post, &mut item.post),
+        (HttpMethod::Patch, &mut item.patch),
+        (HttpMethod::Delete, &mut item.delete),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}

@@ -1,0 +1,236 @@
+//! Gates asked without a request, and open requests evaluated again.
+
+use axum::Json;
+use axum::extract::State;
+use schemas::id::{Digest, EntryIndex, Environment, Hash, Project};
+use schemas::predicate::decision::Outcome;
+use schemas::report::GateVerdict;
+use schemas::thread::ThreadId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use verifier::access::{Act, Reach};
+use verifier::policy::{Ask, Evaluation};
+
+use super::Server;
+use super::artifacts::ArtifactName;
+use super::problem::Problem;
+use crate::access::Caller;
+use crate::promotion::{Evaluated, Which};
+use crate::store::Store;
+
+/// What one gate says.
+///
+/// Documents the JSON of [`GateVerdict`], which decisions hold as well.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GateBody {
+    /// Its name in the policy.
+    #[schema(example = "approvals")]
+    pub id: String,
+    /// Its kind.
+    #[schema(example = "approvals")]
+    pub gate: String,
+    /// `pass`, `waived`, `fail`, `waiting` or `indeterminate`; only the first two admit.
+    #[schema(example = "waiting")]
+    pub verdict: String,
+    #[schema(example = "1 of 2: bob (release-approver)")]
+    pub reason: String,
+    /// The next step, where there is one.
+    pub next: Option<String>,
+    /// The entries that it looked at.
+    pub entries: Vec<EntryIndex>,
+    /// When time alone will change the verdict, RFC 3339.
+    pub until: Option<String>,
+}
+
+/// The question whether an artifact could enter an environment now.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GateAsk {
+    #[schema(value_type = String, example =
+        "sha256:9f2c41d0a3b5c7d9e1f20314253647586970818293a4b5c6d7e8f90112233445")]
+    pub artifact: Digest,
+    #[schema(value_type = String, example = "payments/prod")]
+    pub environment: Environment,
+}
+
+/// The answer, as `attestry gate --json` prints it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct GateAnswer {
+    pub artifact: ArtifactName,
+    #[schema(value_type = String, example = "payments/prod")]
+    pub environment: Environment,
+    /// The policy in force; none where the project has none.
+    pub policy: Option<PolicyName>,
+    /// The newest open request about it, whose approvals count.
+    #[schema(example = "P-27")]
+    pub request: Option<String>,
+    /// Every gate admits.
+    pub admitted: bool,
+    #[schema(value_type = Vec<GateBody>)]
+    pub gates: Vec<GateVerdict>,
+}
+
+/// A policy, named.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PolicyName {
+    /// 1 for the project's first.
+    pub revision: u64,
+    /// SHA-256 of its canonical JSON.
+    #[schema(value_type = String)]
+    pub digest: Hash,
+    pub entry: EntryIndex,
+}
+
+/// Which open requests to evaluate again: all of them where nothing is named.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluateAsk {
+    /// The index of one request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 27)]
+    pub request: Option<EntryIndex>,
+    /// Those of one project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "payments")]
+    pub project: Option<Project>,
+}
+
+/// The requests that were looked at, as `attestry evaluate --json` prints them.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EvaluatedRequests {
+    pub requests: Vec<EvaluatedBody>,
+}
+
+/// A request after it was looked at.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EvaluatedBody {
+    #[schema(example = "P-27")]
+    pub request: String,
+    #[schema(value_type = String, example = "payments/prod")]
+    pub environment: Environment,
+    #[schema(value_type = String)]
+    pub artifact: Digest,
+    /// `granted` or `denied`; none while it waits.
+    #[schema(value_type = Option<String>)]
+    pub outcome: Option<Outcome>,
+    /// The entry of the decision that this evaluation has logged.
+    pub decision: Option<EntryIndex>,
+    #[schema(value_type = Vec<GateBody>)]
+    pub gates: Vec<GateVerdict>,
+}
+
+impl From<&Which> for EvaluateAsk {
+    fn from(which: &Which) -> EvaluateAsk {
+        match which {
+            Which::All => EvaluateAsk::default(),
+            Which::Request(index) => EvaluateAsk { request: Some(*index), project: None },
+            Which::Touched { project } => {
+                EvaluateAsk { request: None, project: Some(project.clone()) }
+            }
+        }
+    }
+}
+
+impl From<Evaluated> for EvaluatedBody {
+    fn from(it: Evaluated) -> EvaluatedBody {
+        EvaluatedBody {
+            request: format!("P-{}", it.request),
+            environment: it.environment,
+            artifact: it.artifact,
+            outcome: it.evaluation.outcome(),
+            decision: it.decision,
+            gates: it.evaluation.gates,
+        }
+    }
+}
+
+impl TryFrom<EvaluatedBody> for Evaluated {
+    type Error = Problem;
+
+    /// Reads a server's answer. What the evaluation has read stays with the server.
+    fn try_from(it: EvaluatedBody) -> Result<Evaluated, Problem> {
+        let EvaluatedBody { request, environment, artifact, decision, gates, .. } = it;
+        let (reads, relied) = Default::default();
+        let request = super::promotions::parse_request(&request)?;
+        let evaluation = Evaluation { gates, reads, relied };
+        Ok(Evaluated { request, environment, artifact, evaluation, decision })
+    }
+}
+
+/// Asks whether an artifact could enter an environment now, and logs nothing.
+#[utoipa::path(post, path = "/api/v1/gate", tag = "promotions", request_body = GateAsk,
+    responses(
+        (status = 200, description = "What every gate says", body = GateAnswer),
+        (status = "default", description = "A problem", body = Problem,
+            content_type = "application/problem+json"),
+))]
+pub async fn gate<S: Store>(
+    State(server): State<Server<S>>,
+    caller: Caller,
+    Json(asked): Json<GateAsk>,
+) -> Result<Json<GateAnswer>, Problem> {
+    let GateAsk { artifact, environment } = asked;
+    caller.check(Act::Read, Reach::Environment(&environment))?;
+    let threads =
+        [ThreadId::Artifact(artifact.clone()), ThreadId::Environment(environment.clone())];
+    let mut loader = server.ledger.loader().await?;
+    loader.know(&threads).await?;
+    let slice = loader.state.environment(&environment).ok().flatten();
+    let mut open = slice.iter().flat_map(|slice| slice.requests.iter().rev());
+    let request = open.find(|(_, it)| it.artifact == artifact).map(|(index, _)| *index);
+    let ask = Ask { environment: &environment, artifact: &artifact, request };
+    let gates = loader.evaluate(&ask, server.ledger.now()).await?.gates;
+    let slice = loader.state.artifact(&artifact).ok().flatten();
+    let policy = loader.state.policy(&environment.project);
+    Ok(Json(GateAnswer {
+        artifact: ArtifactName::of(&artifact, slice, &environment.project),
+        policy: policy.map(|it| PolicyName {
+            revision: it.revision,
+            digest: it.digest,
+            entry: it.entry,
+        }),
+        environment,
+        request: request.map(|index| format!("P-{index}")),
+        admitted: gates.iter().all(|gate| gate.verdict.admits()),
+        gates,
+    }))
+}
+
+/// Evaluates open requests again, and logs the decisions that fall.
+///
+/// A caller for some projects only names one of them, or a request there.
+#[utoipa::path(post, path = "/api/v1/evaluate", tag = "promotions", request_body = EvaluateAsk,
+    responses(
+        (status = 200, description = "Those that were open: none, where the one that is named is not", body = EvaluatedRequests),
+        (status = "default", description = "A problem", body = Problem,
+            content_type = "application/problem+json"),
+))]
+pub async fn evaluate<S: Store>(
+    State(server): State<Server<S>>,
+    caller: Caller,
+    Json(asked): Json<EvaluateAsk>,
+) -> Result<Json<EvaluatedRequests>, Problem> {
+    let which = match asked {
+        EvaluateAsk { request: None, project: None } => {
+            caller.check(Act::Submit, Reach::All)?;
+            Which::All
+        }
+        EvaluateAsk { request: Some(index), project: None } => {
+            let Some((environment, _)) = server.ledger.request(index).await? else {
+                return Ok(Json(EvaluatedRequests { requests: Vec::new() }));
+            };
+            caller.check(Act::Submit, Reach::Project(&environment.project))?;
+            Which::Request(index)
+        }
+        EvaluateAsk { request: None, project: Some(project) } => {
+            caller.check(Act::Submit, Reach::Project(&project))?;
+            Which::Touched { project }
+        }
+        EvaluateAsk { request: Some(_), project: Some(_) } => {
+            return Err(Problem::bad_request("name a request or a project, not both"));
+        }
+    };
+    let evaluated = server.ledger.evaluate_open(which).await?;
+    Ok(Json(EvaluatedRequests { requests: evaluated.into_iter().map(Into::into).collect() }))
+}

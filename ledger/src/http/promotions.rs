@@ -1,0 +1,356 @@
+//! Promotion requests: open ones with what the gates say now, decided ones with the decision.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use schemas::id::{Digest, DigestAlgorithm, EntryIndex, Environment, Hash, Time};
+use schemas::predicate::approval::ApprovalOutcome;
+use schemas::predicate::decision::Outcome;
+use schemas::predicate::promotion_request::{self, PromotionRequest};
+use schemas::report::GateVerdict;
+use schemas::thread::ThreadId;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use verifier::access::{Act, Reach};
+use verifier::entry::Entry;
+use verifier::event::{Body, Event};
+use verifier::policy::Ask;
+use verifier::projection::slice::{ApprovalGiven, EnvironmentSlice, REQUEST_MS_MAX};
+use verifier::signed::{KeyRing, signed_by};
+
+use super::Server;
+use super::artifacts::ArtifactName;
+use super::decisions::decision_of;
+use super::environments::{parse_environment, parse_project};
+use super::gate::GateBody;
+use super::page::{Listed, Listing, Page, Paging};
+use super::problem::Problem;
+use super::walk::{Found, Look, Spot, environments, walk};
+use crate::access::Caller;
+use crate::error::{LedgerError, malformed};
+use crate::loader::Loader;
+use crate::store::{Rows, StatementKey, Store};
+
+/// Which requests.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PromotionFilter {
+    /// Of this project.
+    #[param(example = "payments")]
+    pub project: Option<String>,
+    /// Into this environment: `payments/prod`, or `prod` beside a project.
+    #[param(example = "payments/prod")]
+    pub environment: Option<String>,
+    /// In this state now.
+    pub state: Option<PromotionState>,
+}
+
+/// How a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PromotionState {
+    /// It waits for evidence, for time or for a person.
+    Open,
+    Granted,
+    Denied,
+    /// Nobody decided it within 30 days.
+    Expired,
+}
+
+/// A promotion request.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PromotionBody {
+    #[schema(example = "P-27")]
+    pub request: String,
+    pub index: EntryIndex,
+    #[schema(value_type = String, example = "payments/prod")]
+    pub environment: Environment,
+    pub artifact: ArtifactName,
+    pub state: PromotionState,
+    pub reason: String,
+    /// The change ticket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// The identity that asked, by the trust document in force now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requester: Option<String>,
+    /// When it was logged, RFC 3339.
+    #[schema(value_type = String)]
+    pub requested_at: Time,
+    #[schema(value_type = String)]
+    pub expires_at: Time,
+    /// SHA-256 of what was signed.
+    #[schema(value_type = String)]
+    pub statement: Hash,
+    /// What the gates say now of an open request; of a decided one what the decision says.
+    #[schema(value_type = Vec<GateBody>)]
+    pub gates: Vec<GateVerdict>,
+    /// Approvals and rejections of an open request.
+    pub approvals: Vec<ApprovalBody>,
+    /// The entry of the decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<EntryIndex>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub decided_at: Option<Time>,
+}
+
+/// A person's answer to a request. Whether it counts is what the gates say.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalBody {
+    pub index: EntryIndex,
+    #[schema(example = "bob")]
+    pub identity: String,
+    #[schema(example = "release-approver")]
+    pub role: String,
+    #[schema(example = "release")]
+    pub meaning: String,
+    /// `granted` or `rejected`.
+    #[schema(value_type = String)]
+    pub outcome: ApprovalOutcome,
+    pub reason: String,
+    #[schema(value_type = String)]
+    pub expires_at: Time,
+}
+
+impl From<&ApprovalGiven> for ApprovalBody {
+    fn from(it: &ApprovalGiven) -> ApprovalBody {
+        ApprovalBody {
+            index: it.entry,
+            identity: it.signer.identity.to_string(),
+            role: it.role.clone(),
+            meaning: it.meaning.clone(),
+            outcome: it.outcome,
+            reason: it.reason.clone(),
+            expires_at: it.expires_at,
+        }
+    }
+}
+
+/// Lists promotion requests: by environment in the order of their names, each from the newest
+/// back. Which requests there are is as of one tree size; how they stand is as of now.
+///
+/// A page looks at no more than 1,000 entries of environments. Where few of them are requests in
+/// the state that was asked for it is short or empty, and has `next` all the same.
+#[utoipa::path(get, path = "/api/v1/promotions", tag = "promotions",
+    params(PromotionFilter, Paging),
+    responses(
+        (status = 200, description = "A page", body = Page<PromotionBody>),
+        (status = "default", description = "A problem", body = Problem,
+            content_type = "application/problem+json"),
+))]
+pub async fn list<S: Store>(
+    State(server): State<Server<S>>,
+    listed: Listed<PromotionFilter>,
+) -> Result<Json<Page<PromotionBody>>, Problem> {
+    let filter = &listed.filter;
+    let project = parse_project(filter.project.as_deref())?;
+    let environment = parse_environment(filter.environment.as_deref(), project.as_ref())?;
+    let listing: Listing<Spot> = listed.listing(server.ledger.published_size().await?)?;
+    let mut look = Looking::new(server.ledger.loader().await?, server.ledger.now());
+    let control = look.loader.state.control();
+    let environments = environments(control, project.as_ref(), environment);
+    let (found, next) = match filter.state {
+        Some(PromotionState::Open) => look.open(&environments, &listing).await?,
+        _ => {
+            let asks = |entry: &Entry| match entry.predicate_type == promotion_request::TYPE {
+                true => Look::Take,
+                false => Look::Pass,
+            };
+            walk(&mut look.loader.read, &environments, &listing, asks).await?
+        }
+    };
+    let mut items = Vec::with_capacity(found.len());
+    for it in found {
+        let Some((event, body)) = request_of(it.stored.envelope.as_deref())? else { continue };
+        let found = look.promotion(&it.environment, &it.entry, &event, body).await?;
+        items.extend(found.filter(|it| filter.state.is_none_or(|state| state == it.state)));
+    }
+    Ok(Json(listing.page(items, next)?))
+}
+
+/// Reads a promotion request.
+#[utoipa::path(get, path = "/api/v1/promotions/{request}", tag = "promotions",
+    params(("request" = String, Path, description = "P-27, or the index alone", example = "P-27")),
+    responses(
+        (status = 200, description = "The request", body = PromotionBody),
+        (status = "default", description = "A problem", body = Problem,
+            content_type = "application/problem+json"),
+))]
+pub async fn read<S: Store>(
+    State(server): State<Server<S>>,
+    caller: Caller,
+    Path(request): Path<String>,
+) -> Result<Json<PromotionBody>, Problem> {
+    let index = parse_request(&request)?;
+    let none = || Problem::not_found(format!("entry {index} is no promotion request"));
+    let stored = server.ledger.entry(index).await?;
+    let (event, body) = request_of(stored.envelope.as_deref())?.ok_or_else(none)?;
+    let environment = Environment { project: body.project.clone(), name: body.to.clone() };
+    caller.check(Act::Read, Reach::Environment(&environment))?;
+    let mut look = Looking::new(server.ledger.loader().await?, server.ledger.now());
+    let entry = Entry::parse(&stored.entry).map_err(|cause| malformed("entry", cause))?;
+    let found = look.promotion(&environment, &entry, &event, body).await?;
+    Ok(Json(found.ok_or_else(none)?))
+}
+
+/// Reads `P-118`, or the index alone.
+pub fn parse_request(text: &str) -> Result<EntryIndex, Problem> {
+    let digits = text.strip_prefix("P-").unwrap_or(text);
+    let wrong = || Problem::bad_request("a request is named as P-118");
+    verifier::entry::integer(digits).ok_or_else(wrong)
+}
+
+/// The request that an envelope holds, if it holds one.
+pub fn request_of(
+    envelope: Option<&[u8]>,
+) -> Result<Option<(Event, PromotionRequest)>, LedgerError> {
+    let Some(bytes) = envelope else { return Ok(None) };
+    let event = Event::read(bytes).map_err(|cause| malformed("envelope", cause))?;
+    Ok(match &event.body {
+        Body::PromotionRequest(body) => {
+            let body = body.clone();
+            Some((event, body))
+        }
+        _ => None,
+    })
+}
+
+/// One look at the log, as of now.
+struct Looking<R> {
+    loader: Loader<R>,
+    ring: KeyRing,
+    now: Time,
+}
+
+impl<R: Rows> Looking<R> {
+    fn new(loader: Loader<R>, now: Time) -> Looking<R> {
+        let ring = loader.state.trust().map(|trust| KeyRing::of_document(trust));
+        Looking { loader, ring: ring.unwrap_or_default(), now }
+    }
+
+    async fn environment(&mut self, it: &Environment) -> Result<EnvironmentSlice, LedgerError> {
+        self.loader.know(&[ThreadId::Environment(it.clone())]).await?;
+        Ok(self.loader.state.environment(it).ok().flatten().cloned().unwrap_or_default())
+    }
+
+    /// The open requests, which the slices of their environments name: nothing is walked.
+    async fn open(
+        &mut self,
+        environments: &[Environment],
+        listing: &Listing<Spot>,
+    ) -> Result<(Vec<Found>, Option<Spot>), LedgerError> {
+        let mut spots = Vec::new();
+        for environment in environments {
+            let slice = self.environment(environment).await?;
+            let open = slice.requests.keys().rev().filter(|index| **index < listing.as_of);
+            let spot = |index: &EntryIndex| (environment.clone(), *index);
+            spots.extend(open.map(spot).filter(|(environment, index)| match &listing.from {
+                None => true,
+                Some(from) if *environment == from.environment => *index <= from.index,
+                Some(from) => *environment > from.environment,
+            }));
+        }
+        let next = spots.get(listing.limit).cloned();
+        spots.truncate(listing.limit);
+        let indexes: Vec<EntryIndex> = spots.iter().map(|(_, index)| *index).collect();
+        let stored = self.loader.read.entries(&indexes).await?;
+        let mut found = Vec::with_capacity(spots.len());
+        for (environment, index) in spots {
+            let stored = stored.iter().find(|stored| stored.index == index).cloned();
+            let stored = stored.ok_or(LedgerError::NoEntry(index))?;
+            let entry = Entry::parse(&stored.entry).map_err(|cause| malformed("entry", cause))?;
+            found.push(Found { environment, entry, stored });
+        }
+        Ok((found, next.map(|(environment, index)| Spot { environment, index })))
+    }
+
+    /// How a request stands; none for one that only repeats another's statement.
+    async fn promotion(
+        &mut self,
+        environment: &Environment,
+        entry: &Entry,
+        event: &Event,
+        it: PromotionRequest,
+    ) -> Result<Option<PromotionBody>, LedgerError> {
+        let index = entry.index;
+        let sha256 = |digest: &&Digest| digest.algorithm() == DigestAlgorithm::Sha256;
+        let Some(artifact) = event.digests().find(sha256).cloned() else { return Ok(None) };
+        let mut slice = self.environment(environment).await?;
+        self.loader.know(&[ThreadId::Artifact(artifact.clone())]).await?;
+        let known = self.loader.state.artifact(&artifact).ok().flatten();
+        let mut body = PromotionBody {
+            request: format!("P-{index}"),
+            index,
+            environment: environment.clone(),
+            artifact: ArtifactName::of(&artifact, known, &environment.project),
+            state: PromotionState::Expired,
+            reason: it.reason,
+            ticket: it.ticket,
+            requester: self.requester(event, index),
+            requested_at: entry.time,
+            expires_at: entry.time.plus_ms(REQUEST_MS_MAX),
+            statement: event.statement,
+            gates: Vec::new(),
+            approvals: Vec::new(),
+            decision: None,
+            decided_at: None,
+        };
+        if let Some(request) = slice.requests.remove(&index) {
+            body.approvals = request.approvals.iter().map(ApprovalBody::from).collect();
+            if !request.is_expired(self.now) {
+                let ask = Ask { environment, artifact: &artifact, request: Some(index) };
+                body.gates = self.loader.evaluate(&ask, self.now).await?.gates;
+                body.state = PromotionState::Open;
+            }
+        } else if !self.add_decision(&mut body).await? && self.is_repeat(event, index).await? {
+            return Ok(None);
+        }
+        Ok(Some(body))
+    }
+
+    fn requester(&self, event: &Event, index: EntryIndex) -> Option<String> {
+        let trust = self.loader.state.trust()?;
+        let keys = signed_by(event, &self.ring);
+        keys.iter().find_map(|key| trust.identity(key, index)).map(ToString::to_string)
+    }
+
+    /// Finds the decision on a request, from the newest one about its artifact in its environment
+    /// back along the artifact's thread, no further than the request itself.
+    async fn add_decision(&mut self, body: &mut PromotionBody) -> Result<bool, LedgerError> {
+        let (environment, artifact) = (&body.environment, &body.artifact.digest);
+        let thread = ThreadId::Artifact(artifact.clone());
+        let known = self.loader.state.artifact(artifact).ok().flatten();
+        let places = known.and_then(|known| known.projects.get(&environment.project));
+        let place = places.and_then(|known| known.places.get(&environment.name));
+        let mut next = place.and_then(|place| place.decided.as_ref()).map(|it| it.entry);
+        while let Some(at) = next.filter(|at| *at > body.index) {
+            let stored = self.loader.read.entries(&[at]).await?.into_iter().next();
+            let stored = stored.ok_or(LedgerError::NoEntry(at))?;
+            let entry = Entry::parse(&stored.entry).map_err(|cause| malformed("entry", cause))?;
+            if entry.predicate_type == schemas::predicate::decision::TYPE
+                && let Some((decision, _)) = decision_of(&stored)?
+                && decision.extension.request.index == body.index
+            {
+                body.state = match decision.extension.outcome {
+                    Outcome::Granted => PromotionState::Granted,
+                    Outcome::Denied => PromotionState::Denied,
+                };
+                body.gates = decision.extension.gates;
+                (body.decision, body.decided_at) = (Some(at), Some(entry.time));
+                return Ok(true);
+            }
+            let line = entry.thread(&thread).ok_or(LedgerError::NoEntry(at))?;
+            next = line.before.map(|link| link.index).filter(|before| *before < at);
+        }
+        Ok(false)
+    }
+
+    /// True where the statement was logged before: it took effect there.
+    async fn is_repeat(&mut self, event: &Event, index: EntryIndex) -> Result<bool, LedgerError> {
+        let first = self.loader.read.statements(&[StatementKey::of(event, None)]).await?;
+        Ok(first.first().is_some_and(|first| first.index < index))
+    }
+}
