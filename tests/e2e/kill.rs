@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use harness::moments::{Moments, seed};
 use harness::story;
 use ledger::{Ledger, Submission};
 use schemas::id::{EntryIndex, Hash};
@@ -20,24 +21,6 @@ use verifier::signature::SigningKey;
 
 const ROUNDS: u64 = 50;
 const FOLDER: &str = "ATTESTRY_KILL_FOLDER";
-
-/// A small generator: the moments need not be good, only repeatable.
-struct Moments(u64);
-
-impl Moments {
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % below
-    }
-}
-
-fn seed() -> u64 {
-    let named = std::env::var("ATTESTRY_SEED").ok().and_then(|text| text.parse().ok());
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    named.unwrap_or_else(|| since.map_or(1, |since| since.as_millis() as u64)).max(1)
-}
 
 /// The child: appends in batches of one, two and three, and says what was acknowledged, for ever.
 ///
@@ -132,7 +115,7 @@ fn run_and_kill(folder: &Path, acknowledged: u64, moment: Duration) -> Vec<(Entr
 fn what_was_acknowledged_survives_a_kill() {
     let seed = seed();
     println!("seed {seed}");
-    let mut moments = Moments(seed);
+    let mut moments = Moments::new(seed);
     let place = story::team();
     let folder = place.path().to_owned();
     let runtime =

@@ -28,4 +28,5 @@ mod serve;
 mod tamper;
 mod tidy;
 mod traces;
+mod turmoil;
 mod witness;

@@ -1,8 +1,11 @@
 //! A client that speaks just enough HTTP to look at every byte of an answer.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+
+/// The longest that a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An answer of a server.
 #[derive(Debug, Clone)]
@@ -48,8 +51,30 @@ pub fn ask_with(
     headers: &str,
     body: &[u8],
 ) -> Answer {
-    let mut stream = TcpStream::connect(server).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    exchange(server, method, path, headers, body, PATIENCE).expect("an answer")
+}
+
+/// Asks once; fails where there is no whole answer within some time.
+pub fn try_ask(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &[u8],
+    patience: Duration,
+) -> io::Result<Answer> {
+    exchange(server, method, path, "", body, patience)
+}
+
+fn exchange(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &[u8],
+    patience: Duration,
+) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect_timeout(&server, patience)?;
+    stream.set_read_timeout(Some(patience))?;
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\
          content-length: {}\r\n{headers}\r\n",
@@ -59,23 +84,25 @@ pub fn ask_with(
     let _ = stream.write_all(head.as_bytes());
     let _ = stream.write_all(body);
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("an answer");
-    parse(&bytes)
+    stream.read_to_end(&mut bytes)?;
+    parse(&bytes).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
 pub fn get(server: SocketAddr, path: &str) -> Answer {
     ask(server, "GET", path, b"")
 }
 
-fn parse(bytes: &[u8]) -> Answer {
-    let end = bytes.windows(4).position(|it| it == b"\r\n\r\n").expect("an end of the headers");
+fn parse(bytes: &[u8]) -> Option<Answer> {
+    let end = bytes.windows(4).position(|it| it == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status");
-    let headers: Vec<(String, String)> = lines
+    let status = lines.next().and_then(|line| line.split(' ').nth(1))?.parse().ok()?;
+    let headers = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let status = status.parse().expect("a number");
-    Answer { status, headers, body: bytes[end + 4..].to_vec() }
+    let answer = Answer { status, headers, body: bytes[end + 4..].to_vec() };
+    let length = answer.header("content-length").and_then(|text| text.parse().ok());
+    // Cut off in the middle, it is no answer.
+    length.is_none_or(|length: usize| length == answer.body.len()).then_some(answer)
 }

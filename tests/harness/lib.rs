@@ -3,7 +3,9 @@
 
 pub mod http;
 pub mod issuer;
+pub mod moments;
 pub mod postgres;
+pub mod process;
 pub mod snapshot;
 pub mod story;
 
@@ -119,7 +121,11 @@ impl Place {
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+/// Copies a folder with everything in it.
+///
+/// # Panics
+/// Where the machine does not let it.
+pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("a folder").flatten() {
         let target = to.join(entry.file_name());

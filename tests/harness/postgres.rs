@@ -121,8 +121,27 @@ impl Server {
 
     /// Stops the server as a loss of power would, and starts it again with one setting.
     pub fn restart_with(&self, setting: &str) {
-        self.control(&["-m", "immediate", "stop"]);
+        self.stop("immediate");
         self.start_with(setting);
+    }
+
+    /// Stops the server: `fast` ends every session, `immediate` is a crash.
+    pub fn stop(&self, mode: &str) {
+        self.control(&["-m", mode, "stop"]);
+    }
+
+    pub fn start_again(&self) {
+        self.start_with("fsync=on");
+    }
+
+    /// Every process of it, by the ids that the machine gives them.
+    pub fn processes(&self) -> Vec<u32> {
+        let file = std::fs::read_to_string(self.folder.join("data/postmaster.pid"));
+        let first = file.ok().and_then(|it| it.lines().next().and_then(|id| id.parse().ok()));
+        let Some(first) = first else { return Vec::new() };
+        let children = format!("/proc/{first}/task/{first}/children");
+        let children = std::fs::read_to_string(children).unwrap_or_default();
+        children.split_whitespace().filter_map(|id| id.parse().ok()).chain([first]).collect()
     }
 
     /// Makes an empty database and gives its address.

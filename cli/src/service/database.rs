@@ -33,6 +33,8 @@ pub fn failure(cause: &StoreError, text: String) -> Failure {
             "is the server running, and does it let this user in? A password comes from \
              PGPASSWORD or PGPASSFILE; sslmode and sslrootcert say how it proves itself",
         ),
+        StoreError::Disconnected(_) => failure(Exit::Unreachable, "database-unreachable")
+            .hint("nothing was logged: repeat it once the server is back"),
         StoreError::NoLog { .. } => failure(Exit::NotFound, "no-ledger")
             .hint("make one there: attestry init --database …, or move one there: attestry move"),
         StoreError::Occupied { .. } => failure(Exit::Usage, "database-not-empty")

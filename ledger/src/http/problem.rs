@@ -141,7 +141,21 @@ impl From<&LedgerError> for Problem {
                 "the database did not answer the commit",
             )
             .hint("repeat the request: logging is idempotent"),
-            // The cause may name paths and hosts: it goes to the server's log only.
+            // The cause may name hosts: it goes to the server's log only.
+            LedgerError::Store(
+                StoreError::Unreachable { .. }
+                | StoreError::Disconnected(_)
+                | StoreError::Expired(_),
+            ) => {
+                tracing::warn!(cause = chain(cause), "the database did not answer");
+                unavailable(
+                    "database-unreachable",
+                    "The database does not answer.",
+                    "the server tries again with the next request",
+                )
+                .hint("repeat the request: logging is idempotent")
+            }
+            // The cause may name paths: it goes to the server's log only.
             LedgerError::NotFound(_)
             | LedgerError::NoKey { .. }
             | LedgerError::Malformed { .. }

@@ -51,6 +51,9 @@ pub enum StoreError {
         #[source]
         source: Option<sqlx::Error>,
     },
+    /// The server went away, or is not up yet. Nothing of the transaction remains.
+    #[error("the connection to the database was lost")]
+    Disconnected(#[source] sqlx::Error),
     #[error("the server has version {found}, this needs PostgreSQL 15 or newer")]
     OldServer { found: u32 },
     /// A commit that is answered could still be lost.

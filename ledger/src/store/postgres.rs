@@ -87,6 +87,8 @@ fn pool(connections: u32, address: &Address, limits: &Limits) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(limits.lock)
+        // Whoever begins a transaction finds out, and that saves everybody a message.
+        .test_before_acquire(false)
         .after_connect(|connection, _| Box::pin(session::prepare(connection)))
         .connect_lazy_with(address.options())
 }
@@ -182,6 +184,9 @@ fn failed(error: sqlx::Error) -> StoreError {
     if matches!(error, sqlx::Error::PoolTimedOut) {
         return StoreError::Busy;
     }
+    if is_connection_lost(&error) {
+        return StoreError::Disconnected(error);
+    }
     match sql_state(&error).as_deref() {
         // lock_not_available
         Some("55P03") => StoreError::Busy,
@@ -202,6 +207,18 @@ fn commit_failed(error: sqlx::Error) -> StoreError {
     match answer.map(PgDatabaseError::severity) {
         Some(PgSeverity::Error) => failed(error),
         Some(_) | None => StoreError::CommitUnknown(error),
+    }
+}
+
+/// The server has gone, is going or is not there yet, whatever was asked.
+fn is_connection_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        error => sql_state(error).is_some_and(|state| {
+            // connection_exception; admin_shutdown, crash_shutdown, cannot_connect_now;
+            // too_many_connections
+            state.starts_with("08") || state.starts_with("57P0") || state == "53300"
+        }),
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
 use super::session::{BEFORE_COMMIT, Limits};
-use super::{append, commit_failed, failed, read, stalled, unavailable};
+use super::{append, commit_failed, failed, is_connection_lost, read, stalled, unavailable};
 use crate::store::{
     Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Published, Read, Seal, StatementKey,
     StoreError, StoredEntry, Thread, Tile,
@@ -72,10 +72,20 @@ impl PgAppend {
     }
 }
 
+/// Begins a transaction on a connection that still is one.
+///
+/// That the server has closed one is found out by using it: then the next is tried, of as many as
+/// there can be. Nothing has been done by then that could be done twice.
 pub(super) async fn begin(
     pool: &PgPool,
     text: AssertSqlSafe<String>,
 ) -> Result<Transaction<'static, Postgres>, StoreError> {
+    for _ in 0..pool.options().get_max_connections() {
+        match pool.begin_with(AssertSqlSafe(text.0.clone())).await {
+            Err(error) if is_connection_lost(&error) => {}
+            begun => return begun.map_err(|error| unavailable(pool, error)),
+        }
+    }
     pool.begin_with(text).await.map_err(|error| unavailable(pool, error))
 }
 
