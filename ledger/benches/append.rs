@@ -9,6 +9,7 @@
 mod bare;
 #[path = "append/library.rs"]
 mod library;
+#[allow(dead_code, reason = "shared with benches that use more of it")]
 #[path = "../../verifier/benches/machine.rs"]
 mod machine;
 #[allow(dead_code, reason = "shared with tests that use more of it")]

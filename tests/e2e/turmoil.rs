@@ -316,8 +316,10 @@ struct Round<'a> {
 
 impl Round<'_> {
     fn take(&mut self, step: Step, scene: &Scene, moments: &mut Moments) {
-        let paused = self.paused.map(|(server, _)| server);
-        let awake: Vec<usize> = (0..SERVERS).filter(|it| Some(*it) != paused).collect();
+        let sleeps = |it: &usize| {
+            self.paused.is_some_and(|(paused, until)| paused == *it && Instant::now() < until)
+        };
+        let awake: Vec<usize> = (0..SERVERS).filter(|it| !sleeps(it)).collect();
         let server = awake[moments.next(awake.len() as u64) as usize];
         match step {
             Step::Kill => {
@@ -327,9 +329,9 @@ impl Round<'_> {
             }
             Step::Pause => {
                 // Longer or shorter than what PostgreSQL lets somebody hold the lock in silence.
-                let long = [2, 12][moments.next(2) as usize];
-                self.servers[server].pause();
-                self.paused = Some((server, Instant::now() + Duration::from_secs(long)));
+                let seconds = [2, 12][moments.next(2) as usize];
+                self.servers[server].pause(seconds);
+                self.paused = Some((server, Instant::now() + Duration::from_secs(seconds + 1)));
             }
             Step::Restart | Step::Crash => {
                 let crash = matches!(step, Step::Crash);
@@ -339,12 +341,6 @@ impl Round<'_> {
                 assert!(!ready, "ready without a database");
             }
         }
-    }
-
-    fn resume(&mut self) {
-        let Some((server, until)) = self.paused.take() else { return };
-        wait_for("time stands still", || Instant::now() >= until);
-        self.servers[server].resume();
     }
 }
 
@@ -377,8 +373,6 @@ fn round(database: &Server, seed: u64) {
             round.take(step, &scene, &mut moments);
             scene.go_on();
         }
-        round.resume();
-        scene.go_on();
         for server in 0..SERVERS {
             wait_for("a server does not come back", || scene.is_ready(server));
         }

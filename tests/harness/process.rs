@@ -42,14 +42,14 @@ impl Process {
         self.end();
     }
 
-    /// Stops it where it stands, whatever it holds.
-    pub fn pause(&self) {
+    /// Stops it where it stands, whatever it holds, and lets it go on after some seconds.
+    ///
+    /// # Panics
+    /// Where the machine has no shell.
+    pub fn pause(&self, seconds: u64) {
         self.signal("STOP");
-    }
-
-    /// Lets it go on.
-    pub fn resume(&self) {
-        self.signal("CONT");
+        let later = format!("sleep {seconds}; kill -CONT {}", self.child.id());
+        Command::new("sh").args(["-c", &later]).spawn().expect("a shell");
     }
 
     /// Asks it to finish what it has accepted, and waits; says whether it ended well.
