@@ -58,7 +58,8 @@ fn child_that_serves() {
     io.env.insert("ATTESTRY_STATE".to_owned(), state);
     ::cli::log_to_stderr(&io);
     let line = ["attestry", "serve", "--listen", "127.0.0.1:0", "--json"];
-    assert_eq!(::cli::run(line.map(Into::into), &mut io), 0);
+    let open = ["--open-reading", "--open-submitting"];
+    assert_eq!(::cli::run(line.iter().chain(&open).map(Into::into), &mut io), 0);
 }
 
 /// A server on a place's ledger; what it complains of is in its file `complaints`.

@@ -164,7 +164,8 @@ fn serve(options: &Options, kept: &Kept, folder: &Path, is_one_of_many: bool) ->
             command
         }
     };
-    command.args(["serve", "--listen", "127.0.0.1:0", "--json", "--ledger"]);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--json"]);
+    command.args(["--open-reading", "--open-submitting", "--ledger"]);
     command.arg(folder.join("ledger")).env("ATTESTRY_STATE", folder.join("state"));
     Process::start(&mut command).expect("a server")
 }
