@@ -15,14 +15,15 @@ use crate::ledger::{Ledger, Logged, Submission};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
-/// Events after which a batch goes, full or not.
-const BATCH_MAX: usize = 256;
+/// Events after which a batch goes, full or not: two requests of 256 are one.
+const BATCH_MAX: usize = 512;
 
-/// The longest that an event waits for others.
-const GATHER: Duration = Duration::from_millis(10);
+/// The longest that an event waits for others. Callers that wait for their answers send nothing
+/// meanwhile, so time spent gathering is lost to all of them.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// Batches under way: one is written while others are read or published.
-const UNDER_WAY: usize = 4;
+const UNDER_WAY: usize = 3;
 
 /// Callers that may wait; more are told to come back.
 const WAITING_MAX: usize = 4096;
