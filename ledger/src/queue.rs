@@ -15,8 +15,8 @@ use crate::ledger::{Ledger, Logged, Submission};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
-/// Events after which a batch goes, full or not: two requests of 256 are one.
-const BATCH_MAX: usize = 512;
+/// Events after which a batch goes, full or not: four requests of 256 are one.
+const BATCH_MAX: usize = 1024;
 
 /// The longest that an event waits for others. Callers that wait for their answers send nothing
 /// meanwhile, so time spent gathering is lost to all of them.
