@@ -56,7 +56,6 @@ fn child_that_serves() {
     io.dir = folder.into();
     let state = io.dir.join("state").display().to_string();
     io.env.insert("ATTESTRY_STATE".to_owned(), state);
-    ::cli::log_to_stderr(&io);
     let line = ["attestry", "serve", "--listen", "127.0.0.1:0", "--json"];
     let open = ["--open-reading", "--open-submitting"];
     assert_eq!(::cli::run(line.iter().chain(&open).map(Into::into), &mut io), 0);

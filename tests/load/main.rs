@@ -108,7 +108,6 @@ fn serve() -> ExitCode {
     let (mut stdin, mut stdout, mut stderr) =
         (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let mut io = cli::Io::of_process(&mut stdin, &mut stdout, &mut stderr);
-    cli::log_to_stderr(&io);
     ExitCode::from(cli::run(std::env::args_os().skip(1), &mut io))
 }
 

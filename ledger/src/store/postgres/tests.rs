@@ -162,13 +162,13 @@ async fn a_killed_connection_leaves_nothing_half_written() {
     let mut writing = store.lock().await.unwrap();
     server.sql(&database, KILL);
     let failed = writing.write(&batch(1)).await;
-    assert!(matches!(failed, Err(StoreError::Database(_))), "{failed:?}");
+    assert!(matches!(failed, Err(StoreError::Disconnected(_))), "{failed:?}");
     assert!(matches!(writing.commit().await, Err(StoreError::Broken)));
     let mut committing = store.lock().await.unwrap();
     committing.write(&batch(1)).await.unwrap();
     server.sql(&database, KILL);
     let failed = committing.commit().await;
-    assert!(matches!(failed, Err(StoreError::Database(_))), "{failed:?}");
+    assert!(matches!(failed, Err(StoreError::Disconnected(_))), "{failed:?}");
     assert_eq!(size(&store).await, 1);
     put(&store, &batch(1)).await.unwrap();
     assert_eq!(size(&store).await, 2);
@@ -214,7 +214,7 @@ async fn who_sleeps_with_the_lock_commits_nothing() {
     asleep.write(&batch(0)).await.unwrap();
     put(&store, &batch(0)).await.unwrap();
     let failed = asleep.commit().await;
-    let expected = matches!(failed, Err(StoreError::Expired(_) | StoreError::Database(_)));
+    let expected = matches!(failed, Err(StoreError::Expired(_) | StoreError::Disconnected(_)));
     assert!(expected, "{failed:?}");
     assert_eq!(size(&store).await, 1);
     put(&sleepy, &batch(1)).await.unwrap();
