@@ -48,10 +48,9 @@ impl Process {
     /// Where the machine has no shell.
     pub fn pause(&self, seconds: u64) {
         self.signal("STOP");
-        let later = format!("sleep {seconds}; kill -CONT {}", self.child.id());
-        let mut shell = Command::new("sh").args(["-c", &later]).spawn().expect("a shell");
-        // Waits for the shell, so that it leaves nothing behind.
-        std::thread::spawn(move || shell.wait());
+        let later = format!("(sleep {seconds}; kill -CONT {}) &", self.child.id());
+        let begun = Command::new("sh").args(["-c", &later]).stdout(Stdio::null()).status();
+        assert!(begun.is_ok_and(|status| status.success()), "{later}");
     }
 
     /// Asks it to finish what it has accepted, and waits; says whether it ended well.

@@ -93,6 +93,14 @@ impl Problem {
         Problem::new(status, "ledger-failed", title, "the server's log says why")
     }
 
+    /// The database is away, or does not answer; the cause goes to the server's log only.
+    fn no_database() -> Problem {
+        let (code, title) = ("database-unreachable", "The database does not answer.");
+        let detail = "the server tries again with the next request";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail)
+            .hint("repeat the request: logging is idempotent")
+    }
+
     /// What a rule refuses.
     pub fn refused(finding: &Finding) -> Problem {
         let status = match finding.code {
@@ -154,12 +162,7 @@ impl From<&LedgerError> for Problem {
                 | StoreError::Expired(_),
             ) => {
                 tracing::warn!(cause = chain(cause), "the database did not answer");
-                unavailable(
-                    "database-unreachable",
-                    "The database does not answer.",
-                    "the server tries again with the next request",
-                )
-                .hint("repeat the request: logging is idempotent")
+                Problem::no_database()
             }
             // The cause may name paths: it goes to the server's log only.
             LedgerError::NotFound(_)
