@@ -108,7 +108,7 @@ fn hint_for(code: schemas::report::Code) -> Option<&'static str> {
 }
 
 /// An error with everything behind it, on one line.
-fn chain(cause: &dyn std::error::Error) -> String {
+pub fn chain(cause: &dyn std::error::Error) -> String {
     let mut text = cause.to_string();
     let mut next = cause.source();
     while let Some(source) = next {

@@ -12,8 +12,9 @@ use ledger::{LedgerError, witness};
 use verifier::cosignature::quorum::Quorum;
 use verifier::note::{KeyName, Vkey};
 
+use super::failing::chain;
 use super::serving::stopped;
-use super::{chain, failure_of, runtime};
+use super::{failure_of, runtime};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
