@@ -192,14 +192,16 @@ fn roles_of_the_log_decide_and_scopes_narrow() {
         token(&server, "ada", Scope::default()),
     );
     check(&ci, "POST", "/api/v1/events", &note, "yes");
-    check(&ci, "GET", "/checkpoint", b"", "403 ci has no role auditor for any project");
+    // Whoever submits must be able to check his receipts: he sees that the log grows, and no more.
+    check(&ci, "GET", "/checkpoint", b"", "yes");
+    check(&ci, "GET", "/tile/0/000", b"", "403 ci has no role auditor for any project");
     check(&ci, "GET", "/api/v1/events/0", b"", "403 ci has no role auditor for every project");
     check(&ann, "GET", "/api/v1/events/0", b"", "yes");
     check(&ann, "GET", "/checkpoint", b"", "yes");
     check(&ann, "POST", "/api/v1/events", &note, "403 ann has no role besides auditor");
     check(&ann, "GET", "/api/v1/tokens", b"", "403 ann has no role admin for every project");
     check(&ada, "GET", "/api/v1/tokens", b"", "yes");
-    check(&ada, "GET", "/checkpoint", b"", "403 ada has no role auditor");
+    check(&ada, "GET", "/tile/0/000", b"", "403 ada has no role auditor");
     // A foreign statement is filed where the caller's grants lead, and nowhere else.
     check(
         &ci,
@@ -253,7 +255,8 @@ fn power_ends_with_the_grant_the_token_or_its_time() {
     let token = token(&server, "ann", Scope::default());
     assert_eq!(get_as(&server, &token, "/checkpoint").status, 200);
     server.place.expect(0, "attestry identity revoke ann --role auditor --key attestry-root.pem");
-    let refused = get_as(&server, &token, "/checkpoint");
+    assert_refused(&get_as(&server, &token, "/checkpoint"), 403, "role-missing");
+    let refused = get_as(&server, &token, "/api/v1/events/0");
     assert_refused(&refused, 403, "role-missing");
     assert!(refused.text().contains("ann has no role auditor"), "{}", refused.text());
     server.place.expect(
@@ -324,7 +327,8 @@ fn openings_open_what_they_say() {
     let note = note_of(&server, 5, "ci.pem");
     let ask = |method: &str, path: &str| ask_with(server.address, method, path, "", &note);
     assert_eq!(ask("POST", "/api/v1/events").status, 201);
-    assert_refused(&ask("GET", "/checkpoint"), 401, "token-missing");
+    assert_eq!(ask("GET", "/checkpoint").status, 200);
+    assert_refused(&ask("GET", "/api/v1/events/0"), 401, "token-missing");
 }
 
 /// The first token makes others for an hour, and does nothing else.

@@ -103,7 +103,7 @@ fn a_job_gets_a_token_of_an_hour_for_what_its_rule_says() {
         let note = note_of(&server, nth as u64, "ci.pem");
         let logged = ask_with(server.address, "POST", "/api/v1/events", &bearer(&token), &note);
         assert_eq!(logged.status, 201, "{}", logged.text());
-        assert_refused(&get_as(&server, &token, "/checkpoint"), 403, "role-missing");
+        assert_refused(&get_as(&server, &token, "/api/v1/events/0"), 403, "role-missing");
     }
     // JSON does as well; GitLab's claims; an array with one audience.
     let job =

@@ -85,14 +85,14 @@ fn exchange(
     let _ = stream.write_all(body);
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
-    parse(&bytes).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    parse(&bytes, method == "HEAD").ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
 pub fn get(server: SocketAddr, path: &str) -> Answer {
     ask(server, "GET", path, b"")
 }
 
-fn parse(bytes: &[u8]) -> Option<Answer> {
+fn parse(bytes: &[u8], head_only: bool) -> Option<Answer> {
     let end = bytes.windows(4).position(|it| it == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.split("\r\n");
@@ -103,6 +103,10 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
         .collect();
     let answer = Answer { status, headers, body: bytes[end + 4..].to_vec() };
     let length = answer.header("content-length").and_then(|text| text.parse().ok());
-    // Cut off in the middle, it is no answer.
+    // Cut off in the middle, it is no answer; these two say how long the body would be.
+    let bodiless = head_only || answer.status == 304;
+    if bodiless {
+        return Some(answer);
+    }
     length.is_none_or(|length: usize| length == answer.body.len()).then_some(answer)
 }
