@@ -65,6 +65,7 @@ pub mod trust;
 pub mod verify;
 #[cfg(feature = "ledger")]
 pub mod webhook;
+#[cfg(feature = "ledger")]
 pub mod witness;
 
 #[cfg(feature = "ledger")]
@@ -137,6 +138,7 @@ pub enum Command {
     Token(token::TokenCommand),
     #[cfg(feature = "ledger")]
     Webhook(webhook::WebhookCommand),
+    #[cfg(feature = "ledger")]
     Witness(witness::WitnessCommand),
     #[cfg(feature = "ledger")]
     Pack(pack::PackCommand),
@@ -207,6 +209,7 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         Command::Token(command) => token::run(&command, io),
         #[cfg(feature = "ledger")]
         Command::Webhook(command) => webhook::run(&command, io),
+        #[cfg(feature = "ledger")]
         Command::Witness(command) => witness::run(&command, io),
         #[cfg(feature = "ledger")]
         Command::Pack(command) => pack::run(&command, io),

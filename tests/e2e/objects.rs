@@ -172,7 +172,7 @@ impl Bucket {
     /// Starts one, or says loudly that there is none.
     fn start() -> Option<Bucket> {
         let Some(program) = versitygw() else {
-            let note = "SKIPPED: no S3-compatible server (go install \
+            let note = "SKIPPED, and may be: no S3-compatible server (go install \
                         github.com/versity/versitygw/cmd/versitygw@v1.8.0)\n";
             let _ = std::io::stderr().write_all(note.as_bytes());
             return None;
