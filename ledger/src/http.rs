@@ -1,4 +1,4 @@
-//! The server: the ledger over HTTP. Every route stands once, in [`router`].
+//! The server: the ledger over HTTP. Every route stands once, in `routes`.
 //!
 //! Nothing that decides lives here. A submitted envelope is judged by the rules that the verifier
 //! has, whoever brings it. What a caller needs is said beside each route ([`auth::Need`]).

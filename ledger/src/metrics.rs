@@ -1,7 +1,7 @@
 //! What a running ledger counts, for `GET /metrics`.
 //!
 //! Every set of labels is bounded: kinds, codes and verdicts are words of ours, routes are templates,
-//! and of names from policies the first [`NAMES_MAX`] sets are told apart. No label is a digest, an
+//! and of names from policies the first `NAMES_MAX` sets are told apart. No label is a digest, an
 //! identity, or anything else that somebody outside chooses at will.
 
 use std::borrow::Cow;
