@@ -17,6 +17,7 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
         for (method, operation) in operations(item) {
             let writes = !matches!(method, HttpMethod::Get | HttpMethod::Head);
             let secured = operation.security.as_ref().is_some_and(|all| !all.is_empty());
+            let json = takes_json(operation);
             let own = operation.responses.responses.remove(OTHERS).is_some();
             for (status, about, applies) in [
                 ("304", "The caller has it already", own && !writes),
@@ -26,6 +27,7 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
                 ("404", "There is no such thing", own && (takes_names || !writes)),
                 ("409", "Somebody was faster", own && writes),
                 ("413", "The request is too large", own && writes),
+                ("415", "The request is no JSON", own && json),
                 ("422", "A rule refuses it", own && writes),
                 ("429", "The caller sends too much", true),
                 ("500", "The server failed", true),
@@ -41,6 +43,13 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
         }
     }
     document
+}
+
+fn takes_json(operation: &Operation) -> bool {
+    match &operation.request_body {
+        Some(RefOr::T(body)) => body.content.contains_key("application/json"),
+        Some(RefOr::Ref(_)) | None => false,
+    }
 }
 
 fn said(about: &str) -> Response {
