@@ -1,18 +1,21 @@
 //! Open requests: evaluated again, and decided under the lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::id::{Digest, EntryIndex, Environment, Project};
 use schemas::kind::EventKind;
+use schemas::predicate::decision::{self, Decision};
 use schemas::thread::ThreadId;
 use tracing::{Instrument as _, Span};
+use verifier::entry::Entry;
+use verifier::event::{Body, Event};
 use verifier::policy::decide::compose_decision;
 use verifier::policy::{Ask, Evaluation};
 use verifier::sign;
 use verifier::signature::SigningKey;
 
 use crate::error::{LedgerError, malformed};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Stored};
 use crate::loader::Loader;
 use crate::store::{Read, Store};
 use crate::working::Working;
@@ -46,7 +49,8 @@ struct Open {
 }
 
 impl<S: Store> Ledger<S> {
-    /// Evaluates open requests again and logs the decisions that fall.
+    /// Evaluates open requests again and logs the decisions that fall; one that is named and was
+    /// decided before is answered as it was decided.
     ///
     /// Takes the lock only where something is decided; under it everything is evaluated anew, so
     /// that a decision rests on the state just before its own entry.
@@ -73,7 +77,27 @@ impl<S: Store> Ledger<S> {
         for it in &evaluated {
             self.metrics.evaluated(&it.environment, &it.evaluation);
         }
+        if let (true, Which::Request(request)) = (evaluated.is_empty(), &which) {
+            evaluated.extend(self.decided(*request).await?);
+        }
         Ok(evaluated)
+    }
+
+    /// A request that is not open any more, as it was decided.
+    ///
+    /// Whoever asks right after something was logged may find that a server has been faster.
+    async fn decided(&self, request: EntryIndex) -> Result<Option<Evaluated>, LedgerError> {
+        let Some((environment, artifact)) = self.request(request).await? else { return Ok(None) };
+        let mut read = self.store.snapshot().await?;
+        let thread = ThreadId::Environment(environment.clone());
+        let newest = read.threads(std::slice::from_ref(&thread)).await?;
+        let newest = newest.first().map(|row| row.head.index);
+        let found = find_decision(&mut read, &thread, newest, request).await?;
+        Ok(found.map(|(entry, decision)| {
+            let gates = decision.extension.gates;
+            let evaluation = Evaluation { gates, reads: BTreeSet::new(), relied: Vec::new() };
+            Evaluated { request, environment, artifact, evaluation, decision: Some(entry.index) }
+        }))
     }
 
     /// Counts the requests that are not decided, in every environment that a policy names.
@@ -196,4 +220,40 @@ fn environments<R: Read>(loader: &Loader<R>, which: &Which) -> Vec<Environment> 
 
 fn threads(environments: &[Environment]) -> Vec<ThreadId> {
     environments.iter().cloned().map(ThreadId::Environment).collect()
+}
+
+/// The decision that an entry logs, if it is one.
+pub fn decision_of(stored: &Stored) -> Result<Option<(Box<Decision>, Event)>, LedgerError> {
+    let Some(bytes) = stored.envelope.as_deref() else { return Ok(None) };
+    let event = Event::read(bytes)
+        .map_err(|cause| malformed(format!("envelope of entry {}", stored.index), cause))?;
+    Ok(match &event.body {
+        Body::Decision(decision) => Some((decision.clone(), event)),
+        _ => None,
+    })
+}
+
+/// Finds the decision on a request, from an entry back along a thread that both are on, no further
+/// than the request itself.
+pub(crate) async fn find_decision<R: Read>(
+    read: &mut R,
+    thread: &ThreadId,
+    from: Option<EntryIndex>,
+    request: EntryIndex,
+) -> Result<Option<(Entry, Box<Decision>)>, LedgerError> {
+    let mut next = from;
+    while let Some(at) = next.filter(|at| *at > request) {
+        let stored = read.entries(&[at]).await?.into_iter().next();
+        let stored = stored.ok_or(LedgerError::NoEntry(at))?;
+        let entry = Entry::parse(&stored.entry).map_err(|cause| malformed("entry", cause))?;
+        if entry.predicate_type == decision::TYPE
+            && let Some((decision, _)) = decision_of(&stored)?
+            && decision.extension.request.index == request
+        {
+            return Ok(Some((entry, decision)));
+        }
+        let line = entry.thread(thread).ok_or(LedgerError::NoEntry(at))?;
+        next = line.before.map(|link| link.index).filter(|before| *before < at);
+    }
+    Ok(None)
 }

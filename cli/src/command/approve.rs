@@ -248,7 +248,7 @@ fn answer(
     let evaluated = service.evaluate_open(Which::Request(asked.index))?.into_iter().next();
     let state = match &evaluated {
         Some(it) => append::state_of(it),
-        None => "is decided".to_owned(),
+        None => "is not open any more".to_owned(),
     };
     let mut text = format!("{word} logged as entry {index} · P-{} {state}\n", asked.index);
     for gate in evaluated.iter().flat_map(|it| it.evaluation.open_gates()) {

@@ -17,7 +17,7 @@ use crate::service::Service;
 #[derive(Debug, Args)]
 #[command(
     before_help = "Example:\n  attestry evaluate P-118",
-    after_help = "Exit codes: 0 looked at, 3 the request was denied, 5 it is not open."
+    after_help = "Exit codes: 0 looked at, 3 the request was denied, 5 it is neither open\n                  nor decided."
 )]
 pub struct EvaluateArgs {
     /// One request [default: all that are open]
@@ -34,7 +34,7 @@ pub fn run(args: &EvaluateArgs, io: &mut Io) -> Result<Exit, Failure> {
     if let Some(request) = request
         && evaluated.is_empty()
     {
-        let message = format!("P-{request} is not open");
+        let message = format!("P-{request} is neither open nor decided");
         return Err(Failure::new(Exit::NotFound, "request-unknown", message)
             .hint(format!("attestry show {request}, or attestry status")));
     }

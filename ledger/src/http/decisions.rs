@@ -157,17 +157,6 @@ pub async fn read<S: Store>(
     Ok(Json(body(&mut loader, &entry, &event, *decision).await?))
 }
 
-/// The decision that an entry logs, if it is one.
-pub fn decision_of(stored: &Stored) -> Result<Option<(Box<Decision>, Event)>, LedgerError> {
-    let Some(bytes) = stored.envelope.as_deref() else { return Ok(None) };
-    let event = Event::read(bytes)
-        .map_err(|cause| malformed(format!("envelope of entry {}", stored.index), cause))?;
-    Ok(match &event.body {
-        Body::Decision(decision) => Some((decision.clone(), event)),
-        _ => None,
-    })
-}
-
 fn environment_of(it: &Decision) -> Environment {
     let said = &it.extension;
     Environment { project: said.project.clone(), name: said.environment.clone() }

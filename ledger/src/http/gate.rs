@@ -202,7 +202,7 @@ pub async fn gate<S: Store>(
 /// A caller for some projects only names one of them, or a request there.
 #[utoipa::path(post, path = "/api/v1/evaluate", tag = "promotions", request_body = EvaluateAsk,
     responses(
-        (status = 200, description = "Those that were open: none, where the one that is named is not", body = EvaluatedRequests),
+        (status = 200, description = "Those that were open; the one that is named also where it was decided before", body = EvaluatedRequests),
         (status = "default", description = "A problem", body = Problem,
             content_type = "application/problem+json"),
 ))]

@@ -19,7 +19,6 @@ use verifier::signed::{KeyRing, signed_by};
 
 use super::Server;
 use super::artifacts::ArtifactName;
-use super::decisions::decision_of;
 use super::environments::{parse_environment, parse_project};
 use super::gate::GateBody;
 use super::page::{Listed, Listing, Page, Paging};
@@ -28,6 +27,7 @@ use super::walk::{Found, Look, Spot, environments, walk};
 use crate::access::Caller;
 use crate::error::{LedgerError, malformed};
 use crate::loader::Loader;
+use crate::promotion::find_decision;
 use crate::store::{Rows, StatementKey, Store};
 
 /// Which requests.
@@ -325,27 +325,18 @@ impl<R: Rows> Looking<R> {
         let known = self.loader.state.artifact(artifact).ok().flatten();
         let places = known.and_then(|known| known.projects.get(&environment.project));
         let place = places.and_then(|known| known.places.get(&environment.name));
-        let mut next = place.and_then(|place| place.decided.as_ref()).map(|it| it.entry);
-        while let Some(at) = next.filter(|at| *at > body.index) {
-            let stored = self.loader.read.entries(&[at]).await?.into_iter().next();
-            let stored = stored.ok_or(LedgerError::NoEntry(at))?;
-            let entry = Entry::parse(&stored.entry).map_err(|cause| malformed("entry", cause))?;
-            if entry.predicate_type == schemas::predicate::decision::TYPE
-                && let Some((decision, _)) = decision_of(&stored)?
-                && decision.extension.request.index == body.index
-            {
-                body.state = match decision.extension.outcome {
-                    Outcome::Granted => PromotionState::Granted,
-                    Outcome::Denied => PromotionState::Denied,
-                };
-                body.gates = decision.extension.gates;
-                (body.decision, body.decided_at) = (Some(at), Some(entry.time));
-                return Ok(true);
-            }
-            let line = entry.thread(&thread).ok_or(LedgerError::NoEntry(at))?;
-            next = line.before.map(|link| link.index).filter(|before| *before < at);
-        }
-        Ok(false)
+        let from = place.and_then(|place| place.decided.as_ref()).map(|it| it.entry);
+        let read = &mut self.loader.read;
+        let Some((entry, decision)) = find_decision(read, &thread, from, body.index).await? else {
+            return Ok(false);
+        };
+        body.state = match decision.extension.outcome {
+            Outcome::Granted => PromotionState::Granted,
+            Outcome::Denied => PromotionState::Denied,
+        };
+        body.gates = decision.extension.gates;
+        (body.decision, body.decided_at) = (Some(entry.index), Some(entry.time));
+        Ok(true)
     }
 
     /// True where the statement was logged before: it took effect there.
