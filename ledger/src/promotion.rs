@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::id::{Digest, EntryIndex, Environment, Project};
+use schemas::id::{Digest, DigestAlgorithm, EntryIndex, Environment, Project};
 use schemas::kind::EventKind;
 use schemas::predicate::decision::{self, Decision};
 use schemas::thread::ThreadId;
@@ -87,7 +87,9 @@ impl<S: Store> Ledger<S> {
     ///
     /// Whoever asks right after something was logged may find that a server has been faster.
     async fn decided(&self, request: EntryIndex) -> Result<Option<Evaluated>, LedgerError> {
-        let Some((environment, artifact)) = self.request(request).await? else { return Ok(None) };
+        let Some((environment, event)) = self.request(request).await? else { return Ok(None) };
+        let asked = event.digests().find(|it| it.algorithm() == DigestAlgorithm::Sha256);
+        let Some(artifact) = asked.cloned() else { return Ok(None) };
         let mut read = self.store.snapshot().await?;
         let thread = ThreadId::Environment(environment.clone());
         let newest = read.threads(std::slice::from_ref(&thread)).await?;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use verifier::access::{Act, Reach};
 use verifier::entry::Entry;
-use verifier::event::{Body, Event};
+use verifier::event::Event;
 
 use super::Server;
 use super::artifacts::ArtifactName;
@@ -22,8 +22,8 @@ use super::problem::Problem;
 use super::walk::{Look, Spot, environments, walk};
 use crate::access::Caller;
 use crate::error::{LedgerError, malformed};
-use crate::ledger::Stored;
 use crate::loader::Loader;
+use crate::promotion::decision_of;
 use crate::store::{Read, Store};
 
 /// Which decisions.
