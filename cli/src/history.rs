@@ -5,16 +5,17 @@ pub mod ledger_history;
 
 use std::path::Path;
 
-use schemas::id::{Digest, EntryIndex, Environment, Hash, Project, Time, TreeSize};
+use schemas::id::{Digest, EntryIndex, Time, TreeSize};
 use schemas::report::Finding;
 use schemas::thread::ThreadId;
-use verifier::entry::Entry;
-use verifier::event::{Body, Event};
+use verifier::event::Body;
+pub use verifier::line::Line;
 use verifier::pack::PackReport;
 use verifier::pack::shown::ShownEntry;
 use verifier::pin::Pin;
-use verifier::policy::{self, Ask, Evaluation};
-use verifier::projection::slice::{ArtifactSlice, ControlSlice, EnvironmentSlice};
+use verifier::projection::Missing;
+use verifier::projection::slice::{ArtifactSlice, ControlSlice};
+use verifier::view::{Lacking, View};
 
 use crate::argument::LedgerArgs;
 use crate::exit::Exit;
@@ -35,17 +36,6 @@ pub struct HistoryArgs {
     /// The pin to check the pack against: a file or a verifier key
     #[arg(long, value_name = "PIN", requires = "pack")]
     pub trust: Option<String>,
-}
-
-/// A log position, read.
-#[derive(Debug, Clone)]
-pub struct Line {
-    pub entry: Entry,
-    pub leaf: Hash,
-    /// None where the envelope is elsewhere: at the statement's first part, or withheld.
-    pub event: Option<Event>,
-    /// The names of whoever signed, or the beginning of a key that nobody owns now.
-    pub signers: Vec<String>,
 }
 
 pub enum History {
@@ -104,20 +94,16 @@ impl History {
         }
     }
 
-    pub fn environment(&self, it: &Environment) -> Result<Option<EnvironmentSlice>, Failure> {
+    /// Asks something of the state; a pack answers as far as it goes.
+    pub fn ask<T>(&self, question: impl Fn(View<'_>) -> Result<T, Missing>) -> Result<T, Failure> {
         match self {
             #[cfg(feature = "ledger")]
-            History::Ledger(ledger) => ledger.service.environment(it),
-            History::Pack(report) => Ok(report.state.environment(it).ok().flatten().cloned()),
-        }
-    }
-
-    /// Evaluates without logging; nothing where a pack does not hold what that takes.
-    pub fn evaluate(&self, ask: &Ask) -> Result<Option<Evaluation>, Failure> {
-        match self {
-            #[cfg(feature = "ledger")]
-            History::Ledger(it) => it.service.evaluate(ask).map(Some),
-            History::Pack(report) => Ok(policy::evaluate(&report.state, ask, self.now()).ok()),
+            History::Ledger(it) => it.service.ask(question),
+            History::Pack(report) => {
+                let (state, at) = (&report.state, self.now());
+                let answer = question(View { state, at, lacking: Lacking::GoesOn });
+                answer.map_err(|missing| Failure::unexpected(format!("{missing:?}")))
+            }
         }
     }
 
@@ -216,17 +202,6 @@ impl History {
         }
     }
 
-    /// The projects with a grant or a policy.
-    pub fn projects(&self) -> Result<Vec<Project>, Failure> {
-        let control = self.control()?;
-        let granted = control.trust.iter().flat_map(|trust| &trust.document.grants);
-        let named = granted.flat_map(|grant| &grant.projects).filter_map(|name| name.parse().ok());
-        let mut projects: Vec<Project> = named.chain(control.policies.keys().cloned()).collect();
-        projects.sort();
-        projects.dedup();
-        Ok(projects)
-    }
-
     /// True where all of it is in memory, so that counting costs nothing.
     pub fn is_pack(&self) -> bool {
         matches!(self, History::Pack(_))
@@ -238,17 +213,6 @@ impl History {
             #[cfg(feature = "ledger")]
             History::Ledger(_) => &[],
             History::Pack(report) => &report.findings,
-        }
-    }
-
-    /// True where nothing is known of an environment because a pack leaves it out.
-    pub fn leaves_out(&self, environment: &Environment) -> bool {
-        match self {
-            #[cfg(feature = "ledger")]
-            History::Ledger(_) => false,
-            History::Pack(report) => {
-                !report.state.knows(&ThreadId::Environment(environment.clone()))
-            }
         }
     }
 

@@ -28,8 +28,10 @@ use tokio::runtime::Runtime;
 use verifier::log::LogReport;
 use verifier::pin::Pin;
 use verifier::policy::{Ask, Evaluation};
+use verifier::projection::Missing;
 use verifier::projection::slice::{ArtifactSlice, ControlSlice, EnvironmentSlice};
 use verifier::signature::SigningKey;
+use verifier::view::View;
 
 pub use database::{parse_bucket, parse_database};
 pub use failing::unknown_project;
@@ -40,6 +42,7 @@ pub use serving::{Listen, Ready};
 pub use witness::{init_witness, serve_witness, witnesses};
 
 use crate::argument::{AppendArgs, LedgerArgs};
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 
@@ -226,6 +229,14 @@ impl Service {
         read!(self, view => view.artifact(digest).await)
     }
 
+    /// The same where the caller may read; whoever may only submit to a server is told nothing.
+    pub fn artifact_if_readable(&self, digest: &Digest) -> Result<Option<ArtifactSlice>, Failure> {
+        match self.artifact(digest) {
+            Err(failure) if failure.exit == Exit::NotAllowed => Ok(None),
+            found => found,
+        }
+    }
+
     pub fn environment(&self, it: &Environment) -> Result<Option<EnvironmentSlice>, Failure> {
         read!(self, view => view.environment(it).await)
     }
@@ -236,6 +247,11 @@ impl Service {
 
     pub fn evaluate(&self, ask: &Ask) -> Result<Evaluation, Failure> {
         read!(self, view => view.evaluate(ask).await)
+    }
+
+    /// Asks something of the state as it is now.
+    pub fn ask<T>(&self, question: impl Fn(View<'_>) -> Result<T, Missing>) -> Result<T, Failure> {
+        read!(self, view => view.ask(&question).await)
     }
 
     /// Evaluates open requests again, and logs the decisions that fall.

@@ -1,5 +1,7 @@
 //! Heads: where every thread ends and what the state is, committed to in the log itself.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::id::{Digest, EntryIndex, Hash, TreeSize};
@@ -14,6 +16,8 @@ use verifier::merkle::{self, MemoryTree};
 use verifier::pack::heads::{HeadProofs, LineProof, encode};
 use verifier::projection::{HeadsRoot, heads_line};
 use verifier::sign;
+
+pub use kept::{KeptHeads, ProvenLine};
 
 use crate::error::{LedgerError, malformed};
 use crate::ledger::Ledger;
@@ -50,6 +54,7 @@ impl<S: Store> Ledger<S> {
         let lines = self.append_heads(&mut working).await?;
         self.commit(working, &key).await?;
         self.metrics.logged(EventKind::Heads);
+        self.keep_leaves(&lines).await;
         Ok(Some(lines.index))
     }
 
@@ -71,11 +76,21 @@ impl<S: Store> Ledger<S> {
         let lines = self.append_heads(&mut working).await?;
         let checkpoint = self.commit(working, &key).await?.0.checkpoint;
         self.metrics.logged(EventKind::Heads);
+        self.keep_leaves(&lines).await;
         if checkpoint.size() == lines.index + 1 {
             return Ok((lines, checkpoint));
         }
         // Somebody else was faster and has published more: ours is among what they published.
         Err(malformed("heads", "the log grew meanwhile; try again"))
+    }
+
+    /// Keeps the hashes of the lines, so that a thread's line can be proven for as long as these heads
+    /// are the newest. Nothing rests on it: without them a client reads more of the log.
+    async fn keep_leaves(&self, lines: &Lines) {
+        let bytes = lines.leaves.iter().flat_map(|leaf| leaf.0).collect();
+        if let Err(cause) = self.objects.keep_heads(lines.index, bytes).await {
+            tracing::warn!(cause = crate::error::chain(&cause), "the lines of heads are not kept");
+        }
     }
 
     async fn append_heads(&self, working: &mut Working<S::Append>) -> Result<Lines, LedgerError> {

@@ -10,15 +10,18 @@ pub mod caching;
 pub mod decisions;
 mod document;
 pub mod environments;
+pub mod event_list;
 pub mod events;
 pub mod exchange;
 pub mod filter;
 pub mod gate;
 pub mod health;
+pub mod lineage;
 mod listen;
 pub mod log;
 pub mod login;
 pub mod metrics;
+mod number;
 pub mod packs;
 pub mod page;
 pub mod peer;
@@ -31,7 +34,9 @@ mod reference;
 mod request;
 pub mod request_id;
 pub mod rules;
+pub mod status;
 pub mod stream;
+pub mod thread_proof;
 pub mod tiles;
 pub mod tls;
 pub mod tokens;
@@ -189,6 +194,7 @@ fn routes<S: Store>() -> Routes<S> {
     Routes::new(Document::openapi())
         .add(Need::Submit, routes!(events::submit))
         .add(Need::Submit, routes!(events::submit_batch))
+        .add(Need::ReadProject, routes!(event_list::list))
         .add(Need::Read, routes!(stream::stream))
         .add(Need::Read, routes!(events::entry))
         .add(Need::ReadEntries, routes!(events::receipt))
@@ -201,6 +207,7 @@ fn routes<S: Store>() -> Routes<S> {
         .add(Need::Enter, routes!(log::checkpoints))
         .add(Need::Enter, routes!(proofs::inclusion))
         .add(Need::Enter, routes!(proofs::consistency))
+        .add(Need::ReadEntries, routes!(thread_proof::thread))
         .add(Need::Submit, routes!(prepare::prepare))
         .add(Need::Submit, routes!(gate::evaluate))
         .add(Need::ReadEntries, routes!(gate::gate))
@@ -212,6 +219,8 @@ fn routes<S: Store>() -> Routes<S> {
         .add(Need::ReadProject, routes!(environments::read))
         .add(Need::ReadEntries, routes!(artifacts::find))
         .add(Need::ReadProject, routes!(artifacts::read))
+        .add(Need::ReadProject, routes!(lineage::read))
+        .add(Need::ReadProject, routes!(status::read))
         .add(Need::ReadEntries, routes!(rules::trust))
         .add(Need::ReadProject, routes!(rules::policy))
         .add_within(packs::CREATE_MAX, Need::ReadEntries, routes!(packs::create))

@@ -14,8 +14,10 @@ use verifier::signature::SigningKey;
 use verifier::signed::{KeyRing, read_all};
 
 use crate::clock::Clock;
+use crate::documents::Documents;
 use crate::error::{LedgerError, malformed};
 use crate::folder::{Folder, read_key};
+use crate::heads::KeptHeads;
 use crate::loader::{Loader, Warm};
 use crate::metrics::Metrics;
 use crate::objects::Objects;
@@ -72,6 +74,10 @@ pub struct Ledger<S: Store = AnyStore> {
     pub(crate) kept: Arc<Mutex<Option<Warm>>>,
     /// The newest checkpoint that a quorum has cosigned, where somebody collects cosignatures.
     pub(crate) vouched: Mutex<Option<VerifiedCheckpoint>>,
+    /// To tell who signed what is shown.
+    pub(crate) documents: Documents,
+    /// To prove where a thread ended.
+    pub(crate) kept_heads: KeptHeads,
 }
 
 impl<S: Store> Ledger<S> {

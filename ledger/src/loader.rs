@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use verifier::policy::{self, Ask, Evaluation};
 use verifier::projection::slice::ControlSlice;
 use verifier::projection::{Missing, State};
+use verifier::view::{Lacking, View};
 
 use crate::error::{LedgerError, malformed};
 use crate::store::{LogHead, Read, Thread};
@@ -101,6 +102,21 @@ impl<R: Read> Loader<R> {
             Missing::Thread(thread) => self.know(&[thread]).await,
             Missing::Statement(..) | Missing::Heads => {
                 Err(malformed("state", "statements are looked up with their event, heads never"))
+            }
+        }
+    }
+
+    /// Asks something of the state, loading what that misses.
+    pub async fn ask<T>(
+        &mut self,
+        at: Time,
+        question: impl Fn(View<'_>) -> Result<T, Missing>,
+    ) -> Result<T, LedgerError> {
+        loop {
+            let view = View { state: &self.state, at, lacking: Lacking::Asks };
+            match question(view) {
+                Ok(answer) => return Ok(answer),
+                Err(missing) => self.supply(missing).await?,
             }
         }
     }

@@ -18,7 +18,7 @@ use object_store::path::Path;
 use object_store::{
     Error as StoreError, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion,
 };
-use schemas::id::{Digest, Hash};
+use schemas::id::{Digest, EntryIndex, Hash};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use verifier::merkle;
@@ -194,6 +194,38 @@ impl Objects {
             UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
         let bytes = found.bytes().await.map_err(|cause| failed(&path, cause))?;
         Ok(Some(Shown { bytes, version }))
+    }
+
+    /// Keeps the hashes of the lines of a heads event, and forgets those of earlier ones.
+    ///
+    /// Whoever changes them is noticed: their root is in the log.
+    pub async fn keep_heads(&self, at: EntryIndex, bytes: Vec<u8>) -> Result<(), LedgerError> {
+        let path = self.path(&format!("heads/{at}"))?;
+        self.store.put(&path, bytes.into()).await.map_err(|cause| failed(&path, cause))?;
+        let place = self.path("heads")?;
+        let found = self.store.list_with_delimiter(Some(&place)).await;
+        for meta in found.map_err(|cause| failed(&place, cause))?.objects {
+            let index = meta.location.filename().and_then(|name| name.parse().ok());
+            if index.is_some_and(|index: EntryIndex| index < at) {
+                match self.store.delete(&meta.location).await {
+                    // Another server was faster.
+                    Ok(()) | Err(StoreError::NotFound { .. }) => {}
+                    Err(cause) => return Err(failed(&meta.location, cause)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The hashes of the lines of a heads event, where they are kept.
+    pub async fn heads(&self, at: EntryIndex) -> Result<Option<Bytes>, LedgerError> {
+        let path = self.path(&format!("heads/{at}"))?;
+        let found = match self.store.get(&path).await {
+            Ok(found) => found,
+            Err(StoreError::NotFound { .. }) => return Ok(None),
+            Err(cause) => return Err(failed(&path, cause)),
+        };
+        Ok(Some(found.bytes().await.map_err(|cause| failed(&path, cause))?))
     }
 
     /// Replaces a published file unless somebody has replaced it meanwhile; whether it did.

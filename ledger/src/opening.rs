@@ -11,6 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::database::Database;
 use crate::error::{LedgerError, file_error, malformed};
 use crate::folder::Folder;
+use crate::heads::KeptHeads;
 use crate::high_water::HighWater;
 use crate::ledger::Ledger;
 use crate::loader::Loader;
@@ -116,6 +117,8 @@ impl<S: Store> Ledger<S> {
             ring,
             kept: Arc::default(),
             vouched: Mutex::default(),
+            documents: Documents::default(),
+            kept_heads: KeptHeads::default(),
         })
     }
 

@@ -11,8 +11,10 @@ use verifier::checkpoint::VerifiedCheckpoint;
 use verifier::note::format_note;
 use verifier::pin::Pin;
 use verifier::policy::{Ask, Evaluation};
+use verifier::projection::Missing;
 use verifier::projection::slice::{ArtifactSlice, ControlSlice, EnvironmentSlice};
 use verifier::receipt::{Receipt, format_receipts};
+use verifier::view::View;
 
 use crate::error::{LedgerError, malformed};
 use crate::ledger::{Ledger, Stored};
@@ -75,6 +77,14 @@ impl<R: Read> Reading<R> {
     /// Evaluates the policy in force without logging anything.
     pub async fn evaluate(self, ask: &Ask<'_>) -> Result<Evaluation, LedgerError> {
         Loader::new(self.read).await?.evaluate(ask, self.now).await
+    }
+
+    /// Asks something of the state as it is now.
+    pub async fn ask<T>(
+        self,
+        question: impl Fn(View<'_>) -> Result<T, Missing>,
+    ) -> Result<T, LedgerError> {
+        Loader::new(self.read).await?.ask(self.now, question).await
     }
 
     pub async fn entry(mut self, index: EntryIndex) -> Result<Stored, LedgerError> {

@@ -111,12 +111,128 @@ fn every_route_but_the_open_ones_asks_for_a_token() {
         let answer = ask_with(server.address, method, &real(path), "", b"");
         if *needs {
             assert_refused(&answer, 401, "token-missing");
+            // It says what would be needed, to whoever may ask for it.
+            let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+            assert!(detail.starts_with("the call needs a role"), "{method} {path}: {detail}");
         } else {
             assert_ne!(answer.status, 401, "{method} {path}");
         }
         // Whoever has no role in the log has none here, whatever the method.
         let stranger = ask_with(server.address, method, &real(path), &bearer("x"), b"");
         assert_eq!(stranger.status == 401, *needs, "{method} {path}");
+    }
+}
+
+/// Every call of somebody without a role names the one that is missing.
+#[test]
+fn every_refused_call_says_which_role_was_missing() {
+    let server = closed();
+    let stranger = token(&server, "ann", Scope::default());
+    server.place.expect(0, "attestry identity revoke ann --role auditor --key attestry-root.pem");
+    let mut named = std::collections::BTreeSet::new();
+    for (method, path, needs) in documented() {
+        if !needs {
+            continue;
+        }
+        let answer = ask_with(server.address, &method, &real(&path), &bearer(&stranger), b"");
+        assert_refused(&answer, 403, "role-missing");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        let role = detail.strip_prefix("ann has no ");
+        let role = role.unwrap_or_else(|| panic!("{method} {path}: {detail}"));
+        named.insert(role.split(" for ").next().unwrap().to_owned());
+    }
+    let expected = ["role", "role admin", "role auditor", "role besides auditor"];
+    assert_eq!(named.into_iter().collect::<Vec<_>>(), expected);
+    // So does the log, of an event whose signer lacks the role.
+    let server = Running::with(story::team(), crate::serve::opened());
+    let line = "attestry record test reports/unit.xml --suite unit --subject dist/app.zip";
+    let refused = server.place.expect(4, &format!("{line} --key mia.pem"));
+    let said = refused.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("mia may not record test about payments"), "{said}");
+    assert!(said.contains("that needs the role emitter"), "{said}");
+}
+
+/// What a token leaves of roles is what its holder can bring, whoever has signed it.
+#[test]
+fn a_token_for_a_machine_brings_no_approvals() {
+    let server = Running::with(story::released(), http::Settings::default());
+    let events = |kind: &str| {
+        let log = server.place.expect(0, &format!("attestry log --kind {kind} --json")).stdout;
+        let log: Value = serde_json::from_str(&log).unwrap();
+        let index = log["entries"][0]["index"].as_u64().unwrap();
+        let stored = server
+            .runtime
+            .block_on(async { open(server.place.path()).await.entry(index).await.unwrap() });
+        stored.envelope.unwrap()
+    };
+    let emitter = Scope { roles: ["emitter".to_owned()].into(), ..Scope::default() };
+    let (narrow, whole) = (token(&server, "ci", emitter), token(&server, "ci", Scope::default()));
+    let post = |token: &str, envelope: &[u8]| {
+        let path = "/api/v1/events?project=payments";
+        ask_with(server.address, "POST", path, &bearer(token), envelope)
+    };
+    for (kind, role) in [
+        ("approval", "release-approver"),
+        ("promotion-request", "release-manager"),
+        ("policy", "policy-admin"),
+        ("decision", "service"),
+    ] {
+        let refused = post(&narrow, &events(kind));
+        assert_refused(&refused, 403, "role-missing");
+        let expected =
+            format!("ci has no role {role} for project payments within what its token leaves");
+        assert_eq!(refused.json()["detail"], expected.as_str(), "{kind}");
+        // A token that leaves all roles carries what others have signed; the log knows it already.
+        assert_eq!(post(&whole, &events(kind)).status, 200, "{kind}");
+    }
+    for kind in ["test", "build", "deployment"] {
+        assert_eq!(post(&narrow, &events(kind)).status, 200, "{kind}");
+    }
+    let approver = Scope { roles: ["release-approver".to_owned()].into(), ..Scope::default() };
+    let bob = token(&server, "bob", approver);
+    assert_eq!(post(&bob, &events("approval")).status, 200);
+    assert_refused(&post(&bob, &events("test")), 403, "role-missing");
+}
+
+#[test]
+fn every_pack_is_on_record_with_who_took_it() {
+    let place = story::released();
+    for (name, role) in [("ann", "auditor"), ("ada", "admin")] {
+        place.expect(0, &format!("attestry key generate {name}.pem"));
+        let line = format!(
+            "attestry identity add {name} --pub {name}.pem.pub --role {role} --project '*' \
+             --key attestry-root.pem"
+        );
+        place.expect(0, &line);
+    }
+    let server = Running::with(place, http::Settings::default());
+    let who = |name: &str| token(&server, name, Scope::default());
+    let (ann, ada, ci) = (who("ann"), who("ada"), who("ci"));
+    let ask = json!({
+        "environment": "payments/prod", "from": "2020-01-01", "to": "2100-01-01",
+        "for": "Example Audit LLP", "reason": "SOC 2 type II",
+    });
+    let headers = |token: &str| bearer(token) + "content-type: application/json\r\n";
+    let post = |token: &str| {
+        let body = ask.to_string();
+        ask_with(server.address, "POST", "/api/v1/packs", &headers(token), body.as_bytes())
+    };
+    let exports = || {
+        let log = server.place.expect(0, "attestry log --kind export --json").stdout;
+        let log: Value = serde_json::from_str(&log).unwrap();
+        log["entries"].as_array().unwrap().len()
+    };
+    assert_refused(&post(&ci), 403, "role-missing");
+    assert_eq!((exports(), get_as(&server, &ada, "/api/v1/viewings").json()), (0, json!([])));
+    for taken in 1..=2 {
+        let pack = post(&ann);
+        assert_eq!(pack.status, 200);
+        let id = pack.header("attestry-pack").unwrap().to_owned();
+        let seen = get_as(&server, &ada, "/api/v1/viewings").json();
+        let seen = seen.as_array().unwrap();
+        assert_eq!((exports(), seen.len()), (taken, taken), "{seen:?}");
+        let row = &seen[taken - 1];
+        assert_eq!((&row["identity"], &row["what"]), (&json!("ann"), &json!(format!("pack {id}"))));
     }
 }
 

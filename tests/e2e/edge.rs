@@ -24,7 +24,7 @@ use crate::serve::{Running, assert_problem, envelope, opened, origin};
 const LONG: Duration = Duration::from_secs(30);
 
 /// Makes a certificate for this machine and its key, with OpenSSL.
-fn certificate(folder: &Path) -> Tls {
+pub fn certificate(folder: &Path) -> Tls {
     let status = Command::new("openssl")
         .current_dir(folder)
         .args(

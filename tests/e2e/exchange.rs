@@ -13,6 +13,8 @@ use ledger::access::rules::Rules;
 use ledger::clock::{Clock, ManualClock, SystemClock};
 use ledger::http;
 use ledger::outgoing::{self, Outgoing};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 
 use crate::access::{assert_refused, bearer, get_as, note_of};
@@ -268,6 +270,64 @@ fn keys_are_fetched_again_for_an_unknown_one_and_when_they_are_old() {
     }
 }
 
+/// Answers every connection over TLS with the same JSON, until there have been so many.
+fn serve_keys(folder: &std::path::Path, body: String, times: usize) -> std::net::SocketAddr {
+    use std::io::{Read as _, Write as _};
+    let pem = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let certificate = CertificateDer::from_pem_slice(&pem("tls.crt")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(&pem("tls.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let config = Arc::new(builder.with_single_cert(vec![certificate], key).unwrap());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(times).flatten() {
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            // Whoever does not trust the certificate says so, and asks nothing.
+            if stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {
+                let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length";
+                let _ = write!(stream, "{head}: {}\r\n\r\n{body}", body.len());
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        }
+    });
+    address
+}
+
+/// An issuer whose certificate nobody else has signed is believed where the operator says so.
+#[test]
+fn an_issuer_behind_a_private_authority() {
+    let key = Key::new("ec-1", Kind::P256);
+    let place = story::team();
+    crate::edge::certificate(place.path());
+    let keys = json!({ "keys": [key.public()] }).to_string();
+    let address = serve_keys(place.path(), keys, 2);
+    let rules = json!({ "issuers": [{
+        "issuer": "https://token.forge.example", "audience": AUDIENCE,
+        "keys": format!("https://{address}/keys"),
+        "rules": [{ "claims": { "repository": "acme/payments" }, "identity": "ci" }],
+    }] });
+    place.write("rules.yaml", rules.to_string());
+    let line = "attestry serve --listen 127.0.0.1:0 --oidc-rules rules.yaml --outgoing-ca";
+    place.expect(1, &format!("{line} rules.yaml"));
+    let server = |authorities: Option<std::path::PathBuf>| {
+        let (mut stdin, mut stdout, mut stderr) = (&b""[..], Vec::new(), Vec::new());
+        let mut io = cli::Io::new(&mut stdin, &mut stdout, &mut stderr, place.path());
+        let outgoing = outgoing::Settings { authorities, ..outgoing::Settings::default() };
+        let (issuers, _) = cli::service::read_rules("rules.yaml", &outgoing, &mut io).unwrap();
+        Running::with(place.copy(), http::Settings { issuers, ..http::Settings::default() })
+    };
+    let token = key.sign(&claims(json!({})));
+    let refused = exchange(&server(None), &token);
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    let admitted = exchange(&server(Some(place.file("tls.crt"))), &token);
+    assert_eq!(admitted.status, 200, "{}", admitted.text());
+}
+
 #[test]
 fn without_rules_nothing_is_exchanged() {
     let server = Running::with(story::team(), http::Settings::default());
@@ -284,7 +344,8 @@ fn rules_are_read_strictly() {
     place.write("rules.yaml", &blocks);
     let (mut stdin, mut stdout, mut stderr) = (&b""[..], Vec::new(), Vec::new());
     let mut io = cli::Io::new(&mut stdin, &mut stdout, &mut stderr, place.path());
-    let (issuers, login) = cli::service::read_rules("rules.yaml", &mut io).unwrap();
+    let (issuers, login) =
+        cli::service::read_rules("rules.yaml", &Default::default(), &mut io).unwrap();
     assert!(issuers.is_some() && login.is_some());
     for (name, text, expected) in [
         ("twice.yaml", blocks.clone() + &blocks, "login"),

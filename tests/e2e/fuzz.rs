@@ -41,9 +41,10 @@ fn no_answer_is_outside_of_the_document() {
         .current_dir(server.place.path())
         .args(["run", &format!("http://{}/api/v1/openapi.json", server.address)])
         .args(["--header", &format!("Authorization: Bearer {token}")])
-        // No schema tells which envelopes are signed; and numbers are read up to 2^64, where the
-        // document's formats end at 2^63 or 2^31.
-        .args(["--exclude-checks", "positive_data_acceptance,negative_data_rejection"])
+        // One check cannot apply: that whatever fits the schemas is accepted. No schema tells which
+        // envelopes a granted key has signed, which cursor belongs to which list, or that a range
+        // does not end before it begins; such requests are refused, as documented.
+        .args(["--exclude-checks", "positive_data_acceptance"])
         .args(["--checks", "all", "--seed", "20261121", "--max-examples", EXAMPLES])
         .args(["--phases", "examples,coverage,fuzzing", "--no-color"])
         // A stream has no end; it has tests of its own.

@@ -2,7 +2,9 @@
 //! ledger's folder is, and a client that believes nothing.
 
 use harness::{Outcome, Place, story};
+use verifier::access::Scope;
 
+use crate::access::token;
 use crate::serve::Running;
 
 /// A place of a user who has the story's files and keys, but no ledger: only a server's address.
@@ -159,4 +161,41 @@ fn a_log_that_was_taken_back_is_7() {
     away.set("ATTESTRY_LEDGER", &format!("http://{}", again.address));
     let found = away.run("attestry status");
     assert_eq!(found.code, 7, "{found:?}");
+}
+
+/// A machine whose identity may emit and nothing else: what it needs of the server is little enough.
+#[test]
+fn a_machine_that_may_only_submit_records() {
+    let server = Running::with(story::team(), ledger::http::Settings::default());
+    let mut away = away(&server);
+    let scope = Scope { roles: ["emitter".to_owned()].into(), ..Scope::default() };
+    away.set("ATTESTRY_TOKEN", &token(&server, "ci", scope));
+    let recorded = story::release().into_iter().filter(|it| it.name.starts_with("record"));
+    let recorded: Vec<(String, u8)> = recorded.flat_map(|it| it.lines).collect();
+    assert_eq!(recorded.len(), 14, "{recorded:?}");
+    for (line, code) in recorded {
+        away.expect(code, &line);
+    }
+    let full = format!("sha256:{}", verifier::merkle::sha256(&[b"elsewhere"]));
+    let line = "attestry record deployment --to staging --result succeeded --key ci.pem --subject";
+    // It is logged, and answered with 3: nothing has granted it.
+    away.expect(3, &format!("{line} {full}"));
+    let refused = away.run(&format!("{line} {}", &full[..15]));
+    assert_eq!(refused.code, 4, "{refused:?}");
+    for said in ["ci has no role auditor", "the digest in full"] {
+        assert!(refused.stderr.contains(said), "{said}: {refused:?}");
+    }
+    for (line, missing) in [
+        ("attestry log", "role auditor"),
+        ("attestry status", ""),
+        ("attestry promote dist/app.zip --to staging --reason no --key mia.pem", "role"),
+    ] {
+        let refused = away.run(line);
+        assert_eq!(refused.code, 4, "$ {line}: {refused:?}");
+        assert!(refused.stderr.contains(missing), "$ {line}: {refused:?}");
+    }
+    // What it has logged is whole; the deployment that nothing granted is told.
+    let place = server.stop();
+    let verified = place.run("attestry verify --trust ledger/pin.txt");
+    assert_eq!(verified.code, 3, "{verified:?}");
 }

@@ -6,8 +6,10 @@
 use std::collections::BTreeSet;
 
 use schemas::id::{Environment, IdentityName, Project};
+use schemas::kind::EventKind;
 use schemas::trust::{ALL_PROJECTS, Grant, role};
 
+use crate::event::{Body, Event};
 use crate::trust::Trust;
 
 /// What a token leaves of what its identity may do. It only ever takes away.
@@ -22,6 +24,8 @@ pub struct Scope {
 /// What a call does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
+    /// Needs any role.
+    Enter,
     /// Needs the role `auditor`.
     Read,
     /// Needs any role but `auditor`. What was signed is judged by the rules of the log besides.
@@ -43,12 +47,11 @@ pub enum Reach<'a> {
 
 /// Which role was missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{identity} has no {role} for {place}")]
+#[error("{identity} has no {needed}")]
 pub struct Denied {
     pub identity: IdentityName,
-    /// As a reader needs it: a role, or which of them would do.
-    pub role: &'static str,
-    pub place: String,
+    /// As a reader needs it: a role, or which of them would do, and for what.
+    pub needed: String,
 }
 
 /// The roles that an identity has within a reach, and within what a token leaves of them.
@@ -73,6 +76,7 @@ pub fn may(
     reach: Reach<'_>,
 ) -> Result<(), Denied> {
     let fits = |grant: &Grant| match act {
+        Act::Enter => true,
         Act::Read => grant.role == role::AUDITOR,
         Act::Submit => grant.role != role::AUDITOR,
         Act::Administer => grant.role == role::ADMIN,
@@ -87,12 +91,14 @@ pub fn may(
     };
     match may {
         true => Ok(()),
-        false => Err(denied(identity, scope, act, reach)),
+        false => Err(denied(identity, scope, needed(act, reach))),
     }
 }
 
-fn denied(identity: &IdentityName, scope: &Scope, act: Act, reach: Reach<'_>) -> Denied {
+/// What a call needs: `role auditor for project payments`.
+pub fn needed(act: Act, reach: Reach<'_>) -> String {
     let role = match act {
+        Act::Enter => "role",
         Act::Read => "role auditor",
         Act::Submit => "role besides auditor",
         Act::Administer => "role admin",
@@ -103,8 +109,71 @@ fn denied(identity: &IdentityName, scope: &Scope, act: Act, reach: Reach<'_>) ->
         Reach::Project(project) => format!("project {project}"),
         Reach::All => "every project".to_owned(),
     };
+    format!("{role} for {place}")
+}
+
+fn denied(identity: &IdentityName, scope: &Scope, needed: String) -> Denied {
     let narrowed = if *scope == Scope::default() { "" } else { " within what its token leaves" };
-    Denied { identity: identity.clone(), role, place: place + narrowed }
+    Denied { identity: identity.clone(), needed: needed + narrowed }
+}
+
+/// The role under which an event of this kind is signed; none where any role will do.
+pub fn role_for(event: &Event) -> Option<&str> {
+    match event.kind {
+        EventKind::Analysis
+        | EventKind::Build
+        | EventKind::Deployment
+        | EventKind::Measurement
+        | EventKind::Other
+        | EventKind::Review
+        | EventKind::Sbom
+        | EventKind::Test
+        | EventKind::Vulnerabilities => Some(role::EMITTER),
+        EventKind::Approval => match &event.body {
+            Body::Approval(body) => Some(&body.role),
+            // It cannot be read, and the log refuses it.
+            _ => None,
+        },
+        EventKind::Decision | EventKind::Export | EventKind::Heads => Some(role::SERVICE),
+        EventKind::Note => None,
+        EventKind::Policy => Some(role::POLICY_ADMIN),
+        EventKind::PromotionRequest => Some(role::RELEASE_MANAGER),
+        // Root keys sign it, which are nobody's: an admin brings it.
+        EventKind::Trust => Some(role::ADMIN),
+    }
+}
+
+/// Whether an identity may bring an event that somebody has signed, as far as its token lets it.
+///
+/// Who brings an event need not be who signed it, so any role will do for a token that leaves all of
+/// them. One that is narrowed to roles carries what those roles sign, and one that is narrowed to
+/// projects carries nothing for others.
+pub fn may_bring(
+    trust: &Trust,
+    identity: &IdentityName,
+    scope: &Scope,
+    event: &Event,
+    filed: Option<&Project>,
+) -> Result<(), Denied> {
+    let project = if event.is_project_free() { None } else { event.project().or(filed) };
+    let reach = project.map_or(Reach::All, Reach::Project);
+    if !scope.projects.is_empty() {
+        may(trust, identity, scope, Act::Submit, reach)?;
+    }
+    let Some(role) = role_for(event).filter(|_| !scope.roles.is_empty()) else { return Ok(()) };
+    let has = match project {
+        Some(project) => {
+            // A grant for one environment counts: the log's rules know which.
+            let theirs = trust.grants_of(identity, project, None);
+            theirs.filter(|it| is_left(it, scope)).any(|it| it.role == role)
+        }
+        None => trust.all_grants_of(identity).any(|it| is_left(it, scope) && it.role == role),
+    };
+    if has {
+        return Ok(());
+    }
+    let place = project.map_or_else(|| "the ledger".to_owned(), |it| format!("project {it}"));
+    Err(denied(identity, scope, format!("role {role} for {place}")))
 }
 
 fn held<'a>(
@@ -145,8 +214,9 @@ fn covers(grant: &Grant, scope: &Scope, reach: Reach<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::PROJECT;
+    use crate::fixture::body::FULL_POLICY;
     use crate::fixture::cast::{document, grant};
+    use crate::fixture::{PROJECT, World, project};
 
     /// The fixture's cast, and besides: `wide` reads everything, `prod` one environment, `gone` has
     /// lost its grants.
@@ -186,12 +256,8 @@ mod tests {
         let found = may(&trust(), &name, scope, act, reach);
         assert_eq!(found.is_ok(), expected, "{identity} {act:?} {reach:?}: {found:?}");
         if let Err(denied) = found {
-            let role = match act {
-                Act::Read => "role auditor",
-                Act::Submit => "role besides auditor",
-                Act::Administer => "role admin",
-            };
-            assert!(denied.to_string().starts_with(&format!("{identity} has no {role} for ")));
+            let expected = format!("{identity} has no {}", needed(act, reach));
+            assert!(denied.to_string().starts_with(&expected), "{denied}");
         }
     }
 
@@ -199,6 +265,9 @@ mod tests {
     fn grants_decide_who_may_do_what_where() {
         let all = Scope::default();
         for (identity, act, reach, expected) in [
+            ("nora", Act::Enter, "", true),
+            ("ci", Act::Enter, "", true),
+            ("gone", Act::Enter, "", false),
             ("nora", Act::Read, "", true),
             ("nora", Act::Read, PROJECT, true),
             ("nora", Act::Read, "shop", false),
@@ -279,5 +348,73 @@ mod tests {
             }
         }
         assert!(narrower > 100, "{narrower}");
+    }
+
+    fn released() -> World {
+        let mut world = World::new();
+        world.policy("paul", FULL_POLICY).unwrap();
+        world.release("app");
+        world
+    }
+
+    /// An event of the fixture's log, of the given kind.
+    fn event(world: &World, kind: EventKind) -> Event {
+        let mut events = world.records.iter().filter_map(|it| it.envelope.as_deref());
+        let event = events.find_map(|it| Event::read(it).ok().filter(|it| it.kind == kind));
+        event.unwrap()
+    }
+
+    #[test]
+    fn a_token_narrowed_to_roles_brings_what_those_sign() {
+        use EventKind as K;
+        let world = released();
+        let trust = trust();
+        let check = |identity: &str, roles: &[&str], kind, expected: &str| {
+            let event = event(&world, kind);
+            let name = identity.parse().unwrap();
+            let found = may_bring(&trust, &name, &scope(roles, &[]), &event, Some(&project()));
+            let found = found.map_or_else(|denied| denied.to_string(), |()| String::new());
+            let rest = if expected.is_empty() { "" } else { " within what its token leaves" };
+            assert_eq!(found, format!("{expected}{rest}"), "{identity} {roles:?} {kind:?}");
+        };
+        for kind in [K::Test, K::Build, K::Approval, K::Policy, K::Trust, K::Decision] {
+            check("ci", &[], kind, "");
+        }
+        for kind in [K::Test, K::Build, K::Vulnerabilities, K::Deployment] {
+            check("ci", &["emitter"], kind, "");
+        }
+        for (kind, role) in [
+            (K::Approval, "release-approver for project payments"),
+            (K::PromotionRequest, "release-manager for project payments"),
+            (K::Policy, "policy-admin for project payments"),
+            (K::Decision, "service for project payments"),
+            (K::Trust, "admin for the ledger"),
+        ] {
+            check("ci", &["emitter"], kind, &format!("ci has no role {role}"));
+        }
+        // What the token leaves is nothing that the identity has not.
+        let approver = "ci has no role release-approver for project payments";
+        check("ci", &["release-approver"], K::Approval, approver);
+        check("anna", &["release-approver"], K::Approval, "");
+        check("mia", &["release-manager"], K::PromotionRequest, "");
+        let approver = "mia has no role release-approver for project payments";
+        check("mia", &["release-manager"], K::Approval, approver);
+        check("mia", &["release-approver"], K::Approval, "");
+        check("wide", &["admin"], K::Trust, "");
+        check("service", &["service"], K::Decision, "");
+        let emitter = "service has no role emitter for project payments";
+        check("service", &["service"], K::Test, emitter);
+    }
+
+    #[test]
+    fn a_token_narrowed_to_projects_brings_nothing_for_others() {
+        let world = released();
+        let (trust, test) = (trust(), event(&world, EventKind::Test));
+        let (ci, shop) = ("ci".parse().unwrap(), "shop".parse().unwrap());
+        let bring = |scope, filed| may_bring(&trust, &ci, &scope, &test, Some(filed)).is_ok();
+        assert!(bring(scope(&[], &[PROJECT]), &project()));
+        assert!(!bring(scope(&[], &["shop"]), &project()));
+        assert!(!bring(scope(&["emitter"], &[PROJECT]), &shop));
+        assert!(bring(scope(&["emitter"], &[PROJECT]), &project()));
     }
 }

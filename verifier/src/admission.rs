@@ -10,6 +10,7 @@ use std::fmt;
 use schemas::id::{EntryIndex, Hash, IdentityName, KeyId, Project, Time};
 use schemas::kind::{EventKind, ExtraThread};
 use schemas::report::{Code, Finding};
+use schemas::trust::role;
 
 use crate::dsse::Spelling;
 use crate::entry::genesis_prev;
@@ -143,7 +144,7 @@ pub fn judge_as_logged(
         if event.kind.line().thread == ExtraThread::None && event.kind != EventKind::Note {
             return case.evidence(project);
         }
-        let signers = case.signers(format_args!("sign"), |_| true)?;
+        let signers = case.signers(format_args!("sign"), "at all", |_| true)?;
         Ok(Accepted::by(project.cloned(), signers))
     })
 }
@@ -246,10 +247,11 @@ impl Case<'_> {
         }
     }
 
-    /// The identities behind the signatures that pass `may`.
+    /// The identities behind the signatures that pass `may`; `role` is what the others lack.
     fn signers(
         &self,
         what: fmt::Arguments<'_>,
+        role: &str,
         may: impl Fn(&IdentityName) -> bool,
     ) -> Result<Vec<Signer>, Refusal> {
         let mut denied = None;
@@ -267,7 +269,10 @@ impl Case<'_> {
             return Ok(signers);
         }
         match denied {
-            Some(name) => refuse(self, Code::RoleMissing, format!("{name} may not {what}")),
+            Some(name) => {
+                let detail = format!("{name} may not {what}: that needs the role {role}");
+                refuse(self, Code::RoleMissing, detail)
+            }
             None => refuse(self, Code::SignatureInvalid, "signed by no identity in force"),
         }
     }
@@ -278,10 +283,11 @@ impl Case<'_> {
             return refuse(self, Code::UnknownProject, "filed under no project");
         };
         let kind = self.event.kind;
-        let signers = self
-            .signers(format_args!("record {} about {project}", kind.name()), |name| {
-                self.trust.may_emit(name, kind, project, None)
-            })?;
+        let signers = self.signers(
+            format_args!("record {} about {project}", kind.name()),
+            role::EMITTER,
+            |name| self.trust.may_emit(name, kind, project, None),
+        )?;
         self.evidence_body()?;
         Ok(Accepted::by(Some(project.clone()), signers))
     }
@@ -335,10 +341,11 @@ impl Case<'_> {
     }
 
     fn note(&self, body: &schemas::predicate::note::Note) -> Result<Accepted, Refusal> {
-        let signers = self
-            .signers(format_args!("note anything about {}", body.project), |name| {
-                self.trust.has_any_role(name, &body.project)
-            })?;
+        let signers = self.signers(
+            format_args!("note anything about {}", body.project),
+            "of anybody in that project",
+            |name| self.trust.has_any_role(name, &body.project),
+        )?;
         if body.text.is_empty() || body.text.len() > 65_536 {
             return refuse(self, Code::PredicateInvalid, "a note has 1 to 65,536 bytes of text");
         }

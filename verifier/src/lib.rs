@@ -14,6 +14,8 @@ pub mod event;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
 pub mod json;
+pub mod line;
+pub mod lineage;
 pub mod log;
 pub mod merkle;
 pub mod note;
@@ -26,9 +28,11 @@ pub mod sequence;
 pub mod sign;
 pub mod signature;
 pub mod signed;
+pub mod status;
 pub mod thread;
 pub mod threshold;
 pub mod trust;
+pub mod view;
 pub mod witness;
 
 /// The version of the rules that this verifier has.

@@ -153,6 +153,11 @@ impl MemoryTree {
         MemoryTree { rows }
     }
 
+    /// The leaf hashes it was built over.
+    pub fn leaves(&self) -> &[Hash] {
+        self.rows.first().map_or(&[], Vec::as_slice)
+    }
+
     /// Returns a perfect subtree's root, or nothing where the tree has no such subtree.
     pub fn get(&self, level: u8, index: u64) -> Option<Hash> {
         let row = self.rows.get(usize::from(level))?;
@@ -169,6 +174,14 @@ pub struct NoSubtree {
 }
 
 impl HashReader for MemoryTree {
+    type Error = NoSubtree;
+
+    fn subtree(&mut self, level: u8, index: u64) -> Result<Hash, NoSubtree> {
+        self.get(level, index).ok_or(NoSubtree { level, index })
+    }
+}
+
+impl HashReader for &MemoryTree {
     type Error = NoSubtree;
 
     fn subtree(&mut self, level: u8, index: u64) -> Result<Hash, NoSubtree> {

@@ -1,5 +1,7 @@
 //! Which threads a statement joins: mechanical, derived from payload and filing, never chosen.
 
+pub mod proof;
+
 use schemas::id::{Environment, Hash, Project};
 use schemas::kind::ExtraThread;
 use schemas::thread::ThreadId;

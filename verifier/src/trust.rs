@@ -207,6 +207,15 @@ impl Trust {
             .any(|grant| grant.role == role::ADMIN && grant.identity == *identity)
     }
 
+    /// True for a service identity of the ledger as a whole: of every project, those too that do not
+    /// exist yet.
+    pub fn is_service(&self, identity: &IdentityName) -> bool {
+        self.all_grants_of(identity).any(|grant| {
+            let everywhere = grant.projects.iter().any(|name| name == ALL_PROJECTS);
+            grant.role == role::SERVICE && everywhere && grant.environments.is_empty()
+        })
+    }
+
     /// The identity that an alias (or the identity's own name) belongs to.
     pub fn by_alias(&self, alias: &str) -> Option<&IdentityName> {
         self.called.get(alias)

@@ -123,7 +123,7 @@ impl Filter {
 
     fn fits(&self, line: &Line) -> bool {
         let time = line.entry.time;
-        self.kind.is_none_or(|kind| kind == kind_of(line))
+        self.kind.is_none_or(|kind| kind == line.kind())
             && self.others.iter().all(|thread| line.entry.thread(thread).is_some())
             && self.from.is_none_or(|from| from <= time)
             && self.to.is_none_or(|to| time < to)
@@ -146,13 +146,6 @@ impl Filter {
             Some(thread) => line.entry.thread(thread).map(|it| it.position),
             None => Some(line.entry.index),
         }
-    }
-}
-
-pub fn kind_of(line: &Line) -> EventKind {
-    match &line.event {
-        Some(event) => event.kind,
-        None => EventKind::of_type(&line.entry.predicate_type),
     }
 }
 
@@ -231,7 +224,7 @@ fn newest(
 pub fn to_json(line: &Line) -> Value {
     let entry = &line.entry;
     json!({
-        "index": entry.index, "time": entry.time, "kind": kind_of(line).name(),
+        "index": entry.index, "time": entry.time, "kind": line.kind().name(),
         "type": entry.predicate_type, "statement": entry.statement, "envelope": entry.envelope,
         "leaf": line.leaf, "signers": line.signers,
         "threads": entry.threads.iter().map(|it| it.thread.to_string()).collect::<Vec<_>>(),

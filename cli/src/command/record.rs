@@ -188,7 +188,7 @@ impl Job {
             Some(Written::Digest(digest)) => (Some(digest), None),
             Some(Written::Prefix(algorithm, hex)) => {
                 let text = format!("{}:{hex}", algorithm.name());
-                let mut found = service.find(&hex)?;
+                let mut found = service.find(&hex).map_err(|it| in_full(it, &text))?;
                 found.retain(|digest| digest.algorithm() == algorithm);
                 (Some(subject::only(&text, found)?), None)
             }
@@ -199,7 +199,10 @@ impl Job {
             }
         };
         let called = match &subject {
-            Some(digest) => Some(Called::of(digest, service.artifact(digest)?.as_ref(), &project)),
+            Some(digest) => {
+                let slice = service.artifact_if_readable(digest)?;
+                Some(Called::of(digest, slice.as_ref(), &project))
+            }
             None => None,
         };
         Ok(Job { kind, service, project, subject, file, called })
@@ -230,6 +233,16 @@ impl Job {
             true => format!("{word:<6} {title}\n{below}"),
             false => format!("{word:<6} {title}\n{}", paragraph(7, summary).trim_end()),
         }
+    }
+}
+
+/// Whoever may only submit cannot have the beginning of a digest looked up.
+fn in_full(failure: Failure, text: &str) -> Failure {
+    match failure.exit {
+        Exit::NotAllowed => failure
+            .detail(format!("{text} is the beginning of a digest, which must be looked up"))
+            .hint("name the file, or the digest in full: that needs no reading"),
+        _ => failure,
     }
 }
 

@@ -10,7 +10,7 @@ use clap::Args;
 use ledger::access::Openness;
 use ledger::cosigning::Witnesses;
 use ledger::http::Settings;
-use ledger::outgoing::Reach;
+use ledger::outgoing::{self, Reach};
 use ledger::webhook;
 
 use super::verify::read_policy;
@@ -66,8 +66,9 @@ pub struct ServeArgs {
     /// Ask these witnesses to cosign: a C2SP tlog-policy file, with their URLs
     #[arg(long, value_name = "POLICY")]
     pub witness_policy: Option<String>,
-    /// Trust these certificate authorities too when asking witnesses: a file in PEM
-    #[arg(long, value_name = "PEM", requires = "witness_policy")]
+    /// Trust these certificate authorities too, of whomever the server asks: witnesses, issuers of ID
+    /// tokens, receivers of webhooks. A file in PEM
+    #[arg(long, value_name = "PEM")]
     pub outgoing_ca: Option<PathBuf>,
     /// Ask witnesses on other machines over plain http: anybody on the way may answer or listen
     #[arg(long, requires = "witness_policy")]
@@ -75,7 +76,10 @@ pub struct ServeArgs {
 }
 
 pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
-    let rules = args.oidc_rules.as_deref().map(|file| read_rules(file, io)).transpose()?;
+    let authorities = args.outgoing_ca.as_ref().map(|path| io.path(path));
+    let outgoing = outgoing::Settings { authorities, ..outgoing::Settings::default() };
+    let rules = args.oidc_rules.as_deref();
+    let rules = rules.map(|file| read_rules(file, &outgoing, io)).transpose()?;
     let (issuers, login) = rules.unwrap_or_default();
     let edge = args.edge.settings(io)?;
     let service = Service::open_to_serve(&args.append, io)?;
@@ -85,8 +89,9 @@ pub fn run(args: &ServeArgs, io: &mut Io) -> Result<Exit, Failure> {
     let scheme = if edge.tls.is_some() { "https" } else { "http" };
     let reach = if args.webhooks_to_private { Reach::Anywhere } else { Reach::Public };
     let webhooks = webhook::Settings { reach, ..webhook::Settings::default() };
-    let witnesses = witnesses_of(args, &service, io)?;
-    let settings = Settings { open, issuers, login, evaluate_every, webhooks, witnesses, ..edge };
+    let witnesses = witnesses_of(args, &outgoing, &service, io)?;
+    let settings =
+        Settings { open, issuers, login, evaluate_every, webhooks, witnesses, outgoing, ..edge };
     let listen = Listen { callers: args.listen, metrics: args.metrics_listen };
     service.serve(listen, settings, |ready| {
         let Ready { callers, metrics, first_token } = ready;
@@ -115,11 +120,11 @@ const FIRST_TOKEN: &str = "there is no token yet: this one makes others for an h
 
 fn witnesses_of(
     args: &ServeArgs,
+    outgoing: &outgoing::Settings,
     service: &Service,
     io: &mut Io,
 ) -> Result<Option<Witnesses>, Failure> {
     let Some(file) = args.witness_policy.as_deref() else { return Ok(None) };
     let quorum = read_policy(file, service.pin().log(), io)?;
-    let authorities = args.outgoing_ca.as_ref().map(|path| io.path(path));
-    witnesses(quorum, authorities, args.danger_plain_http).map(Some)
+    witnesses(quorum, outgoing.clone(), args.danger_plain_http).map(Some)
 }

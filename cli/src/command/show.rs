@@ -4,7 +4,7 @@ use clap::Args;
 use schemas::id::EntryIndex;
 use serde_json::{Value, json};
 
-use super::log::{kind_of, to_json};
+use super::log::to_json;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::history::{History, HistoryArgs, Line};
@@ -61,7 +61,7 @@ fn render(
     size: EntryIndex,
     proof: &str,
 ) -> String {
-    let mut text = format!("{} · entry {} of {size}\n\n", kind_of(line).name(), line.entry.index);
+    let mut text = format!("{} · entry {} of {size}\n\n", line.kind().name(), line.entry.index);
     for row in String::from_utf8_lossy(entry).lines() {
         text.push_str(&format!("  {row}\n"));
     }

@@ -2,20 +2,16 @@
 
 use schemas::id::EntryIndex;
 use schemas::thread::ThreadId;
-use verifier::entry::Entry;
-use verifier::event::{Body, Event};
-use verifier::merkle;
-use verifier::signed::{KeyRing, signed_by};
-use verifier::trust::Trust;
+use verifier::event::Event;
+use verifier::line::{InForce, Line};
 
-use super::Line;
 use crate::failure::Failure;
 use crate::service::Service;
 
 pub struct LedgerHistory {
     pub service: Service,
     /// Every trust document with its keys, from the entry that put it in force.
-    trusts: Vec<(EntryIndex, Trust, KeyRing)>,
+    trusts: Vec<(EntryIndex, InForce)>,
 }
 
 impl LedgerHistory {
@@ -23,55 +19,27 @@ impl LedgerHistory {
         let mut trusts = Vec::new();
         for stored in service.thread(&ThreadId::Control)? {
             let event = stored.envelope.as_deref().map(Event::read).transpose();
-            if let Some(Body::Trust(body, _)) =
-                event.map_err(Failure::unexpected)?.map(|it| it.body)
-            {
-                let trust = Trust::of(body.trust).map_err(Failure::unexpected)?;
-                let ring = KeyRing::of_document(&trust);
-                trusts.push((stored.index, trust, ring));
-            }
+            let event = event.map_err(Failure::unexpected)?;
+            let in_force = event.map(InForce::of).transpose().map_err(Failure::unexpected)?;
+            trusts.extend(in_force.flatten().map(|it| (stored.index, it)));
         }
         Ok(LedgerHistory { service, trusts })
     }
 
     /// The trust document in force just before an entry; entry 0 brings its own.
-    fn trust_at(&self, index: EntryIndex) -> Option<&(EntryIndex, Trust, KeyRing)> {
-        let before = self.trusts.iter().rev().find(|(from, ..)| *from < index);
-        before.or(self.trusts.first())
+    fn trust_at(&self, index: EntryIndex) -> Option<&InForce> {
+        let before = self.trusts.iter().rev().find(|(from, _)| *from < index);
+        before.or(self.trusts.first()).map(|(_, in_force)| in_force)
     }
 
     /// Reads what is stored at a position.
     pub fn line(&self, stored: &ledger::Stored) -> Result<Line, Failure> {
-        let broken = |cause: &dyn std::fmt::Display| {
+        let in_force = self.trust_at(stored.index);
+        Line::read(&stored.entry, stored.envelope.as_deref(), in_force).map_err(|cause| {
             let exit = crate::exit::Exit::Integrity;
             let message = format!("entry {}: {cause}", stored.index);
             Failure::new(exit, "entry-malformed", message).hint("attestry verify --trust PIN")
-        };
-        let entry = Entry::parse(&stored.entry).map_err(|cause| broken(&cause))?;
-        let event = stored.envelope.as_deref().map(Event::read).transpose();
-        let event = event.map_err(|cause| broken(&cause))?;
-        let signers =
-            event.as_ref().map_or_else(Vec::new, |event| self.signers(event, entry.index));
-        Ok(Line { leaf: merkle::leaf_hash(&stored.entry), entry, event, signers })
-    }
-
-    /// The names behind the signatures that verify, by the trust document in force then.
-    fn signers(&self, event: &Event, index: EntryIndex) -> Vec<String> {
-        let Some((_, trust, ring)) = self.trust_at(index) else {
-            return Vec::new();
-        };
-        let mut names: Vec<String> = Vec::new();
-        for key in signed_by(event, ring) {
-            let name = match trust.identity(&key, index) {
-                Some(identity) => identity.to_string(),
-                None if matches!(event.body, Body::Trust(..)) => format!("root {}", key.short()),
-                None => format!("key {}", key.short()),
-            };
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
+        })
     }
 
     /// Some of the lines back from an index, and where to go on.

@@ -93,13 +93,6 @@ pub fn conclusion(gates: &[GateVerdict]) -> String {
     }
 }
 
-/// The names of the gates that do not admit: `soak, approvals`.
-pub fn open_names(gates: &[GateVerdict]) -> String {
-    let names: Vec<&str> =
-        gates.iter().filter(|gate| !gate.verdict.admits()).map(|gate| gate.id.as_str()).collect();
-    names.join(", ")
-}
-
 pub fn to_json(gates: &[GateVerdict]) -> Value {
     json!(gates)
 }
@@ -144,7 +137,7 @@ mod tests {
         assert!(text.contains("entries 1190-1191"), "{text}");
         assert!(text.contains("-> security, or another"), "{text}");
         assert_eq!(conclusion(&gates), "not admitted: 1 gate waits");
-        assert_eq!(open_names(&gates), "approvals");
+        assert_eq!(verifier::view::open_names(&gates), "approvals");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ledger::access::issuers::Issuers;
 use ledger::access::login::Login;
 use ledger::access::rules::Rules;
-use ledger::outgoing::Outgoing;
+use ledger::outgoing::{Outgoing, Settings};
 
 use super::failure_of;
 use crate::exit::Exit;
@@ -20,7 +20,8 @@ const RULES_BYTES_MAX: u64 = 1 << 20;
 pub type Issuing = (Option<Arc<Issuers>>, Option<Arc<Login>>);
 
 /// Reads the rules by which ID tokens mean identities: strict YAML, of which JSON is a part.
-pub fn read_rules(file: &str, io: &mut Io) -> Result<Issuing, Failure> {
+/// `outgoing` is how issuers are asked.
+pub fn read_rules(file: &str, outgoing: &Settings, io: &mut Io) -> Result<Issuing, Failure> {
     let wrong = |cause: String| Failure::new(Exit::Usage, "oidc-rules", format!("{file}: {cause}"));
     let bytes = io.read_file(file, RULES_BYTES_MAX)?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("it is no UTF-8".to_owned()))?;
@@ -28,8 +29,7 @@ pub fn read_rules(file: &str, io: &mut Io) -> Result<Issuing, Failure> {
     let rules = Rules::read(value).map_err(wrong)?;
     let folder = io.path(file);
     let mut rules = rules.resolve(folder.parent().unwrap_or(&folder));
-    let outgoing = Outgoing::new(&ledger::outgoing::Settings::default());
-    let outgoing = outgoing.map_err(|cause| failure_of(&cause))?;
+    let outgoing = Outgoing::new(outgoing).map_err(|cause| failure_of(&cause))?;
     let login = rules.login.take().map(|it| Arc::new(Login::new(it, outgoing.clone())));
     Ok((Some(Arc::new(Issuers::new(rules, outgoing))), login))
 }

@@ -1,7 +1,7 @@
 //! Witnesses, as commands call them: the one that this machine is, and those that a ledger asks.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use ledger::clock::SystemClock;
@@ -57,10 +57,10 @@ pub fn serve_witness(
 /// The witnesses that a server asks.
 pub fn witnesses(
     quorum: Quorum,
-    authorities: Option<PathBuf>,
+    outgoing: Settings,
     danger_plain_http: bool,
 ) -> Result<Witnesses, Failure> {
-    let settings = Settings { authorities, danger_plain_http };
+    let settings = Settings { danger_plain_http, ..outgoing };
     let outgoing = Outgoing::new(&settings).map_err(|cause| failure_of(&cause))?;
     Witnesses::new(quorum, outgoing).map_err(|cause| {
         Failure::new(Exit::Usage, "witness-policy-unusable", chain(&cause))

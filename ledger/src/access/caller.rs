@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use schemas::id::{IdentityName, Time};
-use verifier::access::{Act, Denied, Reach, Scope, may};
+use verifier::access::{Act, Denied, Reach, Scope, may, may_bring, needed};
 use verifier::event::Event;
 use verifier::trust::Trust;
 
@@ -36,8 +36,9 @@ enum Who {
 /// Why a call is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    #[error("send one in the header: Authorization: Bearer attestry_…")]
-    Missing,
+    /// With what the call needs, where that is known by then.
+    #[error("{}send a token in the header: Authorization: Bearer attestry_…", needs(.0))]
+    Missing(Option<String>),
     #[error("{0}")]
     Malformed(&'static str),
     #[error("this server has no token {0} with that secret")]
@@ -48,8 +49,10 @@ pub enum Refusal {
     Revoked(TokenId),
     #[error(transparent)]
     Denied(#[from] Denied),
-    #[error("the first token of a ledger makes and revokes tokens, and nothing else")]
-    Bootstrap,
+    #[error(
+        "the first token of a ledger makes and revokes tokens, and nothing else; this needs {0}"
+    )]
+    Bootstrap(String),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
@@ -88,41 +91,41 @@ impl Caller {
     /// Refuses what the caller may not do.
     pub fn check(&self, act: Act, reach: Reach<'_>) -> Result<(), Refusal> {
         let open = match act {
+            Act::Enter => self.open.reading || self.open.submitting,
             Act::Read => self.open.reading,
             Act::Submit => self.open.submitting,
             Act::Administer => false,
         };
         match &self.who {
             _ if open => Ok(()),
-            Who::Anonymous => Err(Refusal::Missing),
+            Who::Anonymous => Err(Refusal::Missing(Some(needed(act, reach)))),
             Who::Bootstrap(_) if act == Act::Administer => Ok(()),
-            Who::Bootstrap(_) => Err(Refusal::Bootstrap),
+            Who::Bootstrap(_) => Err(Refusal::Bootstrap(needed(act, reach))),
             Who::Identity { name, scope, trust, .. } => Ok(may(trust, name, scope, act, reach)?),
         }
     }
 
-    /// Refuses to file something for a project that the caller has nothing to do with.
+    /// Refuses to file something for a project that the caller has nothing to do with, and what its
+    /// token leaves no role for.
     ///
-    /// A caller may bring what others have signed: the log's rules judge the signature. Only a token
-    /// that is narrowed to projects has the project looked up that an event itself names.
+    /// A caller may bring what others have signed: the log's rules judge the signature. Only where
+    /// a token is narrowed is the event looked at here.
     pub fn check_submission(&self, it: &Submission) -> Result<(), Refusal> {
         if let Some(project) = &it.project {
             self.check(Act::Submit, Reach::Project(project))?;
         }
-        let narrowed = match &self.who {
-            Who::Identity { scope, .. } => !scope.projects.is_empty(),
-            Who::Anonymous | Who::Bootstrap(_) => false,
-        };
-        if !narrowed {
+        let Who::Identity { name, scope, trust, .. } = &self.who else { return Ok(()) };
+        if *scope == Scope::default() {
             return Ok(());
         }
         match Event::read(&it.envelope) {
-            Ok(event) => match event.project().or(it.project.as_ref()) {
-                Some(project) => self.check(Act::Submit, Reach::Project(project)),
-                None => self.check(Act::Submit, Reach::All),
-            },
+            Ok(event) => Ok(may_bring(trust, name, scope, &event, it.project.as_ref())?),
             // The log says what is wrong with it.
             Err(_) => Ok(()),
         }
     }
+}
+
+fn needs(needed: &Option<String>) -> String {
+    needed.as_ref().map_or(String::new(), |needed| format!("the call needs a {needed}: "))
 }

@@ -148,10 +148,7 @@ async fn admit<S: Store>(
     let place = Place::named(&path.iter().collect::<Vec<_>>(), &query);
     let may = match need {
         Need::Nothing => Ok(()),
-        Need::Enter => {
-            let reads = caller.check(Act::Read, Reach::Any);
-            reads.or_else(|_| caller.check(Act::Submit, Reach::Any))
-        }
+        Need::Enter => caller.check(Act::Enter, Reach::Any),
         Need::ReadEntries => caller.check(Act::Read, Reach::Any),
         Need::Read => caller.check(Act::Read, Reach::All),
         Need::ReadProject => caller.check(Act::Read, place.reach()),
@@ -262,7 +259,7 @@ impl<T: Send + Sync> FromRequestParts<T> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &T) -> Result<Caller, Problem> {
-        parts.extensions.get().cloned().ok_or_else(|| Refusal::Missing.into())
+        parts.extensions.get().cloned().ok_or_else(|| Refusal::Missing(None).into())
     }
 }
 
@@ -271,12 +268,12 @@ impl From<Refusal> for Problem {
         let detail = refusal.to_string();
         let who = |code, title| Problem::new(StatusCode::UNAUTHORIZED, code, title, detail.clone());
         match refusal {
-            Refusal::Missing => who("token-missing", "The call needs a token."),
+            Refusal::Missing(_) => who("token-missing", "The call needs a token."),
             Refusal::Malformed(_) => who("token-malformed", "The token cannot be read."),
             Refusal::Unknown(_) => who("token-unknown", "The token is not known here."),
             Refusal::Expired { .. } => who("token-expired", "The token has expired."),
             Refusal::Revoked(_) => who("token-revoked", "The token was revoked."),
-            Refusal::Denied(_) | Refusal::Bootstrap => {
+            Refusal::Denied(_) | Refusal::Bootstrap(_) => {
                 let title = "The caller lacks a role.";
                 Problem::new(StatusCode::FORBIDDEN, "role-missing", title, detail)
             }

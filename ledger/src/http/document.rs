@@ -1,7 +1,10 @@
 //! The API document: what handlers say of themselves, and what the layers around all of them answer.
 
+use schemas::id::INTEGER_MAX;
+use utoipa::Number;
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
 use utoipa::openapi::response::Response;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr};
 
 use super::problem;
@@ -18,6 +21,8 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
             let writes = !matches!(method, HttpMethod::Get | HttpMethod::Head);
             let secured = operation.security.as_ref().is_some_and(|all| !all.is_empty());
             let json = takes_json(operation);
+            bound_integers(operation);
+            name_bytes(operation);
             let own = operation.responses.responses.remove(OTHERS).is_some();
             for (status, about, applies) in [
                 ("304", "The caller has it already", own && !writes),
@@ -43,6 +48,42 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
         }
     }
     document
+}
+
+/// Calls bytes what they are: `Vec<u8>` would be documented as a list of numbers.
+fn name_bytes(operation: &mut Operation) {
+    const BYTES: [&str; 2] = ["application/octet-stream", "application/zip"];
+    let mut contents = Vec::new();
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        contents.extend(body.content.iter_mut());
+    }
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            contents.extend(response.content.iter_mut());
+        }
+    }
+    for (kind, content) in contents {
+        if let RefOr::T(content) = content
+            && BYTES.contains(&kind.as_str())
+        {
+            let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+            let bytes = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
+            content.schema = Some(Schema::Object(bytes.build()).into());
+        }
+    }
+}
+
+/// Says where indexes and sizes end: at the largest integer of an entry.
+fn bound_integers(operation: &mut Operation) {
+    let parameters = operation.parameters.iter_mut().flatten();
+    for parameter in parameters {
+        let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema else { continue };
+        if schema.format == Some(SchemaFormat::KnownFormat(KnownFormat::Int64))
+            && schema.maximum.is_none()
+        {
+            schema.maximum = Some(Number::UInt(INTEGER_MAX as usize));
+        }
+    }
 }
 
 fn takes_json(operation: &Operation) -> bool {

@@ -3,13 +3,10 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use schemas::id::{Digest, EntryIndex, Environment, EnvironmentName, Project, Time};
-use schemas::predicate::decision::Outcome;
-use schemas::report::GateVerdict;
 use schemas::thread::ThreadId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use verifier::policy::{Ask, Evaluation};
-use verifier::projection::slice::EnvironmentSlice;
+use verifier::status::{RequestStatus, RunningStatus, of_environment};
 
 use super::Server;
 use super::artifacts::ArtifactName;
@@ -140,65 +137,42 @@ async fn body<R: Read>(
     environment: Environment,
     now: Time,
 ) -> Result<EnvironmentBody, LedgerError> {
-    loader.know(&[ThreadId::Environment(environment.clone())]).await?;
-    let slice = loader.state.environment(&environment).ok().flatten().cloned().unwrap_or_default();
-    let shown = slice.deployed.iter().map(|it| &it.artifact);
-    let shown = shown.chain(slice.granted.iter().map(|it| &it.artifact));
-    let threads: Vec<ThreadId> = shown.cloned().map(ThreadId::Artifact).collect();
-    loader.know(&threads).await?;
+    let status = loader.ask(now, |view| of_environment(&view, &environment)).await?;
+    let slice = loader.state.environment(&environment).ok().flatten();
+    let granted = slice.and_then(|slice| slice.granted.clone());
+    let shown: Vec<ThreadId> =
+        granted.iter().map(|it| ThreadId::Artifact(it.artifact.clone())).collect();
+    loader.know(&shown).await?;
     let name = |digest: &Digest| {
         let known = loader.state.artifact(digest).ok().flatten();
         ArtifactName::of(digest, known, &environment.project)
     };
-    let running = running(&slice, &environment, loader);
-    let granted = slice.granted.as_ref().map(|it| GrantedBody {
+    let granted = granted.map(|it| GrantedBody {
         artifact: name(&it.artifact),
         time: it.time,
         entry: it.entry,
         request: format!("P-{}", it.request),
     });
-    let mut requests = Vec::with_capacity(slice.requests.len());
-    for (index, request) in &slice.requests {
-        let artifact = &request.artifact;
-        let ask = Ask { environment: &environment, artifact, request: Some(*index) };
-        let state = state_of(&loader.evaluate(&ask, now).await?);
-        let request = format!("P-{index}");
-        requests.push(OpenRequest { request, artifact: artifact.clone(), state });
-    }
-    let Environment { project, name: environment } = environment;
-    Ok(EnvironmentBody { project, environment, running, granted, requests })
-}
-
-fn running<R>(
-    slice: &EnvironmentSlice,
-    environment: &Environment,
-    loader: &Loader<R>,
-) -> Option<RunningBody> {
-    let deployed = slice.deployed.as_ref()?;
-    let known = loader.state.artifact(&deployed.artifact).ok().flatten();
-    let place = known.and_then(|known| known.projects.get(&environment.project));
-    let place = place.and_then(|known| known.places.get(&environment.name));
-    // A denial in between takes nothing from the environment's newest grant.
-    let newest = slice
-        .granted
-        .as_ref()
-        .is_some_and(|it| it.artifact == deployed.artifact && it.entry < deployed.entry);
-    let then = place.and_then(|place| place.deployed.as_ref()).is_some_and(|it| it.granted);
-    Some(RunningBody {
-        artifact: ArtifactName::of(&deployed.artifact, known, &environment.project),
-        since: deployed.time,
-        entry: deployed.entry,
-        granted: newest || then,
+    Ok(EnvironmentBody {
+        running: status.running.map(RunningBody::from),
+        requests: status.requests.into_iter().map(OpenRequest::from).collect(),
+        granted,
+        project: environment.project,
+        environment: environment.name,
     })
 }
 
-/// What an open request waits for, in the words of `attestry status`.
-fn state_of(evaluation: &Evaluation) -> String {
-    let open: Vec<&str> = evaluation.open_gates().map(|gate: &GateVerdict| &*gate.id).collect();
-    match evaluation.outcome() {
-        Some(Outcome::Granted) => "may be granted".to_owned(),
-        Some(Outcome::Denied) => format!("fails {}", open.join(", ")),
-        None => format!("waits: {}", open.join(", ")),
+impl From<RunningStatus> for RunningBody {
+    fn from(it: RunningStatus) -> RunningBody {
+        let RunningStatus { name, version, artifact: digest, since, entry, granted } = it;
+        RunningBody { artifact: ArtifactName { name, version, digest }, since, entry, granted }
+    }
+}
+
+impl From<RequestStatus> for OpenRequest {
+    fn from(it: RequestStatus) -> OpenRequest {
+        let request = format!("P-{}", it.request);
+        OpenRequest { request, artifact: it.artifact, state: it.state }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Which events a caller wants: by project, kind and thread.
 
 use schemas::id::Project;
-use schemas::kind::{EventKind, KINDS};
+use schemas::kind::EventKind;
 use schemas::thread::ThreadId;
 use verifier::entry::Entry;
 use verifier::event::Event;
 
+use super::event_list::parse_kind;
 use super::problem::Problem;
 use crate::ledger::Stored;
 
@@ -34,11 +35,7 @@ impl Filter {
             let parsed: Result<Project, _> = name.parse();
             parsed.map_err(|cause| Problem::bad_request(format!("project: {cause}")))
         });
-        let kind = kind.map(|name| {
-            let names = || KINDS.map(|line| line.name).join(", ");
-            let wrong = || Problem::bad_request(format!("kind: one of {}", names()));
-            EventKind::from_name(name).ok_or_else(wrong)
-        });
+        let kind = kind.map(parse_kind);
         let thread = thread.map(|text| {
             thread_of(text).ok_or_else(|| Problem::bad_request("thread: no thread has such a name"))
         });

@@ -16,6 +16,7 @@ use verifier::pin::format_pin;
 use super::Server;
 use super::events::EntryBody;
 use super::filter::thread_of;
+use super::number;
 use super::problem::Problem;
 use crate::access::Caller;
 use crate::error::{LedgerError, malformed};
@@ -55,8 +56,10 @@ pub async fn ledger<S: Store>(State(server): State<Server<S>>) -> Json<LedgerBod
 #[into_params(parameter_in = Query)]
 pub struct EntriesQuery {
     /// The first index of a range.
+    #[serde(default, deserialize_with = "number::optional")]
     pub from: Option<EntryIndex>,
     /// The index behind the range.
+    #[serde(default, deserialize_with = "number::optional")]
     pub to: Option<EntryIndex>,
     /// Instead of a range: up to 100 indexes with commas between them.
     #[param(example = "0,7,12")]
@@ -125,7 +128,8 @@ pub struct ThreadsQuery {
     pub kind: Option<String>,
     /// The thread before the page.
     pub after: Option<String>,
-    /// Most threads of the page, 1 to 1,000.
+    /// Most threads of the page.
+    #[param(minimum = 1, maximum = 1000, default = 1000)]
     pub limit: Option<u32>,
 }
 
@@ -226,7 +230,11 @@ pub async fn threads<S: Store>(
         (None, None, _) => {
             let after = query.after.as_deref().map(|text| named(text, "after", thread_of));
             let after = after.transpose()?.and_then(|mut it| it.pop());
-            let limit = query.limit.unwrap_or(THREADS_MAX).clamp(1, THREADS_MAX);
+            let limit = query.limit.unwrap_or(THREADS_MAX);
+            if !(1..=THREADS_MAX).contains(&limit) {
+                let detail = format!("limit: a page has 1 to {THREADS_MAX} threads");
+                return Err(Problem::bad_request(detail));
+            }
             let known = ["artifact", "control", "environment", "project"];
             if query.kind.as_deref().is_some_and(|kind| !known.contains(&kind)) {
                 let detail = format!("kind: one of {}", known.join(", "));
@@ -260,8 +268,10 @@ fn named<T>(list: &str, what: &str, read: impl Fn(&str) -> Option<T>) -> Result<
 #[into_params(parameter_in = Query)]
 pub struct CheckpointsQuery {
     /// Those published behind this one; all of them from 0.
+    #[serde(default, deserialize_with = "number::optional")]
     pub after: Option<u64>,
     /// Instead: the one of this size.
+    #[serde(default, deserialize_with = "number::optional")]
     pub size: Option<TreeSize>,
 }
 

@@ -16,6 +16,7 @@ use url::form_urlencoded::{Serializer, parse};
 use utoipa::{IntoParams, ToSchema};
 use verifier::merkle::sha256;
 
+use super::number;
 use super::problem::Problem;
 
 /// Most items of one page, and how many there are if nobody says.
@@ -44,6 +45,7 @@ pub struct Paging {
     pub limit: Option<usize>,
     /// A tree size that is published already: the list as it was then [default: the newest].
     #[param(example = 36)]
+    #[serde(default, deserialize_with = "number::optional")]
     pub as_of: Option<TreeSize>,
 }
 

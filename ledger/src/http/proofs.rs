@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Server;
+use super::number;
 use super::problem::Problem;
 use crate::error::LedgerError;
 use crate::store::{Read, Store};
@@ -20,8 +21,10 @@ use crate::tree::Tiles;
 #[into_params(parameter_in = Query)]
 pub struct InclusionQuery {
     /// The entry.
+    #[serde(deserialize_with = "number::given")]
     pub index: EntryIndex,
     /// The size of the tree [default: that of the published checkpoint].
+    #[serde(default, deserialize_with = "number::optional")]
     pub size: Option<TreeSize>,
 }
 
@@ -31,8 +34,10 @@ pub struct InclusionQuery {
 #[into_params(parameter_in = Query)]
 pub struct ConsistencyQuery {
     /// The size of the smaller tree.
+    #[serde(deserialize_with = "number::given")]
     pub from: TreeSize,
     /// The size of the larger tree [default: that of the published checkpoint].
+    #[serde(default, deserialize_with = "number::optional")]
     pub to: Option<TreeSize>,
 }
 

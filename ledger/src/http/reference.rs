@@ -10,10 +10,25 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::Server;
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use crate::store::Store;
 
 const CSS: &str = include_str!("reference.css");
+
+/// The order in which the parts of the API are shown; others follow.
+const TAGS: [&str; 11] = [
+    "events",
+    "promotions",
+    "environments",
+    "artifacts",
+    "rules",
+    "packs",
+    "attachments",
+    "log",
+    "access",
+    "health",
+    "documentation",
+];
 
 /// The order in which methods of one path are shown.
 const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
@@ -54,11 +69,16 @@ fn page(document: &Value) -> String {
     let operations = operations(document);
     let mut tags: Vec<&str> = operations.iter().map(Operation::tag).collect();
     tags.dedup();
-    out += "<nav><ul>";
-    for operation in &operations {
-        let _ = write!(out, "<li><a href=\"#{}\">{}</a></li>", operation.id(), operation.heading());
+    out += "<nav>";
+    for tag in &tags {
+        let _ = write!(out, "<section><h2>{}</h2><ul>", escape(tag));
+        for operation in operations.iter().filter(|it| it.tag() == *tag) {
+            let (id, heading) = (operation.id(), operation.heading());
+            let _ = write!(out, "<li><a href=\"#{id}\">{heading}</a></li>");
+        }
+        out += "</ul></section>\n";
     }
-    out += "</ul></nav>\n";
+    out += "</nav>\n";
     for tag in tags {
         let _ = writeln!(out, "<h2>{}</h2>", escape(tag));
         for operation in operations.iter().filter(|it| it.tag() == tag) {
@@ -87,7 +107,8 @@ fn operations(document: &Value) -> Vec<Operation<'_>> {
         let of_method = |method| Some(Operation { method, path, body: item.get(method)? });
         all.extend(METHODS.into_iter().filter_map(of_method));
     }
-    all.sort_by_key(Operation::tag);
+    let place = |it: &Operation<'_>| TAGS.iter().position(|tag| *tag == it.tag());
+    all.sort_by_key(|it| (place(it).unwrap_or(TAGS.len()), it.tag()));
     all
 }
 
@@ -141,15 +162,34 @@ impl<'a> Operation<'a> {
             format!("<td><code>{kind}</code></td><td>{}</td><td>{about}</td>", shape(content))
         });
         write_table(out, "Body", ["content type", "schema", ""], contents);
-        let responses = members(self.body.get("responses")).map(|(status, response)| {
+        let (problems, answers): (Vec<_>, Vec<_>) =
+            members(self.body.get("responses")).partition(|(_, response)| is_problem(response));
+        let answers = answers.into_iter().map(|(status, response)| {
             let about = escape(string(response, "description"));
             let contents = members(response.get("content"))
                 .map(|(kind, it)| format!("<code>{}</code> {}", escape(kind), shape(it)));
             let contents = contents.collect::<Vec<_>>().join("<br>");
             format!("<td><code>{}</code></td><td>{contents}</td><td>{about}</td>", escape(status))
         });
-        write_table(out, "Answers", ["status", "content", ""], responses);
+        write_table(out, "Answers", ["status", "content", ""], answers);
+        let problems: Vec<String> = problems
+            .into_iter()
+            .map(|(status, response)| {
+                let about = escape(string(response, "description"));
+                format!("<li><code>{}</code> {about}</li>", escape(status))
+            })
+            .collect();
+        if !problems.is_empty() {
+            let _ =
+                writeln!(out, "<h4>Problems</h4><ul class=\"problems\">{}</ul>", problems.concat());
+        }
     }
+}
+
+/// Answers that say the same in the same shape, of which every operation has many.
+fn is_problem(response: &Value) -> bool {
+    let kinds: Vec<&String> = members(response.get("content")).map(|(kind, _)| kind).collect();
+    matches!(kinds.as_slice(), [kind] if *kind == problem::MEDIA_TYPE)
 }
 
 fn write_table(

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Server;
+use super::number;
 use super::problem::Problem;
 use crate::store::{Store, Viewing};
 
@@ -32,7 +33,7 @@ pub struct ViewingBody {
 #[into_params(parameter_in = Query)]
 pub struct Behind {
     /// The sequence behind which it begins.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number::given")]
     pub after: u64,
 }
 

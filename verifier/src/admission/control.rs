@@ -94,7 +94,8 @@ impl Case<'_> {
 
     pub fn policy(&self, body: &Policy, digest: &Hash) -> Result<Accepted, Refusal> {
         let project = &body.project;
-        let signers = self.signers(format_args!("set the policy of {project}"), |name| {
+        let what = format_args!("set the policy of {project}");
+        let signers = self.signers(what, role::POLICY_ADMIN, |name| {
             self.trust.has_role(name, role::POLICY_ADMIN, project, None)
         })?;
         let in_force = self.state.policy(project).map(|policy| policy.statement);
@@ -118,8 +119,9 @@ impl Case<'_> {
 
     /// Heads are about the log just before their own entry, so that the state is at hand.
     pub fn heads(&self, body: &Heads) -> Result<Accepted, Refusal> {
-        let service = |name: &_| self.is_service(name);
-        let signers = self.signers(format_args!("log heads"), service)?;
+        // They speak of every project.
+        let service = |name: &_| self.trust.is_service(name);
+        let signers = self.signers(format_args!("log heads"), role::SERVICE, service)?;
         if body.size != self.at.index {
             let detail = format!("heads of size {} at entry {}", body.size, self.at.index);
             return refuse(self, Code::HeadsStale, detail);
@@ -131,22 +133,15 @@ impl Case<'_> {
     }
 
     pub fn export(&self, body: &Export) -> Result<Accepted, Refusal> {
-        let signers = self.signers(format_args!("log exports"), |name| {
-            self.trust.has_role(name, role::SERVICE, &body.project, None)
+        let (project, name) = (&body.project, &body.environment);
+        let what = format_args!("log exports of {project}/{name}");
+        let signers = self.signers(what, role::SERVICE, |identity| {
+            self.trust.has_role(identity, role::SERVICE, project, Some(name))
         })?;
         let one = self.event.subjects.len() == 1 && self.event.digests().count() == 1;
         if !one || body.to <= body.from || body.size > self.at.index {
             return refuse(self, Code::PredicateInvalid, "an export names one pack and its period");
         }
         Ok(Accepted::by(Some(body.project.clone()), signers))
-    }
-
-    /// The service identity of the ledger as a whole.
-    fn is_service(&self, name: &schemas::id::IdentityName) -> bool {
-        self.trust
-            .document
-            .grants
-            .iter()
-            .any(|grant| grant.identity == *name && grant.role == role::SERVICE)
     }
 }

@@ -48,6 +48,7 @@ impl Case<'_> {
     pub fn request(&self, body: &PromotionRequest) -> Result<Accepted, Refusal> {
         let signers = self.signers(
             format_args!("request promotions to {}/{}", body.project, body.to),
+            role::RELEASE_MANAGER,
             |name| self.trust.has_role(name, role::RELEASE_MANAGER, &body.project, Some(&body.to)),
         )?;
         self.artifact()?;
@@ -92,13 +93,11 @@ impl Case<'_> {
 
     pub fn approval(&self, body: &Approval) -> Result<Accepted, Refusal> {
         let (project, name) = (&body.project, &body.environment);
-        let signers = self.signers(
-            format_args!("approve as {} for {project}/{name}", body.role),
-            |identity| {
+        let signers =
+            self.signers(format_args!("approve for {project}/{name}"), &body.role, |identity| {
                 role::is_approval(&body.role)
                     && self.trust.has_role(identity, &body.role, project, Some(name))
-            },
-        )?;
+            })?;
         if let Some(admin) = signers.iter().find(|signer| self.trust.is_admin(&signer.identity)) {
             return refuse(self, Code::AdminApproves, format!("{} is an admin", admin.identity));
         }
@@ -136,7 +135,7 @@ impl Case<'_> {
     pub fn decision(&self, body: &Decision) -> Result<Accepted, Refusal> {
         let said = &body.extension;
         let environment = environment_of(&said.project, &said.environment);
-        let signers = self.signers(format_args!("log decisions"), |name| {
+        let signers = self.signers(format_args!("log decisions"), role::SERVICE, |name| {
             self.trust.has_role(name, role::SERVICE, &said.project, Some(&said.environment))
         })?;
         if said.rules != crate::RULES {
@@ -234,10 +233,11 @@ impl Case<'_> {
 
     pub fn deployment(&self, body: &Deployment) -> Result<Accepted, Refusal> {
         let (project, name) = (&body.project, &body.environment);
-        let signers = self
-            .signers(format_args!("record deployments to {project}/{name}"), |identity| {
-                self.trust.may_emit(identity, EventKind::Deployment, project, Some(name))
-            })?;
+        let signers = self.signers(
+            format_args!("record deployments to {project}/{name}"),
+            role::EMITTER,
+            |it| self.trust.may_emit(it, EventKind::Deployment, project, Some(name)),
+        )?;
         let artifact = self.artifact()?;
         let slice = self.state.artifact(&artifact)?;
         let places = slice.and_then(|slice| slice.projects.get(project)).map(|it| &it.places);

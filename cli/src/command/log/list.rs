@@ -3,7 +3,7 @@
 use schemas::thread::ThreadId;
 use serde_json::{Value, json};
 
-use super::{LeftOut, PAGE, kind_of, to_json};
+use super::{LeftOut, PAGE, to_json};
 use crate::failure::Failure;
 use crate::history::Line;
 use crate::io::Io;
@@ -24,7 +24,7 @@ impl Row {
         let cells = vec![
             line.entry.index.to_string(),
             minute(line.entry.time),
-            kind_of(line).name().to_owned(),
+            line.kind().name().to_owned(),
             cut(&about(line), 34),
             signers(line),
         ];

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use verifier::sign::sign_payload;
 use verifier::signature::SigningKey;
 use verifier::trust::Trust;
+use verifier::view::open_names;
 
 use crate::compose::Draft;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::output::gates;
 use crate::output::names::Called;
 use crate::service::{Service, unknown_project};
 
@@ -96,7 +96,7 @@ pub fn decisions(service: &Service, project: &Project) -> Result<Vec<Evaluated>,
 pub fn text_of(evaluated: &[Evaluated], service: &Service) -> Result<String, Failure> {
     let mut text = String::new();
     for it in evaluated {
-        let slice = service.artifact(&it.artifact)?;
+        let slice = service.artifact_if_readable(&it.artifact)?;
         let called = Called::of(&it.artifact, slice.as_ref(), &it.environment.project);
         let (line, environment) = (called.line(), &it.environment);
         let _ = writeln!(text, "P-{} {}: {line} -> {environment}", it.request, state_of(it));
@@ -106,7 +106,7 @@ pub fn text_of(evaluated: &[Evaluated], service: &Service) -> Result<String, Fai
 
 /// `granted as entry 1200`, or what it waits for.
 pub fn state_of(it: &Evaluated) -> String {
-    let open = gates::open_names(&it.evaluation.gates);
+    let open = open_names(&it.evaluation.gates);
     match (it.evaluation.outcome(), it.decision) {
         (Some(Outcome::Granted), Some(entry)) => format!("granted as entry {entry}"),
         (Some(Outcome::Denied), Some(entry)) => format!("denied as entry {entry} by {open}"),

@@ -229,6 +229,27 @@ fn heads_are_of_the_log_just_before_them() {
         let statement = w.heads_statement();
         w.log(&statement, &["ci"], None)
     });
+    // Whoever serves one project, or one environment of each, does not speak for the ledger.
+    for (projects, environments, holds) in
+        [("payments", vec![], false), ("*", vec!["prod"], false), ("*", vec![], true)]
+    {
+        let mut world = world();
+        let amend = |it: &mut TrustDocument| {
+            it.identities.push(identity("local", &["local"], &[]));
+            let mut grant = grant("local", "service", &[], projects);
+            grant.environments = environments.iter().map(|name| name.parse().unwrap()).collect();
+            it.grants.push(grant);
+        };
+        world.amend(amend).unwrap();
+        let log = |w: &mut World| {
+            let statement = w.heads_statement();
+            w.log(&statement, &["local"], None)
+        };
+        match holds {
+            true => assert!(log(&mut world).is_ok()),
+            false => refused_in(&mut world, Code::RoleMissing, log),
+        }
+    }
     refused(Code::HeadsStale, |w| {
         let statement = w.heads_statement();
         w.scan(&app(), &[]).unwrap();

@@ -1,0 +1,117 @@
+//! What is where, since when, and what waits: by project and environment.
+
+use schemas::id::{Digest, EntryIndex, Environment, EnvironmentName, Project, Time};
+
+use crate::policy::Ask;
+use crate::projection::Missing;
+use crate::projection::slice::{ControlSlice, EnvironmentSlice};
+use crate::view::{View, state_of};
+
+/// One project; no environments are known where it has no policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectStatus {
+    pub project: Project,
+    pub environments: Option<Vec<EnvironmentStatus>>,
+}
+
+/// One environment that a policy names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentStatus {
+    pub environment: EnvironmentName,
+    /// False where a pack leaves it out.
+    pub known: bool,
+    pub running: Option<RunningStatus>,
+    /// The open requests, oldest first.
+    pub requests: Vec<RequestStatus>,
+}
+
+/// What runs in an environment, as far as deployments were recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningStatus {
+    pub name: Option<String>,
+    pub version: Option<String>,
+    pub artifact: Digest,
+    pub since: Time,
+    pub entry: EntryIndex,
+    /// A decision had granted it.
+    pub granted: bool,
+}
+
+/// An open request, and what it waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestStatus {
+    pub request: EntryIndex,
+    pub artifact: Digest,
+    pub state: String,
+}
+
+/// The projects with a grant or a policy, in the order of their names.
+pub fn projects(control: &ControlSlice) -> Vec<Project> {
+    let granted = control.trust.iter().flat_map(|trust| &trust.document.grants);
+    let named = granted.flat_map(|grant| &grant.projects).filter_map(|name| name.parse().ok());
+    let mut projects: Vec<Project> = named.chain(control.policies.keys().cloned()).collect();
+    projects.sort();
+    projects.dedup();
+    projects
+}
+
+/// How these projects stand.
+pub fn status(view: &View<'_>, projects: &[Project]) -> Result<Vec<ProjectStatus>, Missing> {
+    projects.iter().map(|project| of_project(view, project)).collect()
+}
+
+fn of_project(view: &View<'_>, project: &Project) -> Result<ProjectStatus, Missing> {
+    let rules = view.state.policy(project).map(|policy| &policy.document.environments);
+    let environments = rules.map(|rules| {
+        let named = rules
+            .iter()
+            .map(|rule| Environment { project: project.clone(), name: rule.name.clone() });
+        named.map(|environment| of_environment(view, &environment)).collect()
+    });
+    Ok(ProjectStatus { project: project.clone(), environments: environments.transpose()? })
+}
+
+/// How one environment stands.
+pub fn of_environment(
+    view: &View<'_>,
+    environment: &Environment,
+) -> Result<EnvironmentStatus, Missing> {
+    let slice = view.environment(environment)?;
+    let mut requests = Vec::new();
+    for (index, request) in slice.into_iter().flat_map(|slice| &slice.requests) {
+        let artifact = &request.artifact;
+        let ask = Ask { environment, artifact, request: Some(*index) };
+        let state = state_of(view.evaluate(&ask)?.as_ref());
+        requests.push(RequestStatus { request: *index, artifact: artifact.clone(), state });
+    }
+    Ok(EnvironmentStatus {
+        environment: environment.name.clone(),
+        known: !view.leaves_out(environment),
+        running: slice.map(|slice| running(view, slice, environment)).transpose()?.flatten(),
+        requests,
+    })
+}
+
+fn running(
+    view: &View<'_>,
+    slice: &EnvironmentSlice,
+    environment: &Environment,
+) -> Result<Option<RunningStatus>, Missing> {
+    let Some(deployed) = &slice.deployed else { return Ok(None) };
+    let known = view.artifact_in(&deployed.artifact, &environment.project)?;
+    let place = known.and_then(|known| known.places.get(&environment.name));
+    // A denial in between takes nothing from the environment's newest grant.
+    let newest = slice
+        .granted
+        .as_ref()
+        .is_some_and(|it| it.artifact == deployed.artifact && it.entry < deployed.entry);
+    let then = place.and_then(|place| place.deployed.as_ref()).is_some_and(|it| it.granted);
+    Ok(Some(RunningStatus {
+        name: known.and_then(|known| known.name.clone()),
+        version: known.and_then(|known| known.version.clone()),
+        artifact: deployed.artifact.clone(),
+        since: deployed.time,
+        entry: deployed.entry,
+        granted: newest || then,
+    }))
+}
