@@ -31,6 +31,7 @@ mod reference;
 mod request;
 pub mod request_id;
 pub mod rules;
+pub mod spooled;
 pub mod stream;
 pub mod tiles;
 pub mod tls;
