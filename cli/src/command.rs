@@ -58,6 +58,8 @@ pub mod record;
 #[cfg(feature = "ledger")]
 pub mod serve;
 pub mod show;
+#[cfg(feature = "ledger")]
+pub mod spool;
 pub mod status;
 #[cfg(feature = "ledger")]
 pub mod token;
@@ -90,8 +92,9 @@ const ABOUT: &str = "The offline verifier of Attestry, a ledger for software del
     disable_help_subcommand = true,
     about = ABOUT,
     before_help = EXAMPLE,
-    after_help = "Exit codes: 0 done or holds, 1 unexpected error, 2 wrong usage, 3 the answer is \
-                  no, 4 not allowed, 5 not found, 7 integrity broken, 8 could not tell."
+    after_help = "Exit codes: 0 done, holds or spooled, 1 unexpected error, 2 wrong usage, 3 the \
+                  answer is no, 4 not allowed, 5 not found, 6 server unreachable and nothing \
+                  spooled, 7 integrity broken, 8 could not tell."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -134,6 +137,8 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     #[cfg(feature = "ledger")]
     Serve(serve::ServeArgs),
+    #[cfg(feature = "ledger")]
+    Spool(spool::SpoolCommand),
     #[cfg(feature = "ledger")]
     Token(token::TokenCommand),
     #[cfg(feature = "ledger")]
@@ -206,6 +211,8 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         #[cfg(feature = "ledger")]
         Command::Serve(args) => serve::run(&args, io),
         #[cfg(feature = "ledger")]
+        Command::Spool(command) => spool::run(&command, io),
+        #[cfg(feature = "ledger")]
         Command::Token(command) => token::run(&command, io),
         #[cfg(feature = "ledger")]
         Command::Webhook(command) => webhook::run(&command, io),
@@ -228,8 +235,8 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 #[cfg(not(feature = "ledger"))]
 const ELSEWHERE: &[&str] = &[
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
-    "evaluate", "receipt", "pack", "move", "serve", "token", "backup", "doctor", "webhook",
-    "witness",
+    "evaluate", "receipt", "pack", "move", "serve", "spool", "token", "backup", "doctor",
+    "webhook", "witness",
 ];
 
 #[cfg(not(feature = "ledger"))]

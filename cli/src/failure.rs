@@ -18,6 +18,9 @@ pub struct Failure {
     /// Further lines, such as the two digests that differ.
     pub details: Vec<String>,
     pub hint: Option<String>,
+    /// The server did not answer, or something before it said that it is not there: what was to be
+    /// recorded can wait.
+    pub away: bool,
 }
 
 impl Failure {
@@ -27,7 +30,7 @@ impl Failure {
         message: impl Into<String>,
     ) -> Failure {
         let (code, message) = (code.into(), message.into());
-        Failure { exit, code, message, details: Vec::new(), hint: None }
+        Failure { exit, code, message, details: Vec::new(), hint: None, away: false }
     }
 
     pub fn usage(message: impl Into<String>) -> Failure {
@@ -45,6 +48,12 @@ impl Failure {
 
     pub fn detail(mut self, line: impl Into<String>) -> Failure {
         self.details.push(line.into());
+        self
+    }
+
+    /// Says that the server is away.
+    pub fn away(mut self) -> Failure {
+        self.away = true;
         self
     }
 

@@ -16,6 +16,8 @@ pub mod pack_file;
 pub mod policy_text;
 #[cfg(feature = "ledger")]
 pub mod service;
+#[cfg(feature = "ledger")]
+pub mod spool;
 pub mod subject;
 pub mod telemetry;
 

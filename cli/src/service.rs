@@ -8,6 +8,7 @@ mod failing;
 mod issuing;
 mod server;
 mod serving;
+mod spooling;
 mod tokens;
 mod upkeep;
 mod webhook;
@@ -16,7 +17,7 @@ mod witness;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ledger::clock::SystemClock;
+use ledger::clock::{Clock as _, SystemClock};
 use ledger::moving::{Moved, Progress};
 use ledger::objects::{Bucket, Objects};
 use ledger::{Database, Evaluated, Ledger, LedgerError, Logged, Remote, Submission, Which};
@@ -24,7 +25,7 @@ use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Project, Time, 
 use schemas::predicate::{Nonce, Seen};
 use schemas::thread::ThreadId;
 use schemas::trust::TrustDocument;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use verifier::log::LogReport;
 use verifier::pin::Pin;
 use verifier::policy::{Ask, Evaluation};
@@ -37,8 +38,10 @@ pub use database::{parse_bucket, parse_database};
 pub use failing::unknown_project;
 use failing::{failure_of, not_here, refusal};
 pub use issuing::read_rules;
-pub use ledger::ExportAsk;
+pub use ledger::{Cosigned, ExportAsk, Remembered};
+pub use server::remembered;
 pub use serving::{Listen, Ready};
+pub use spooling::Delivery;
 pub use witness::{init_witness, serve_witness, witnesses};
 
 use crate::argument::{AppendArgs, LedgerArgs};
@@ -78,9 +81,15 @@ macro_rules! read {
     };
 }
 
+/// What runs a command's futures: a command waits for one thing after the other.
 fn runtime() -> Result<Runtime, Failure> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let mut builder = Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().map_err(Failure::unexpected)
+}
+
+/// What runs a server's futures: as many threads as the machine, or its container, has cores.
+fn serving_runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread().enable_all().build().map_err(Failure::unexpected)
 }
 
 /// Where the high-water file is kept: outside of the ledger's own folder, so that whoever puts an
@@ -96,6 +105,11 @@ fn state_dir(io: &Io) -> PathBuf {
     }
 }
 
+/// The time of day, where no ledger is there to say it.
+pub fn now() -> Time {
+    SystemClock.now()
+}
+
 impl Service {
     /// Opens the ledger for reading.
     pub fn open(args: &LedgerArgs, io: &mut Io) -> Result<Service, Failure> {
@@ -106,12 +120,22 @@ impl Service {
         Service::open_with(&args.ledger, args.accept_clock, io)
     }
 
-    fn open_with(args: &LedgerArgs, accept_clock: bool, io: &mut Io) -> Result<Service, Failure> {
+    /// Reaches a server, and leaves what waits for it where it is.
+    pub fn open_alone(args: &LedgerArgs, io: &mut Io) -> Result<Service, Failure> {
+        let address =
+            args.server(io).ok_or_else(|| Failure::usage("this is no server's address"))?;
         let runtime = runtime()?;
-        if let Some(address) = args.server(io) {
-            let end = End::Server(runtime.block_on(server::connect(&address, io))?);
-            return Ok(Service { end, runtime });
+        let end = End::Server(runtime.block_on(server::connect(&address, io))?);
+        Ok(Service { end, runtime })
+    }
+
+    fn open_with(args: &LedgerArgs, accept_clock: bool, io: &mut Io) -> Result<Service, Failure> {
+        if args.server(io).is_some() {
+            let service = Service::open_alone(args, io)?;
+            service.deliver_first(io)?;
+            return Ok(service);
         }
+        let runtime = runtime()?;
         let (dir, state, clock) = (args.dir(io), state_dir(io), Arc::new(SystemClock));
         let opened = runtime.block_on(Ledger::open_with(&dir, &state, clock, accept_clock));
         let ledger = opened.map_err(|cause| failure_of(&cause))?;
@@ -191,7 +215,7 @@ impl Service {
     }
 
     pub fn nonce(&self) -> Result<Nonce, Failure> {
-        each!(self, it => it.nonce()).map_err(|cause| failure_of(&cause))
+        nonce()
     }
 
     pub fn size(&self) -> Result<TreeSize, Failure> {
@@ -205,10 +229,8 @@ impl Service {
     /// Logs a batch; each submission has its own answer.
     pub fn submit(&self, batch: Vec<Submission>) -> Result<Vec<Result<Logged, Failure>>, Failure> {
         let answers = each!(self, it => self.wait(it.submit(batch)))?;
-        for request in answers.iter().flatten().filter_map(|logged| logged.promotion) {
-            let name = ledger::promotion::name(request);
-            tracing::Span::current().record("attestry.promotion.id", name);
-        }
+        let promotions = answers.iter().flatten().filter_map(|logged| logged.promotion);
+        ledger::promotion::note_span(promotions);
         // Only to say more of a refusal; whoever may not read hears less.
         let known = self.projects().unwrap_or_default();
         let answer = |it: Result<Logged, LedgerError>| it.map_err(|cause| refusal(&cause, &known));
@@ -256,6 +278,9 @@ impl Service {
 
     /// Evaluates open requests again, and logs the decisions that fall.
     pub fn evaluate_open(&self, which: Which) -> Result<Vec<Evaluated>, Failure> {
+        if let Which::Request(request) = which {
+            ledger::promotion::note_span([request]);
+        }
         each!(self, it => self.wait(it.evaluate_open(which)))
     }
 
@@ -323,6 +348,11 @@ impl Service {
         projects.dedup();
         Ok(projects)
     }
+}
+
+/// Chance that makes a statement unlike every other.
+pub fn nonce() -> Result<Nonce, Failure> {
+    ledger::nonce().map_err(|cause| failure_of(&cause))
 }
 
 /// Signs a trust document with the root keys.

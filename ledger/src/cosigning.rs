@@ -74,6 +74,7 @@ impl<S: Store> Cosigning<S> {
         let kept = std::fs::read(ledger.folder().cosigned()).ok();
         let kept = kept.and_then(|bytes| verify_checkpoint(&bytes, ledger.pin().log()).ok());
         let meets = |it: &VerifiedCheckpoint| witnesses.quorum.evaluate(it.note()).is_met;
+        ledger.asked.begin();
         ledger.vouch(kept.filter(meets));
         Cosigning { ledger, witnesses, last: None }
     }

@@ -1,6 +1,9 @@
 //! Gathers a pack: heads first, then the threads that belong to it, with every proof.
 
+mod closing;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Time, TreeSize};
 use schemas::predicate::export::{self, Export};
@@ -19,6 +22,9 @@ use verifier::pin::format_pin;
 use verifier::receipt::{Receipt, format_receipt};
 use verifier::sign;
 
+pub(crate) use self::closing::Asked;
+use self::closing::Closing;
+pub use self::closing::Cosigned;
 use crate::error::{LedgerError, malformed};
 use crate::ledger::{Ledger, Logged, Stored, Submission};
 use crate::reading::walk_thread;
@@ -37,6 +43,8 @@ pub struct ExportAsk {
     pub audience: String,
     pub reason: String,
     pub framework: Option<String>,
+    /// How long to wait for witnesses to cosign the closing checkpoint, where witnesses are asked.
+    pub patience: Duration,
 }
 
 /// The files of a pack by their path below its folder.
@@ -45,12 +53,13 @@ pub struct Exported {
     pub files: Files,
     pub id: Hash,
     pub size: TreeSize,
+    pub cosigned: Cosigned,
 }
 
 impl<S: Store> Ledger<S> {
     /// Signs and logs heads, and gathers the files of a pack that closes right behind them.
     pub async fn export(&self, ask: &ExportAsk) -> Result<Exported, LedgerError> {
-        let (lines, checkpoint) = self.log_heads().await?;
+        let Closing { lines, checkpoint, cosigned } = self.close_pack(ask.patience).await?;
         let scope = Scope {
             origin: self.origin.clone(),
             project: ask.environment.project.clone(),
@@ -61,7 +70,7 @@ impl<S: Store> Ledger<S> {
             framework: ask.framework.clone(),
         };
         let mut read = self.store.snapshot().await?;
-        let (shown, threads) = gather_entries(&mut read, &scope, lines.index).await?;
+        let (shown, threads) = gather_entries(&mut read, &scope, lines.size).await?;
         let mut tiles = Tiles::default();
         let mut files = Files::new();
         let note = format_note(checkpoint.note());
@@ -83,19 +92,20 @@ impl<S: Store> Ledger<S> {
         }
         let extensions = extensions(&mut read, &mut tiles, seen, scope.size).await?;
         files.insert(EXTENSIONS.to_owned(), to_json(&extensions)?);
-        files.insert(HEADS.to_owned(), to_json(&lines.prove(&threads)?)?);
-        self.complete(scope, files)
+        files.insert(HEADS.to_owned(), to_json(&lines.prove(&threads).await?)?);
+        let (files, id) = self.complete(&scope, files);
+        Ok(Exported { files, id, size: scope.size, cosigned })
     }
 
     /// Adds what follows from the entries, and seals the bag.
-    fn complete(&self, scope: Scope, mut files: Files) -> Result<Exported, LedgerError> {
+    fn complete(&self, scope: &Scope, mut files: Files) -> (Files, Hash) {
         // The check below wants the pin to be in its place already.
         files.insert(PIN.to_owned(), format_pin(&self.pin).into_bytes());
-        let (bare, _) = seal(&scope, String::new(), files.clone());
+        let (bare, _) = seal(scope, String::new(), files.clone());
         let checked = verifier::pack::verify(bare, Some(&self.pin));
         let findings = derived::log_findings(&checked.findings);
         let material = derived::Material {
-            scope: &scope,
+            scope,
             pin: &self.pin,
             shown: &checked.shown,
             state: &checked.state,
@@ -103,9 +113,8 @@ impl<S: Store> Ledger<S> {
             findings: &findings,
         };
         files.extend(derived::files(&material));
-        let readme = report::readme(&scope, &checked.shown);
-        let (files, id) = seal(&scope, readme, files);
-        Ok(Exported { files, id, size: scope.size })
+        let readme = report::readme(scope, &checked.shown);
+        seal(scope, readme, files)
     }
 
     /// Logs the custody of a pack: who took it out is the service's word, for whom and why the
@@ -185,6 +194,10 @@ async fn gather_entries<R: Read>(
     let mut waiting: Vec<ThreadId> = threads.iter().cloned().collect();
     while let Some(thread) = waiting.pop() {
         for stored in walk_thread(read, &thread).await? {
+            // Others have gone on appending behind the closing checkpoint.
+            if stored.index >= scope.size {
+                continue;
+            }
             let entry = parse(&stored)?;
             let envelope =
                 stored.envelope.as_deref().filter(|_| thread == here && scope.holds(entry.time));

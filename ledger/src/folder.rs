@@ -7,6 +7,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use schemas::id::Digest;
 use verifier::merkle;
@@ -194,6 +195,8 @@ pub fn write_copy(path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
     replace(path, bytes, |_| Ok(()))
 }
 
+static REPLACED: AtomicU64 = AtomicU64::new(0);
+
 fn replace(
     path: &Path,
     bytes: &[u8],
@@ -202,7 +205,9 @@ fn replace(
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(file_error(folder))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = folder.join(format!(".{name}.{}.new", std::process::id()));
+    // Unlike those of others who replace it now, in this process or another.
+    let nth = REPLACED.fetch_add(1, Ordering::Relaxed);
+    let beside = folder.join(format!(".{name}.{}.{nth}.new", std::process::id()));
     let write = || -> std::io::Result<()> {
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;

@@ -34,6 +34,7 @@ mod reference;
 mod request;
 pub mod request_id;
 pub mod rules;
+pub mod spooled;
 pub mod status;
 pub mod stream;
 pub mod thread_proof;

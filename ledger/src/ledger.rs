@@ -3,19 +3,21 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use schemas::id::{EntryIndex, Hash, Origin, Time};
+use schemas::id::{EntryIndex, Environment, Hash, Origin, Time};
 use schemas::kind::EventKind;
 use schemas::predicate::Nonce;
 use schemas::report::Finding;
 use verifier::checkpoint::VerifiedCheckpoint;
 use verifier::event::{Body, Event};
 use verifier::pin::Pin;
+use verifier::projection::State;
 use verifier::signature::SigningKey;
 use verifier::signed::{KeyRing, read_all};
 
 use crate::clock::Clock;
 use crate::documents::Documents;
 use crate::error::{LedgerError, malformed};
+use crate::export::Asked;
 use crate::folder::{Folder, read_key};
 use crate::heads::KeptHeads;
 use crate::loader::{Loader, Warm};
@@ -72,6 +74,8 @@ pub struct Ledger<S: Store = AnyStore> {
     pub(crate) ring: Mutex<Arc<KeyRing>>,
     /// The state that the last append has left.
     pub(crate) kept: Arc<Mutex<Option<Warm>>>,
+    /// Whether this process asks witnesses.
+    pub(crate) asked: Asked,
     /// The newest checkpoint that a quorum has cosigned, where somebody collects cosignatures.
     pub(crate) vouched: Mutex<Option<VerifiedCheckpoint>>,
     /// To tell who signed what is shown.
@@ -144,9 +148,7 @@ impl<S: Store> Ledger<S> {
     }
 
     pub fn nonce(&self) -> Result<Nonce, LedgerError> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|cause| LedgerError::Random(cause.to_string()))?;
-        Ok(Nonce::from_bytes(bytes))
+        nonce()
     }
 
     /// Logs a batch in one transaction; each submission has its own answer.
@@ -167,7 +169,10 @@ impl<S: Store> Ledger<S> {
             places.push(match it {
                 Err(finding) => Err(finding),
                 Ok(it) => {
-                    let about = About::of(&it.event);
+                    let mut about = About::of(&it.event);
+                    if about.request.is_none() {
+                        about.request = granted(working.state(), &it.event);
+                    }
                     working.append(it).await?.map(|place| (place, about))
                 }
             });
@@ -279,6 +284,13 @@ impl<S: Store> Ledger<S> {
     }
 }
 
+/// Chance that makes a statement unlike every other.
+pub fn nonce() -> Result<Nonce, LedgerError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|cause| LedgerError::Random(cause.to_string()))?;
+    Ok(Nonce::from_bytes(bytes))
+}
+
 /// What remains of an event once it is logged.
 pub(crate) struct About {
     pub kind: EventKind,
@@ -303,6 +315,15 @@ impl About {
         let asks = self.kind == EventKind::PromotionRequest;
         self.request.or_else(|| asks.then_some(index))
     }
+}
+
+/// The request by which the artifact of a deployment was admitted, where the deployment names none.
+fn granted(state: &State, event: &Event) -> Option<EntryIndex> {
+    let Body::Deployment(_) = &event.body else { return None };
+    let environment =
+        Environment { project: event.project()?.clone(), name: event.environment()?.clone() };
+    let granted = state.environment(&environment).ok()??.granted.as_ref()?;
+    event.digests().any(|digest| *digest == granted.artifact).then_some(granted.request)
 }
 
 /// The threads that read what is submitted.

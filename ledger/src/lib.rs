@@ -43,8 +43,8 @@ mod working;
 
 pub use database::Database;
 pub use error::LedgerError;
-pub use export::{ExportAsk, Exported};
-pub use ledger::{Ledger, Logged, Stored, Submission};
+pub use export::{Cosigned, ExportAsk, Exported};
+pub use ledger::{Ledger, Logged, Stored, Submission, nonce};
 pub use promotion::{Evaluated, Which};
 pub use reading::{Page, Reading};
-pub use remote::{Connect, Remote, RemoteError};
+pub use remote::{Connect, Remembered, Remote, RemoteError};

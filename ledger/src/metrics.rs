@@ -46,6 +46,7 @@ pub struct Metrics {
     failures: Family<Labels<1>, Counter>,
     verdicts: Family<Labels<4>, Counter>,
     requests: Histograms<3>,
+    spool_age: Histogram,
     ready: Gauge,
     log: Known,
     checkpoint: Known,
@@ -86,6 +87,12 @@ impl Default for Metrics {
                 "http_request_duration",
                 "Requests by method, route template and class of status",
                 Family::new_with_constructor(durations),
+            ),
+            spool_age: seconds(
+                of,
+                "spool_age",
+                "How long events had waited for this ledger to answer, as their callers say",
+                Histogram::new(exponential_buckets(1.0, 4.0, 12)),
             ),
             ready: register(of, "ready", "1 where /readyz says ready", Gauge::default()),
             log: family(of, "log_entries", "Entries of the log"),
@@ -143,6 +150,13 @@ impl Metrics {
 
     pub fn logged(&self, kind: EventKind) {
         self.events.get_or_create(&[("kind", kind.name().into())]).inc();
+    }
+
+    /// Somebody delivered an event that had waited for so long in a spool, if it had.
+    pub fn delivered(&self, waited: Option<Duration>) {
+        if let Some(waited) = waited {
+            self.spool_age.observe(waited.as_secs_f64());
+        }
     }
 
     /// A rule refused something, or the ledger refuses to go on.

@@ -10,6 +10,7 @@ use verifier::signed::KeyRing;
 use crate::clock::{Clock, SystemClock};
 use crate::database::Database;
 use crate::error::{LedgerError, file_error, malformed};
+use crate::export::Asked;
 use crate::folder::Folder;
 use crate::heads::KeptHeads;
 use crate::high_water::HighWater;
@@ -116,6 +117,7 @@ impl<S: Store> Ledger<S> {
             accept_clock,
             ring,
             kept: Arc::default(),
+            asked: Asked::default(),
             vouched: Mutex::default(),
             documents: Documents::default(),
             kept_heads: KeptHeads::default(),

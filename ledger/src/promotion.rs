@@ -163,6 +163,17 @@ pub fn name(request: EntryIndex) -> String {
     format!("P-{request}")
 }
 
+/// Says in the current span which promotion it is about: only where it is one alone, since a span has
+/// room for one.
+pub fn note_span(requests: impl IntoIterator<Item = EntryIndex>) {
+    let mut requests = requests.into_iter();
+    if let Some(first) = requests.next()
+        && requests.all(|other| other == first)
+    {
+        Span::current().record("attestry.promotion.id", name(first));
+    }
+}
+
 /// The span of one evaluation, of a request or of a question alone.
 pub(crate) fn evaluating(ask: &Ask<'_>) -> Span {
     let promotion = ask.request.map(name);

@@ -179,30 +179,38 @@ impl Publisher {
         behind.last().unwrap_or(frontier).clone()
     }
 
+    /// Signs and swaps in a checkpoint of this log, unless a longer one is published.
+    ///
+    /// Whoever swaps first may have published a shorter log than this one: then nobody else will
+    /// publish ours, and it is tried again. Each round that fails is one in which somebody else
+    /// got further.
     async fn checkpoint<S: Store>(
         &self,
         store: &S,
         frontier: &Frontier,
         key: &SigningKey,
     ) -> Result<VerifiedCheckpoint, LedgerError> {
-        let mut read = store.snapshot().await?;
-        let published = read.checkpoint().await?.map(|(size, _)| size);
-        if let Some(size) = published.filter(|size| *size >= frontier.size()) {
-            let note = read.checkpoint_at(size).await?;
-            let note = note.ok_or_else(|| malformed("checkpoint", "it has gone"))?;
-            return self.verify(note.as_bytes(), "the published checkpoint");
-        }
         let checkpoint = self.sign(frontier, key)?;
         let note = format_note(checkpoint.note());
-        drop(read);
-        if store.swap_checkpoint(published, frontier.size(), &note).await? {
-            write_copy(&self.folder.checkpoint(), note.as_bytes())?;
-            self.high_water.write(&checkpoint)?;
+        loop {
+            let mut read = store.snapshot().await?;
+            let published = read.checkpoint().await?.map(|(size, _)| size);
+            if let Some(size) = published.filter(|size| *size >= frontier.size()) {
+                let note = read.checkpoint_at(size).await?;
+                let note = note.ok_or_else(|| malformed("checkpoint", "it has gone"))?;
+                return self.verify(note.as_bytes(), "the published checkpoint");
+            }
+            drop(read);
+            if store.swap_checkpoint(published, frontier.size(), &note).await? {
+                write_copy(&self.folder.checkpoint(), note.as_bytes())?;
+                self.high_water.write(&checkpoint)?;
+                return Ok(checkpoint);
+            }
         }
-        Ok(checkpoint)
     }
 
-    fn sign(
+    /// Signs the checkpoint of a log that is committed: always a prefix of what will be published.
+    pub fn sign(
         &self,
         frontier: &Frontier,
         key: &SigningKey,

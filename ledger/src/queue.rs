@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
+use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use crate::error::LedgerError;
 use crate::ledger::{Ledger, Logged, Submission};
 use crate::metrics::Metrics;
+use crate::promotion;
 use crate::store::Store;
 
 /// Events after which a batch goes, full or not: four requests of 256 are one.
@@ -97,8 +99,12 @@ async fn gather<S: Store>(ledger: Arc<Ledger<S>>, mut receiver: mpsc::Receiver<W
         take_waiting(&mut callers, &mut receiver);
         let ledger = Arc::clone(&ledger);
         ledger.metrics().taken(callers.len(), events(&callers));
-        let span =
-            tracing::info_span!("append", callers = callers.len(), events = events(&callers));
+        let span = tracing::info_span!(
+            "append",
+            callers = callers.len(),
+            events = events(&callers),
+            attestry.promotion.id = Empty
+        );
         for caller in &callers {
             span.follows_from(&caller.span);
         }
@@ -146,6 +152,7 @@ async fn log<S: Store>(ledger: &Ledger<S>, callers: Vec<Waiting>) {
     }
     match ledger.submit(batch).await {
         Ok(logged) => {
+            promotion::note_span(logged.iter().flatten().filter_map(|it| it.promotion));
             let mut logged = logged.into_iter();
             for (count, answer, since) in answers {
                 ledger.metrics().answered(since.elapsed());

@@ -5,20 +5,19 @@
 //! extend the one that this machine has seen last.
 
 mod asked;
+mod batch;
 mod error;
 mod known;
 mod view;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use schemas::id::{EntryIndex, Origin, Time, TreeSize};
+use schemas::id::{EntryIndex, Origin, Project, Time, TreeSize};
 use schemas::kind::EventKind;
 use schemas::predicate::Nonce;
 use schemas::report::{Code, Finding};
-use serde::Deserialize;
 use verifier::checkpoint::{VerifiedCheckpoint, verify_checkpoint};
 use verifier::entry::Entry;
 use verifier::event::Event;
@@ -29,27 +28,26 @@ use verifier::receipt::{parse_receipts, verify_proof_of};
 use zeroize::Zeroizing;
 
 use asked::{Asked, Body};
+use batch::{Line, lines_of};
 pub use error::{RemoteError, Told};
 use known::Known;
+pub use known::Remembered;
 pub use view::RemoteView;
 
 use crate::clock::Clock;
 use crate::error::{LedgerError, malformed};
-use crate::export::ExportAsk;
+use crate::export::{Cosigned, ExportAsk};
 use crate::high_water::HighWater;
-use crate::http::events::{BATCH_MAX, BatchEvent, LoggedEvent};
+use crate::http::events::LoggedEvent;
 use crate::http::gate::{EvaluateAsk, EvaluatedRequests};
 use crate::http::log::LedgerBody;
-use crate::http::packs::{EXPORT_ENTRY, PackAsk};
+use crate::http::packs::{EXPORT_ENTRY, PackAsk, QUORUM_MET, WITNESSES};
 use crate::http::proofs::ProofBody;
 use crate::ledger::{About, Logged, Submission};
 use crate::outgoing::{Answer, Outgoing, Settings};
 use crate::promotion::{Evaluated, Which};
 use crate::reading::Reading;
 use crate::store::{StoreError, Views};
-
-/// Most bytes of one batch, a little below what a server takes.
-const BATCH_BYTES_MAX: usize = 24 << 20;
 
 /// A ledger on a server.
 #[derive(Clone)]
@@ -67,6 +65,7 @@ struct Inner {
     pin: Arc<Pin>,
     clock: Arc<dyn Clock>,
     high_water: HighWater,
+    known: Known,
     /// The newest checkpoint of which everything before it is known to be a beginning.
     seen: Mutex<Option<VerifiedCheckpoint>>,
 }
@@ -104,9 +103,37 @@ impl Remote {
         let high_water = HighWater::of(with.state, &origin, pin.log());
         let seen = Mutex::new(high_water.read(pin.log())?);
         let (pin, token, clock, headers) = (Arc::new(pin), with.token, with.clock, with.headers);
-        let inner =
-            Inner { outgoing, address, token, headers, origin, pin, clock, high_water, seen };
+        let inner = Inner {
+            outgoing,
+            address,
+            token,
+            headers,
+            origin,
+            pin,
+            clock,
+            high_water,
+            known,
+            seen,
+        };
         Ok((Remote { inner: Arc::new(inner) }, first))
+    }
+
+    /// What this machine remembers of a server, where it does not answer.
+    pub fn remembered(
+        address: &str,
+        state: &Path,
+        pin: Option<Pin>,
+    ) -> Result<Option<Remembered>, LedgerError> {
+        Known::of(state, address.trim_end_matches('/')).remembered(pin)
+    }
+
+    /// Notes the projects that there are, for when the server is away.
+    pub fn remember(&self, projects: &[Project]) -> Result<(), LedgerError> {
+        self.inner.known.note_projects(projects)
+    }
+
+    pub fn address(&self) -> &str {
+        &self.inner.address
     }
 
     pub fn origin(&self) -> &Origin {
@@ -122,9 +149,7 @@ impl Remote {
     }
 
     pub fn nonce(&self) -> Result<Nonce, LedgerError> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|cause| LedgerError::Random(cause.to_string()))?;
-        Ok(Nonce::from_bytes(bytes))
+        crate::ledger::nonce()
     }
 
     /// The log as it is published now.
@@ -136,6 +161,16 @@ impl Remote {
     fn asked(&self) -> Asked<'_> {
         let Inner { outgoing, address, token, headers, .. } = &*self.inner;
         Asked { outgoing, address, token: token.as_ref(), headers }
+    }
+
+    /// Has an event logged that has waited for so long because the server was away.
+    pub async fn submit_late(
+        &self,
+        one: Submission,
+        waited: Duration,
+    ) -> Result<Logged, LedgerError> {
+        let answer = self.submit_with(vec![one], Some(waited)).await?.into_iter().next();
+        answer.unwrap_or_else(|| Err(RemoteError::unreadable("no answer to an event").into()))
     }
 
     /// The published checkpoint, which must extend what was seen before.
@@ -188,6 +223,14 @@ impl Remote {
         &self,
         batch: Vec<Submission>,
     ) -> Result<Vec<Result<Logged, LedgerError>>, LedgerError> {
+        self.submit_with(batch, None).await
+    }
+
+    async fn submit_with(
+        &self,
+        batch: Vec<Submission>,
+        waited: Option<Duration>,
+    ) -> Result<Vec<Result<Logged, LedgerError>>, LedgerError> {
         for attachment in batch.iter().flat_map(|one| &one.attachments) {
             self.attach(attachment).await?;
         }
@@ -196,8 +239,11 @@ impl Remote {
         while !rest.is_empty() {
             let (lines, taken) = lines_of(rest)?;
             let (now, later) = rest.split_at(taken);
-            let answer =
-                self.asked().send("/api/v1/events/batch", Some(Body::Lines(lines))).await?;
+            let body = match waited {
+                None => Body::Lines(lines),
+                Some(waited) => Body::Late(lines, waited),
+            };
+            let answer = self.asked().send("/api/v1/events/batch", Some(body)).await?;
             answers.extend(self.answers(now, &answer).await?);
             rest = later;
         }
@@ -263,7 +309,7 @@ impl Remote {
             notices: notices.collect(),
             receipt: event.receipt,
             statement: event.statement,
-            promotion: About::of(&own).promotion(event.index),
+            promotion: event.promotion.or_else(|| About::of(&own).promotion(event.index)),
         })
     }
 
@@ -276,14 +322,23 @@ impl Remote {
         body.requests.into_iter().map(read).collect()
     }
 
-    /// Has a pack made and its custody logged: its bytes, and the entry that logs it.
-    pub async fn export(&self, ask: &ExportAsk) -> Result<(Vec<u8>, EntryIndex), LedgerError> {
+    /// Has a pack made and its custody logged: its bytes, the entry that logs it, and whether
+    /// witnesses have cosigned it, as the server says.
+    pub async fn export(
+        &self,
+        ask: &ExportAsk,
+    ) -> Result<(Vec<u8>, EntryIndex, Cosigned), LedgerError> {
         let asked = serde_json::to_vec(&PackAsk::from(ask));
         let asked = asked.map_err(|cause| malformed("request", cause))?;
         let answer = self.asked().send("/api/v1/packs", Some(Body::Pack(asked))).await?;
         let entry = answer.headers.get(EXPORT_ENTRY).and_then(|it| it.to_str().ok()?.parse().ok());
         let entry = entry.ok_or_else(|| RemoteError::unreadable("no entry of the export"))?;
-        Ok((answer.body, entry))
+        let cosigned = match answer.headers.get(WITNESSES).map(|it| it.as_bytes()) {
+            None => Cosigned::NotAsked,
+            Some(said) if said == QUORUM_MET.as_bytes() => Cosigned::Met,
+            Some(_) => Cosigned::Missed,
+        };
+        Ok((answer.body, entry, cosigned))
     }
 
     /// Verifies the whole log from bytes, here; the server is believed nothing.
@@ -314,36 +369,6 @@ impl Views for Remote {
     }
 }
 
-/// One line of the answer to a batch.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Line {
-    Logged(LoggedEvent),
-    Problem(Told),
-}
-
 pub(crate) fn code_of(name: &str) -> Option<Code> {
     Code::ALL.iter().find(|code| code.name() == name).copied()
-}
-
-/// The lines of a batch, and how many submissions they hold.
-fn lines_of(batch: &[Submission]) -> Result<(Vec<u8>, usize), LedgerError> {
-    let (mut lines, mut taken) = (Vec::new(), 0);
-    for one in batch.iter().take(BATCH_MAX) {
-        if taken > 0 && lines.len() + one.envelope.len() * 4 / 3 > BATCH_BYTES_MAX {
-            break;
-        }
-        let project = one.project.as_ref().map(ToString::to_string);
-        let line = BatchEvent { envelope: STANDARD.encode(&one.envelope), project };
-        serde_json::to_writer(&mut lines, &line).map_err(|cause| malformed("batch", cause))?;
-        lines.push(b'\n');
-        taken += 1;
-    }
-    Ok((lines, taken))
-}
-
-/// Where an entry is.
-pub(crate) fn entry_path(indexes: &[EntryIndex]) -> String {
-    let list: Vec<String> = indexes.iter().map(ToString::to_string).collect();
-    format!("/api/v1/entries?indexes={}", list.join(","))
 }

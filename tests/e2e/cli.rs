@@ -189,7 +189,8 @@ fn every_help_begins_with_an_example_that_works() {
         let help = place.expect(0, &format!("attestry {command} --help")).stdout;
         assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         assert!(help.contains("--json"), "{command} has no --json");
-        let answers = ["record", "promote", "approve", "reject", "gate", "evaluate", "verify"];
+        let answers =
+            ["record", "promote", "approve", "reject", "gate", "evaluate", "verify", "spool push"];
         let says = help.contains("Exit codes: 0 ");
         assert_eq!(says, answers.contains(&command.as_str()), "{command}: {help}");
         assert!(!help.lines().any(|line| line.trim() == "<FILE>"), "{command}: {help}");
@@ -201,11 +202,13 @@ fn every_help_begins_with_an_example_that_works() {
         let code = match command.as_str() {
             // What waits is a no; the story has a deployment without grant.
             "gate" | "verify" => 3,
-            // The id of a token is random.
-            "token revoke" => 5,
-            // The demo and the server have tests of their own, the example's database is on no machine
-            // here, and nothing was sent that could be sent again.
-            "demo" | "move" | "serve" | "witness serve" | "webhook replay" => continue,
+            // The id of a token is random; nothing waits; and the keys are the reader's own.
+            "token revoke" | "spool drop" | "trust roots" => 5,
+            // The demo and the server have tests of their own, the example's database and server are on
+            // no machine here, and nothing was sent that could be sent again.
+            "demo" | "move" | "serve" | "witness serve" | "webhook replay" | "spool push" => {
+                continue;
+            }
             _ => 0,
         };
         if command == "record" {
@@ -240,7 +243,11 @@ fn json_is_one_object_on_standard_output_for_every_command() {
         ("token create --identity ci --role auditor --expires 90d", 4),
         ("token list", 0),
         ("token revoke 0123456789abcdef", 5),
+        ("spool list", 0),
+        ("spool push", 2),
+        ("spool drop 00000000000000000000000000", 5),
         ("trust show", 0),
+        ("trust roots --key attestry-root.pem", 2),
         ("policy new", 0),
         ("policy check policy.yaml", 0),
         ("policy check broken.yaml", 3),

@@ -209,3 +209,38 @@ fn policies_that_cannot_be_asked_are_refused() {
         assert!(said.stderr.contains(&format!("[{code}]")), "{text}\n{}", said.stderr);
     }
 }
+
+/// A pack of a server that asks witnesses waits for them, so that an auditor can ask for a quorum;
+/// where they do not come it says so.
+#[test]
+fn a_pack_waits_for_its_witnesses() {
+    let place = story::released();
+    let pin = pin(&place);
+    let mut witnesses = Three::start(place.path(), pin.log());
+    place.write("policy", witnesses.policy());
+    let mut client = place.copy();
+    let (_, settings) = settings(&place, &witnesses.policy());
+    let server = Serving::ledger(&place, settings);
+    let period = story::period();
+    let line = format!(
+        "attestry pack create --environment payments/prod {period} --for auditors --reason yearly"
+    );
+    client.set("ATTESTRY_LEDGER", &server.url());
+    let made = client.expect(0, &format!("{line} -o cosigned.zip"));
+    assert!(made.stdout.contains("cosigned by as many witnesses"), "{made:?}");
+    let verify = "--trust ledger/pin.txt --witnesses policy --json";
+    let verified = client.run(&format!("attestry verify cosigned.zip {verify}"));
+    assert!(!verified.stdout.contains("quorum-missed"), "{verified:?}");
+    // Beside the server, in its folder: what it collects is seen there too.
+    let here = place.expect(0, &format!("{line} -o here.zip --json"));
+    let here: serde_json::Value = serde_json::from_str(&here.stdout).unwrap();
+    assert_eq!(here["witnesses"], "met", "{here}");
+    for _ in 0..2 {
+        witnesses.0.pop().unwrap().1.stop();
+    }
+    let missed = client.expect(0, &format!("{line} --patience 1 -o alone.zip"));
+    assert!(missed.stderr.contains("not enough witnesses"), "{missed:?}");
+    let verified = client.run(&format!("attestry verify alone.zip {verify}"));
+    assert!(verified.stdout.contains("quorum-missed"), "{verified:?}");
+    server.stop();
+}

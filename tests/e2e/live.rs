@@ -23,7 +23,11 @@ use crate::serve::{Running, assert_problem, envelope, open, opened, origin};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client of one stream. It speaks HTTP/1.0, so that the answer comes without chunks.
-struct Tail(BufReader<TcpStream>);
+struct Tail {
+    stream: BufReader<TcpStream>,
+    /// When it gives up: comments come for ever, however long nothing is logged.
+    until: Instant,
+}
 
 impl Tail {
     fn open(server: SocketAddr, query: &str, last: Option<u64>) -> Tail {
@@ -31,7 +35,7 @@ impl Tail {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let last = last.map_or_else(String::new, |last| format!("Last-Event-ID: {last}\r\n"));
         write!(stream, "GET /api/v1/events/stream{query} HTTP/1.0\r\n{last}\r\n").unwrap();
-        let mut tail = Tail(BufReader::new(stream));
+        let mut tail = Tail { stream: BufReader::new(stream), until: Instant::now() + PATIENCE };
         let status = tail.line().unwrap();
         assert!(status.contains(" 200 "), "{status}");
         let mut kind = String::new();
@@ -44,15 +48,17 @@ impl Tail {
 
     fn line(&mut self) -> Option<String> {
         let mut line = String::new();
-        let read = self.0.read_line(&mut line).unwrap();
+        let read = self.stream.read_line(&mut line).unwrap();
         (read > 0).then(|| line.trim_end().to_owned())
     }
 
     /// The next event: its id and its data; none at the end of the stream.
     fn next(&mut self) -> Option<(u64, Value)> {
         let (mut id, mut data) = (None, None);
+        self.until = Instant::now() + PATIENCE;
         loop {
             let line = self.line()?;
+            assert!(Instant::now() < self.until, "no event, but {line:?}");
             match line.split_once(": ") {
                 Some(("id", number)) => id = Some(number.parse().unwrap()),
                 Some(("data", json)) => data = Some(serde_json::from_str(json).unwrap()),

@@ -36,7 +36,7 @@ fn log_events(server: &Running, from: u64, to: u64) {
 }
 
 /// The files under a folder, by their paths in it.
-fn tree(folder: &Path, prefix: &str, found: &mut BTreeMap<String, Vec<u8>>) {
+pub fn tree(folder: &Path, prefix: &str, found: &mut BTreeMap<String, Vec<u8>>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         match entry.path().is_dir() {
@@ -145,7 +145,7 @@ fn several_publish_at_once_and_nobody_goes_back() {
 }
 
 /// A running S3-compatible server, with one bucket.
-struct Bucket {
+pub struct Bucket {
     server: Child,
     address: SocketAddr,
     folder: tempfile::TempDir,
@@ -170,7 +170,7 @@ fn versitygw() -> Option<PathBuf> {
 
 impl Bucket {
     /// Starts one, or says loudly that there is none.
-    fn start() -> Option<Bucket> {
+    pub fn start() -> Option<Bucket> {
         let Some(program) = versitygw() else {
             let note = "SKIPPED, and may be: no S3-compatible server (go install \
                         github.com/versity/versitygw/cmd/versitygw@v1.8.0)\n";
@@ -201,22 +201,32 @@ impl Bucket {
         }
         panic!("{} does not listen", program.display());
     }
+
+    /// The folder in which it keeps what is under a prefix.
+    pub fn folder(&self, prefix: &str) -> PathBuf {
+        self.folder.path().join("attestry").join(prefix)
+    }
+
+    /// Tells a process where the bucket is, and how it is opened.
+    pub fn tell(&self, child: &mut Command) {
+        child
+            .env("AWS_ENDPOINT_URL", format!("http://{}", self.address))
+            .env("AWS_ACCESS_KEY_ID", "attestry")
+            .env("AWS_SECRET_ACCESS_KEY", "for-tests-only")
+            .env("AWS_REGION", "us-east-1")
+            .env_remove("AWS_CA_BUNDLE");
+    }
 }
 
 #[test]
 fn a_ledger_keeps_its_objects_in_a_bucket() {
     let Some(bucket) = Bucket::start() else { return };
     // Settings of a bucket are the process's own: so it is another process.
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["objects::child_with_a_bucket", "--exact", "--nocapture"])
-        .env(FOLDER, bucket.folder.path())
-        .env("AWS_ENDPOINT_URL", format!("http://{}", bucket.address))
-        .env("AWS_ACCESS_KEY_ID", "attestry")
-        .env("AWS_SECRET_ACCESS_KEY", "for-tests-only")
-        .env("AWS_REGION", "us-east-1")
-        .env_remove("AWS_CA_BUNDLE")
-        .output()
-        .unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["objects::child_with_a_bucket", "--exact", "--nocapture"]);
+    child.env(FOLDER, bucket.folder.path());
+    bucket.tell(&mut child);
+    let child = child.output().unwrap();
     let said = String::from_utf8_lossy(&child.stdout).into_owned()
         + &String::from_utf8_lossy(&child.stderr);
     assert!(child.status.success() && said.contains("the bucket holds it all"), "{said}");

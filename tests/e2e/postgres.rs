@@ -1,6 +1,9 @@
 //! A ledger on PostgreSQL through the command line, and a log that moves there and back.
 
-use harness::postgres::{name_of, server};
+use std::path::Path;
+use std::process::Command;
+
+use harness::postgres::{name_of, own_server, server};
 use harness::{Place, story};
 
 /// The answer of a verification, which must not depend on the database.
@@ -145,4 +148,62 @@ fn a_move_that_was_broken_off_goes_on_or_is_given_up() {
     other.expect(2, &format!("attestry move --to {full}"));
     other.expect(0, "attestry move --cancel");
     other.expect(0, "attestry record note --text stays --key ci.pem");
+}
+
+/// Runs OpenSSL in a folder.
+fn openssl(folder: &Path, line: &str) {
+    let output =
+        Command::new("openssl").current_dir(folder).args(line.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// An authority, and what it says of a server called localhost: `NAME.pem`, `tls.pem`, `tls.key`.
+fn authority(folder: &Path, name: &str) {
+    const EC: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    let ca = format!("-keyout {name}.key -out {name}.pem -subj /CN={name} -days 2");
+    openssl(folder, &format!("req -x509 {EC} {ca} -addext keyUsage=critical,keyCertSign"));
+    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost\n").unwrap();
+    openssl(folder, &format!("req {EC} -keyout tls.key -out tls.csr -subj /CN=database"));
+    let sign = format!("x509 -req -in tls.csr -CA {name}.pem -CAkey {name}.key -CAcreateserial");
+    openssl(folder, &format!("{sign} -days 2 -extfile names -out tls.pem"));
+}
+
+/// The handshake with a real server: its certificate is checked against the authority that the
+/// address names, and so is its name.
+#[test]
+fn a_database_beyond_a_socket_is_proven_by_its_certificate() {
+    let Some(server) = own_server() else { return };
+    let place = Place::new();
+    authority(place.path(), "stranger");
+    authority(place.path(), "ours");
+    let database = name_of(&server.database()).to_owned();
+    let (certificate, key) = (place.file("tls.pem"), place.file("tls.key"));
+    let port = server.restart_with_tls(&certificate, &key);
+    let init = |host: &str, options: &str| {
+        let _ = std::fs::remove_dir_all(place.file("ledger"));
+        let address = format!("postgres://postgres@{host}:{port}/{database}?{options}");
+        let line = "attestry init --origin ledger.acme.example --root-out root.pem --database";
+        place.run(&format!("{line} {address}"))
+    };
+    let ours = format!("sslrootcert={}", place.file("ours.pem").display());
+    let strangers = format!("sslrootcert={}", place.file("stranger.pem").display());
+    for (host, options, why) in [
+        ("localhost", format!("sslmode=verify-full&{strangers}"), "certificate"),
+        ("127.0.0.1", format!("sslmode=verify-full&{ours}"), "certificate"),
+        ("localhost", "sslmode=verify-full".to_owned(), "certificate"),
+        ("localhost", "sslmode=disable".to_owned(), "no encryption"),
+    ] {
+        let refused = init(host, &options);
+        assert!(refused.code != 0 && refused.stderr.contains(why), "{options}: {refused:?}");
+    }
+    let made = init("localhost", &format!("sslmode=verify-full&{ours}"));
+    assert_eq!(made.code, 0, "{made:?}");
+    place.expect(0, "attestry key generate ci.pem");
+    place.expect(
+        0,
+        "attestry identity add ci --pub ci.pem.pub --role emitter --kind note --project payments \
+         --key root.pem",
+    );
+    place.expect(0, "attestry record note --text encrypted --project payments --key ci.pem");
+    place.expect(0, "attestry verify --trust ledger/pin.txt");
 }

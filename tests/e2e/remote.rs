@@ -8,7 +8,7 @@ use crate::access::token;
 use crate::serve::Running;
 
 /// A place of a user who has the story's files and keys, but no ledger: only a server's address.
-fn away(server: &Running) -> Place {
+pub fn away(server: &Running) -> Place {
     let mut away = server.place.copy();
     std::fs::remove_dir_all(away.file("ledger")).unwrap();
     away.set("ATTESTRY_PROJECT", "payments");

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use harness::http::{ask, get};
+use harness::http::{ask, ask_with, get};
 use harness::{Place, repository, story};
 use ledger::access::Openness;
 use ledger::{Ledger, Which, http};
@@ -131,6 +131,14 @@ fn live_through(server: &Running) {
     let key = verifier::signature::SigningKey::from_pkcs8_pem(&key).unwrap();
     let answer = ask(server.address, "POST", path, &note(server, &key));
     assert_eq!(answer.status, 201, "{}", answer.text());
+    // One that has waited for an hour, and one that says so in words that are none.
+    let late = serde_json::json!({ "envelope": engine.encode(note(server, &key)) }).to_string();
+    let batch = "/api/v1/events/batch";
+    for (waited, status) in [("3600", 200), ("an hour", 400)] {
+        let header = format!("attestry-spooled: {waited}\r\n");
+        let answer = ask_with(server.address, "POST", batch, &header, late.as_bytes());
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
     let evaluated = server.runtime.block_on(server.ledger.evaluate_open(Which::All)).unwrap();
     assert_eq!(evaluated.len(), 1);
 }
@@ -211,10 +219,12 @@ fn metrics_count_what_has_happened() {
         ("attestry_ready ", 1.0),
         ("attestry_log_entries{} ", size),
         ("attestry_checkpoint_entries{} ", size),
-        ("attestry_events_total{kind=\"note\"}", 1.0),
+        ("attestry_events_total{kind=\"note\"}", 2.0),
+        ("attestry_spool_age_seconds_count", 1.0),
+        ("attestry_spool_age_seconds_sum", 3600.0),
         ("attestry_verification_failures_total{code=\"envelope-malformed\"}", 1.0),
-        ("attestry_append_duration_seconds_count", 3.0),
-        ("attestry_append_batch_events_sum", 3.0),
+        ("attestry_append_duration_seconds_count", 4.0),
+        ("attestry_append_batch_events_sum", 4.0),
         ("attestry_append_queue_callers ", 0.0),
         ("attestry_promotions_open{project=\"payments\",environment=\"prod\"}", 1.0),
         ("attestry_promotions_open{project=\"payments\",environment=\"staging\"}", 0.0),

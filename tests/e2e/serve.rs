@@ -45,6 +45,11 @@ impl Running {
     }
 
     pub fn with(place: Place, settings: http::Settings) -> Running {
+        Running::at("127.0.0.1:0".parse().unwrap(), place, settings)
+    }
+
+    /// The same where its callers know it already.
+    pub fn at(address: SocketAddr, place: Place, settings: http::Settings) -> Running {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -53,7 +58,7 @@ impl Running {
         let (stop, stopped) = oneshot::channel::<()>();
         let (address, done) = runtime.block_on(async {
             let ledger = open(place.path()).await;
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let listener = tokio::net::TcpListener::bind(address).await.unwrap();
             let address = listener.local_addr().unwrap();
             let stopped = async { drop(stopped.await) };
             (address, tokio::spawn(http::serve(Arc::new(ledger), settings, listener, stopped)))

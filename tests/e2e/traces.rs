@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
-const LINE: &str = "ATTESTRY_TRACES_LINE";
+pub const LINE: &str = "ATTESTRY_TRACES_LINE";
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const JOB: &str = "b7ad6b7169203331";
 
@@ -171,8 +171,12 @@ struct Server {
 
 impl Server {
     fn start(place: &Place, collector: &Collector) -> Server {
+        Server::start_with(place, collector, "")
+    }
+
+    fn start_with(place: &Place, collector: &Collector, options: &str) -> Server {
         let line = "attestry serve --listen 127.0.0.1:0 --json --log-format json";
-        let mut command = child(place, collector, line);
+        let mut command = child(place, collector, &format!("{line} {options}"));
         let log = std::fs::File::create(place.file("log")).unwrap();
         command.env("ATTESTRY_LOG", "info").stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
@@ -268,5 +272,46 @@ fn a_server_continues_its_callers_trace_and_logs_a_line() {
     assert_eq!(line["span"]["request_id"], request_id.as_str());
     for secret in [token, "c00kie", "project=payments"] {
         assert!(!log.contains(secret), "{log}");
+    }
+}
+
+/// A release through a server, by commands of one CI job: request, approvals, decision, deployment. Every
+/// span of it, of the commands and of the server, names the promotion and is of the job's trace.
+#[test]
+fn every_span_of_a_promotion_names_it() {
+    let place = story::released();
+    let collector = Collector::start();
+    let server = Server::start_with(&place, &collector, "--open-reading --open-submitting");
+    let client = place.copy();
+    std::fs::remove_dir_all(client.file("ledger")).unwrap();
+    for line in [
+        "promote dist/app.zip --to prod --reason again --key mia.pem",
+        "approve P-37 --reason seen --key bob.pem",
+        "approve P-37 --reason seen --key carol.pem",
+        // It names no request: the one that was granted is meant.
+        "record deployment --subject dist/app.zip --to prod --result succeeded --key ci.pem",
+    ] {
+        let mut command = child(&client, &collector, &format!("attestry {line}"));
+        command.env("ATTESTRY_LEDGER", format!("http://{}", server.address));
+        let output = command.env("TRACEPARENT", format!("00-{TRACE}-{JOB}-01")).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "$ {line}\n{said}");
+    }
+    server.stop();
+    for (name, count, of_the_job) in [
+        ("command", 4, true),
+        ("POST /api/v1/events/batch", 4, true),
+        ("logged", 4, true),
+        // Callers meet in it, so it links to their spans instead; and the timer has no caller.
+        ("append", 4, false),
+        ("evaluate", 2, false),
+        ("decide", 1, false),
+    ] {
+        let spans = collector.named(name);
+        assert!(spans.len() >= count, "{name}: {} of {:?}", spans.len(), collector.names());
+        for span in spans {
+            assert_eq!(text(&span, "attestry.promotion.id").as_deref(), Some("P-37"), "{span:?}");
+            assert!(!of_the_job || hex(&span.trace_id) == TRACE, "{span:?}");
+        }
     }
 }

@@ -35,6 +35,8 @@ use verifier::sign::sign_statement;
 use verifier::signature::SigningKey;
 
 const FOLDER: &str = "ATTESTRY_SERVE_FOLDER";
+/// Further options of the server, separated by spaces.
+const OPTIONS: &str = "ATTESTRY_SERVE_OPTIONS";
 const SERVERS: usize = 3;
 const CLIENTS: u64 = 6;
 /// What must be acknowledged after a step before the next one is taken.
@@ -58,17 +60,25 @@ fn child_that_serves() {
     io.env.insert("ATTESTRY_STATE".to_owned(), state);
     let line = ["attestry", "serve", "--listen", "127.0.0.1:0", "--json"];
     let open = ["--open-reading", "--open-submitting"];
-    assert_eq!(::cli::run(line.iter().chain(&open).map(Into::into), &mut io), 0);
+    let more = std::env::var(OPTIONS).unwrap_or_default();
+    let line = line.iter().chain(&open).copied().chain(more.split_whitespace());
+    assert_eq!(::cli::run(line.map(Into::into), &mut io), 0);
 }
 
 /// A server on a place's ledger; what it complains of is in its file `complaints`.
 fn serve(place: &Place) -> Process {
+    serve_with(place, "", |_| {})
+}
+
+/// The same with further options, in an environment that somebody adds to.
+pub fn serve_with(place: &Place, options: &str, tell: impl Fn(&mut Command)) -> Process {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
         let complaints = File::options().create(true).append(true).open(place.file("complaints"));
         let mut child = Command::new(std::env::current_exe().unwrap());
         child.args(["turmoil::child_that_serves", "--exact", "--nocapture"]);
-        child.env(FOLDER, place.path()).stderr(complaints.unwrap());
+        child.env(FOLDER, place.path()).env(OPTIONS, options).stderr(complaints.unwrap());
+        tell(&mut child);
         if let Some(process) = Process::start(&mut child) {
             return process;
         }

@@ -125,6 +125,36 @@ impl Server {
         self.start_with(setting);
     }
 
+    /// Starts the server again, listening on a port of this machine and answering there with TLS
+    /// alone; gives the port. Its socket has another name then.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub fn restart_with_tls(&self, certificate: &Path, key: &Path) -> u16 {
+        self.stop("fast");
+        let owner = owner(&self.folder);
+        for (from, name, mode) in [(certificate, "tls.pem", "644"), (key, "tls.key", "600")] {
+            let to = self.folder.join(name);
+            std::fs::copy(from, &to).expect("a copy");
+            run(Command::new("chmod").arg(mode).arg(&to));
+            if let Some(owner) = owner {
+                run(Command::new("chown").arg(owner).arg(&to));
+            }
+        }
+        let rules = "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
+        std::fs::write(self.folder.join("data/pg_hba.conf"), rules).expect("its rules");
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let folder = self.folder.display();
+        let options = format!(
+            "-k {folder} -p {port} -c listen_addresses=127.0.0.1 -c fsync=on -c ssl=on \
+             -c ssl_cert_file={folder}/tls.pem -c ssl_key_file={folder}/tls.key"
+        );
+        self.control(&["-o", &options, "start"]);
+        port
+    }
+
     /// Stops the server: `fast` ends every session, `immediate` is a crash.
     pub fn stop(&self, mode: &str) {
         self.control(&["-m", mode, "stop"]);

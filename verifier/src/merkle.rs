@@ -153,9 +153,28 @@ impl MemoryTree {
         MemoryTree { rows }
     }
 
-    /// The leaf hashes it was built over.
+    /// The leaves, in their order.
     pub fn leaves(&self) -> &[Hash] {
         self.rows.first().map_or(&[], Vec::as_slice)
+    }
+
+    pub fn into_leaves(mut self) -> Vec<Hash> {
+        if self.rows.is_empty() { Vec::new() } else { self.rows.swap_remove(0) }
+    }
+
+    /// Puts another leaf in the place of one, and hashes what stands above it. A place that the
+    /// tree does not have stays without one.
+    pub fn replace(&mut self, number: usize, leaf: Hash) {
+        let mut hash = leaf;
+        for level in 0..self.rows.len() {
+            let place = number >> level;
+            let Some(there) = self.rows[level].get_mut(place) else { return };
+            *there = hash;
+            let Some([left, right]) = self.rows[level].chunks_exact(2).nth(place / 2) else {
+                return;
+            };
+            hash = node_hash(left, right);
+        }
     }
 
     /// Returns a perfect subtree's root, or nothing where the tree has no such subtree.
@@ -249,6 +268,24 @@ pub(crate) mod tests {
             all.get(size).into_iter().for_each(|leaf| frontier.push(*leaf));
         }
         assert_eq!(EMPTY_ROOT, reference_root(&[]));
+    }
+
+    #[test]
+    fn a_tree_with_another_leaf_is_the_tree_of_those_leaves() {
+        for size in 1..=33 {
+            let mut all = leaves(size);
+            let mut tree = MemoryTree::new(all.clone());
+            for number in (0..size).rev() {
+                all[number] = node_hash(&all[number], &all[0]);
+                tree.replace(number, all[number]);
+                assert_eq!(root_at(&mut tree, size as u64).unwrap(), root_of(&all), "{size}");
+            }
+            assert_eq!(tree.leaves(), all);
+            tree.replace(size, all[0]);
+            assert_eq!(tree.into_leaves(), all);
+        }
+        assert!(MemoryTree::new(Vec::new()).into_leaves().is_empty());
+        assert!(MemoryTree::default().into_leaves().is_empty());
     }
 
     #[test]

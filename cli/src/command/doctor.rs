@@ -10,8 +10,9 @@ use crate::argument::LedgerArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::output::{labelled, paragraph};
+use crate::output::{labelled, paragraph, span};
 use crate::service::Service;
+use crate::spool::Spool;
 
 /// Look at clock, disk, keys, permissions, database and checkpoints
 ///
@@ -25,7 +26,8 @@ pub struct DoctorArgs {
 }
 
 pub fn run(args: &DoctorArgs, io: &mut Io) -> Result<Exit, Failure> {
-    let checks = Service::examine(&args.ledger, io)?;
+    let mut checks = Service::examine(&args.ledger, io)?;
+    checks.extend(spool(io)?);
     let worst = checks.iter().map(|check| check.grade).max().unwrap_or(Grade::Ok);
     let list: Vec<_> = checks.iter().map(shown).collect();
     let json = json!({ "grade": worst.name(), "checks": list });
@@ -35,6 +37,24 @@ pub fn run(args: &DoctorArgs, io: &mut Io) -> Result<Exit, Failure> {
         Grade::Failed => Exit::No,
         Grade::Broken => Exit::Integrity,
     })
+}
+
+/// What was recorded here while a server was away, and is not delivered yet.
+fn spool(io: &Io) -> Result<Option<Check>, Failure> {
+    let spool = Spool::of(io);
+    let (waiting, refused) = (spool.list()?, spool.refused().list()?);
+    if waiting.is_empty() && refused.is_empty() {
+        return Ok(None);
+    }
+    let oldest = waiting.iter().find_map(|it| spool.read(it.name).ok());
+    let oldest = oldest.map_or_else(String::new, |item| {
+        let waited = crate::service::now().since(item.about.spooled_at).max(0);
+        format!(", the oldest for {}", span(waited))
+    });
+    let (count, aside) = (waiting.len(), refused.len());
+    let found = format!("{count} events wait{oldest}; {aside} were refused");
+    let next = Some("attestry spool list, then attestry spool push");
+    Ok(Some(Check { name: "spool", grade: Grade::Warning, found, next }))
 }
 
 fn shown(check: &Check) -> serde_json::Value {

@@ -1,6 +1,7 @@
 //! `attestry identity`: who may say what. Each change is a new trust document, signed by roots.
 
 mod change;
+pub mod roots;
 
 use clap::{Args, Subcommand};
 use ledger::{Submission, Which};
@@ -144,7 +145,7 @@ fn list(ledger: &LedgerArgs, io: &mut Io) -> Result<Exit, Failure> {
 }
 
 /// Alters the document in force, signs it, logs it, and looks at open requests again.
-fn apply(
+pub fn apply(
     ledger: &AppendArgs,
     roots: &RootArgs,
     attachments: Vec<Vec<u8>>,

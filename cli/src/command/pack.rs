@@ -1,6 +1,7 @@
 //! `attestry pack`: takes evidence out of the ledger, for somebody, on the record.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use schemas::id::{Project, Time};
@@ -11,7 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::count;
-use crate::service::{ExportAsk, Service};
+use crate::service::{Cosigned, ExportAsk, Service};
 
 const EXAMPLE: &str = "Example:\n  attestry pack create --environment payments/prod --from 2026-07-01 \\\n    \
                        --to 2026-10-01 --for \"Example Audit LLP\" --reason \"SOC 2\" -o q3.zip";
@@ -55,6 +56,9 @@ pub struct CreateArgs {
     /// A control framework to name in it, such as soc2
     #[arg(long, value_name = "NAME")]
     pub framework: Option<String>,
+    /// Seconds to wait for witnesses to cosign it, where the ledger asks some
+    #[arg(long, value_name = "SECS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=300))]
+    pub patience: u32,
     /// The file to write
     #[arg(long, short, value_name = "F")]
     pub out: PathBuf,
@@ -80,6 +84,7 @@ pub fn run(command: &PackCommand, io: &mut Io) -> Result<Exit, Failure> {
         audience: args.audience.clone(),
         reason: args.reason.clone(),
         framework: args.framework.clone(),
+        patience: Duration::from_secs(args.patience.into()),
     };
     let service = Service::open_to_append(&args.ledger, io)?;
     if service.environment(&ask.environment)?.is_none() {
@@ -93,6 +98,10 @@ pub fn run(command: &PackCommand, io: &mut Io) -> Result<Exit, Failure> {
     };
     create(&ask, &args.out, &pin, &service, io)
 }
+
+const MISSED: &str = "warning: not enough witnesses had cosigned this log when the patience ended: \
+                      the pack\nhas the log's signature alone, and `verify --witnesses` says so. Make \
+                      it again later,\nor with more --patience.";
 
 fn check(args: &CreateArgs, from: Time, to: Time, io: &Io) -> Result<(), Failure> {
     for (option, text) in [("--for", &args.audience), ("--reason", &args.reason)] {
@@ -136,12 +145,24 @@ fn create(
         ask.audience,
         ask.reason,
     );
+    let witnesses = match made.cosigned {
+        Cosigned::NotAsked => None,
+        Cosigned::Met => Some("met"),
+        Cosigned::Missed => Some("missed"),
+    };
+    let mut text = text;
+    if made.cosigned == Cosigned::Met {
+        text.push_str("cosigned by as many witnesses as are asked for\n");
+    }
     let json = json!({
         "id": made.id, "file": out.display().to_string(), "size": made.size,
-        "files": made.files, "entry": made.entry,
+        "files": made.files, "entry": made.entry, "witnesses": witnesses,
     });
     io.answer(&text, &json)?;
     if !io.json {
+        if made.cosigned == Cosigned::Missed {
+            io.note(MISSED);
+        }
         io.note(&format!("next: attestry verify {} --trust {}", out.display(), pin.display()));
     }
     Ok(Exit::Done)

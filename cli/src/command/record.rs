@@ -2,12 +2,13 @@
 
 pub mod append;
 mod deployment;
+mod desk;
 mod draft;
 mod envelope;
 
 use clap::Args;
 use ledger::Logged;
-use schemas::id::{Digest, Project};
+use schemas::id::{Digest, Origin, Project};
 use schemas::kind::EventKind;
 use schemas::report::Finding;
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ use crate::output::names::Called;
 use crate::output::{WIDTH, columns, paragraph};
 use crate::service::Service;
 use crate::subject::{self, Written};
+use desk::{Desk, Signed, Submitted};
 
 /// Sign and log an event: a test run, a scan, a build, a deployment
 ///
@@ -30,8 +32,11 @@ use crate::subject::{self, Written};
 #[derive(Debug, Args)]
 #[command(
     before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz --suite unit",
-    after_help = "Exit codes: 0 logged, 2 a report that cannot be read, 3 refused, or logged as \
-                  deployed without grant, 4 not allowed."
+    after_help = "Where a server does not answer, the signed event is kept in .attestry/spool and \
+                  delivered by the next command that reaches the ledger.\n\n\
+                  Exit codes: 0 logged or spooled, 2 a report that cannot be read, 3 refused, or \
+                  logged as deployed without grant, 4 not allowed, 6 the server is away and \
+                  nothing was spooled."
 )]
 pub struct RecordArgs {
     /// What it is
@@ -109,22 +114,25 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
     let about = args.subject.as_deref().map(|text| subject::read(text, io)).transpose()?;
     let mut reports = draft::read_reports(args, kind, io)?;
     let key = crate::key::load(&args.key, io)?;
-    let service = Service::open_to_append(&args.ledger, io)?;
-    let job = Job::new(args, kind, about, service, io)?;
+    let (desk, job) =
+        Desk::open(&args.ledger, io, |desk, io| Job::new(args, kind, &about, desk, io))?;
     let drafts = draft::drafts(args, &job, &mut reports, io)?;
-    let summaries: Vec<String> = drafts.iter().map(|(summary, _)| summary.clone()).collect();
     let filed = (!kind.is_own()).then_some(&job.project);
-    let batch = drafts.into_iter().map(|(_, draft)| append::sign(draft, &key, filed)).collect();
-    let answers = job.service.submit(batch)?;
-    let mut logged = Vec::with_capacity(answers.len());
-    let mut refused = Vec::new();
-    for (answer, summary) in answers.into_iter().zip(summaries) {
-        match answer {
-            Ok(it) => logged.push((it, summary)),
-            Err(failure) => refused.push((failure, summary)),
+    let batch = drafts.into_iter().map(|(summary, draft)| Signed {
+        kind: kind.name(),
+        summary,
+        submission: append::sign(draft, &key, filed),
+    });
+    match desk.submit(batch.collect(), io)? {
+        Submitted::Answered(service, answers) => tell(args, &job, &service, &key, answers, io),
+        Submitted::Spooled(spooled) => {
+            let text: String = spooled
+                .iter()
+                .map(|it| job.headline(&args.kind, args, &it.summary) + "\n")
+                .collect();
+            desk::tell_spooled(&text, &job.project, &spooled, io)
         }
     }
-    tell(args, &job, &key, logged, refused, io)
 }
 
 /// Reads KIND; `scan` and `coverage` are other words for two of them.
@@ -162,7 +170,7 @@ fn parse_kind(word: &str) -> Result<EventKind, Failure> {
 /// What one call of `record` works with.
 pub struct Job {
     pub kind: EventKind,
-    pub service: Service,
+    pub origin: Origin,
     pub project: Project,
     /// The subject's digest; none for a note about the ledger.
     pub subject: Option<Digest>,
@@ -175,21 +183,21 @@ impl Job {
     fn new(
         args: &RecordArgs,
         kind: EventKind,
-        about: Option<Written>,
-        service: Service,
+        about: &Option<Written>,
+        desk: &Desk,
         io: &Io,
     ) -> Result<Job, Failure> {
         let named = args.project.named(io)?;
         let hinted =
             args.deployment.to.as_deref().and_then(crate::argument::project_of_environment);
-        let project = append::project(named.or(hinted), &service)?;
+        let project = desk.project(named.or(hinted))?;
         let (subject, file) = match about {
-            Some(Written::File(file, digest)) => (Some(digest), Some(file)),
-            Some(Written::Digest(digest)) => (Some(digest), None),
+            Some(Written::File(file, digest)) => (Some(digest.clone()), Some(file.clone())),
+            Some(Written::Digest(digest)) => (Some(digest.clone()), None),
             Some(Written::Prefix(algorithm, hex)) => {
                 let text = format!("{}:{hex}", algorithm.name());
-                let mut found = service.find(&hex).map_err(|it| in_full(it, &text))?;
-                found.retain(|digest| digest.algorithm() == algorithm);
+                let mut found = desk.find(&text, hex).map_err(|it| in_full(it, &text))?;
+                found.retain(|digest| digest.algorithm() == *algorithm);
                 (Some(subject::only(&text, found)?), None)
             }
             None if kind == EventKind::Note => (None, None),
@@ -199,13 +207,10 @@ impl Job {
             }
         };
         let called = match &subject {
-            Some(digest) => {
-                let slice = service.artifact_if_readable(digest)?;
-                Some(Called::of(digest, slice.as_ref(), &project))
-            }
+            Some(digest) => Some(Called::of(digest, desk.artifact(digest)?.as_ref(), &project)),
             None => None,
         };
-        Ok(Job { kind, service, project, subject, file, called })
+        Ok(Job { kind, origin: desk.origin(), project, subject, file, called })
     }
 
     /// `test   payments 1.4.2  sha256:9f2c41d0   412 passed…`.
@@ -221,7 +226,7 @@ impl Job {
                 let named = Called { name, version, digest: called.digest.clone() };
                 format!("{}  {}", named.title(), named.digest.short())
             }
-            None => self.service.origin().to_string(),
+            None => self.origin.to_string(),
         };
         let title = title.trim_start();
         let line = format!("{word:<6} {title}   {summary}").trim_end().to_owned();
@@ -250,12 +255,19 @@ fn in_full(failure: Failure, text: &str) -> Failure {
 fn tell(
     args: &RecordArgs,
     job: &Job,
+    service: &Service,
     key: &verifier::signature::SigningKey,
-    logged: Vec<(Logged, String)>,
-    refused: Vec<(Failure, String)>,
+    answers: Vec<(Result<Logged, Failure>, String)>,
     io: &mut Io,
 ) -> Result<Exit, Failure> {
-    let signer = append::signer_name(&job.service, key)?;
+    let (mut logged, mut refused) = (Vec::new(), Vec::new());
+    for (answer, summary) in answers {
+        match answer {
+            Ok(it) => logged.push((it, summary)),
+            Err(failure) => refused.push((failure, summary)),
+        }
+    }
+    let signer = append::signer_name(service, key)?;
     let mut text = String::new();
     let mut items: Vec<Value> = Vec::new();
     let mut notices: Vec<Finding> = Vec::new();
@@ -264,7 +276,7 @@ fn tell(
         let receipt =
             append::write_receipt(args.receipt.as_deref(), job.file.as_deref(), it, several, io)?;
         text.push_str(&job.headline(&args.kind, args, summary));
-        text.push_str(&append::logged_lines(it, job.service.origin(), &signer, receipt.as_deref()));
+        text.push_str(&append::logged_lines(it, &job.origin, &signer, receipt.as_deref()));
         items.push(json!({
             "index": it.index, "kind": it.kind.name(), "statement": it.statement,
             "repeated": it.repeated, "receipt": receipt, "summary": summary,
@@ -273,9 +285,9 @@ fn tell(
     }
     let decisions = match logged.is_empty() {
         true => Vec::new(),
-        false => append::decisions(&job.service, &job.project)?,
+        false => append::decisions(service, &job.project)?,
     };
-    text.push_str(&append::text_of(&decisions, &job.service)?);
+    text.push_str(&append::text_of(&decisions, service)?);
     // One refusal alone is the failure; beside logged ones it is told after them.
     if logged.is_empty()
         && let Some((failure, _)) = refused.first()

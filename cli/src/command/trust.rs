@@ -30,10 +30,19 @@ pub enum TrustAction {
         #[command(flatten)]
         history: HistoryArgs,
     },
+    #[cfg(feature = "ledger")]
+    Roots(super::identity::roots::RootsArgs),
 }
 
 pub fn run(command: &TrustCommand, io: &mut Io) -> Result<Exit, Failure> {
-    let TrustAction::Show { history } = &command.action;
+    match &command.action {
+        TrustAction::Show { history } => show(history, io),
+        #[cfg(feature = "ledger")]
+        TrustAction::Roots(args) => super::identity::roots::run(args, io),
+    }
+}
+
+fn show(history: &HistoryArgs, io: &mut Io) -> Result<Exit, Failure> {
     let history = History::open(history, io)?;
     let trust = history.control()?.trust;
     let trust = trust.ok_or_else(|| Failure::not_found("there is no trust document"))?;

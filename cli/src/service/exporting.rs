@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use ledger::ExportAsk;
+use ledger::{Cosigned, ExportAsk};
 use schemas::id::{EntryIndex, Hash, TreeSize};
 use verifier::checkpoint::verify_checkpoint;
 use verifier::pack::CHECKPOINT;
@@ -21,6 +21,7 @@ pub struct Made {
     pub files: usize,
     pub size: TreeSize,
     pub entry: EntryIndex,
+    pub cosigned: Cosigned,
 }
 
 impl Service {
@@ -35,10 +36,11 @@ impl Service {
                 written.map_err(Failure::unexpected)?;
                 let logged = self.wait(ledger.log_export(ask, &exported))?;
                 let (id, files, size) = (exported.id, exported.files.len(), exported.size);
-                Ok(Made { id, files, size, entry: logged.index })
+                let (entry, cosigned) = (logged.index, exported.cosigned);
+                Ok(Made { id, files, size, entry, cosigned })
             }
             End::Server(remote) => {
-                let (bytes, entry) = self.wait(remote.export(ask))?;
+                let (bytes, entry, cosigned) = self.wait(remote.export(ask))?;
                 let mut file = file;
                 file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
                 let read = pack_file::read(path, &Limits::PACK);
@@ -46,18 +48,18 @@ impl Service {
                     PackFileError::Failure(failure) => failure,
                     PackFileError::Malformed(finding) => broken(&finding.detail),
                 })?;
-                self.made(&files, entry)
+                self.made(&files, entry, cosigned)
             }
         }
     }
 
     /// What a server has sent must be a pack of the log that this machine knows.
-    fn made(&self, files: &Files, entry: EntryIndex) -> Result<Made, Failure> {
+    fn made(&self, files: &Files, entry: EntryIndex, cosigned: Cosigned) -> Result<Made, Failure> {
         let file = |name: &str| files.get(name).ok_or_else(|| broken(&format!("no {name}")));
         let checkpoint = verify_checkpoint(file(CHECKPOINT)?, self.pin().log());
         let checkpoint = checkpoint.map_err(|cause| broken(&cause.to_string()))?;
         let id = verifier::merkle::sha256(&[file(TAG_MANIFEST)?]);
-        Ok(Made { id, files: files.len(), size: checkpoint.size(), entry })
+        Ok(Made { id, files: files.len(), size: checkpoint.size(), entry, cosigned })
     }
 }
 

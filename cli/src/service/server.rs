@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use ledger::clock::SystemClock;
 use ledger::outgoing::{OutgoingError, Settings};
-use ledger::{Connect, Remote, RemoteError};
+use ledger::{Connect, Remembered, Remote, RemoteError};
+use verifier::pin::Pin;
 use zeroize::Zeroizing;
 
 use super::{failure_of, state_dir};
@@ -17,9 +18,7 @@ const TOKEN_BYTES_MAX: u64 = 4096;
 
 /// Meets a server: with the token, the pin and the authorities that the environment names.
 pub async fn connect(address: &str, io: &mut Io<'_>) -> Result<Remote, Failure> {
-    let token = token(io)?;
-    let pin: Option<String> = io.var("ATTESTRY_PIN").map(str::to_owned);
-    let pin = pin.map(|pin| crate::history::read_pin(&pin, io)).transpose()?;
+    let (token, pin) = (token(io)?, pin(io)?);
     let authorities = io.var("ATTESTRY_CA").map(|file| io.path(file));
     let state = state_dir(io);
     let connect = Connect {
@@ -41,6 +40,24 @@ pub async fn connect(address: &str, io: &mut Io<'_>) -> Result<Remote, Failure> 
         ));
     }
     Ok(remote)
+}
+
+/// The pin that the environment names.
+fn pin(io: &mut Io<'_>) -> Result<Option<Pin>, Failure> {
+    let pin: Option<String> = io.var("ATTESTRY_PIN").map(str::to_owned);
+    pin.map(|pin| crate::history::read_pin(&pin, io)).transpose()
+}
+
+/// What is remembered of a server that is away, and why it is; without it there is nothing that an
+/// event could be signed for.
+pub fn remembered(address: &str, why: &Failure, io: &mut Io<'_>) -> Result<Remembered, Failure> {
+    let (pin, state) = (pin(io)?, state_dir(io));
+    let found = Remote::remembered(address, &state, pin).map_err(|cause| failure_of(&cause))?;
+    found.ok_or_else(|| {
+        let hint = "this machine has never met that server, so nothing can be signed for it: \
+                    reach it once, or name its pin in ATTESTRY_PIN";
+        why.clone().hint(hint)
+    })
 }
 
 /// The token: never an option, which every process on the machine could read.
@@ -65,8 +82,14 @@ pub fn failure(cause: &RemoteError, chain: String) -> Failure {
             Failure::new(Exit::Usage, "server-address", chain)
                 .hint("a server is https://…; http:// only on this machine")
         }
-        RemoteError::Outgoing(_) => Failure::new(Exit::Unreachable, "server-unreachable", chain)
-            .hint("is the server running, and is its certificate one that ATTESTRY_CA knows?"),
+        RemoteError::Outgoing(cause) => {
+            let failure = Failure::new(Exit::Unreachable, "server-unreachable", chain)
+                .hint("is the server running, and is its certificate one that ATTESTRY_CA knows?");
+            match cause {
+                OutgoingError::NoAnswer(..) => failure.away(),
+                _ => failure,
+            }
+        }
         RemoteError::Unreadable(_) => Failure::new(Exit::Unexpected, "server-unreadable", chain)
             .hint("is this the address of an Attestry server, of this version?"),
         RemoteError::Untrue(_) => Failure::new(Exit::Integrity, "server-untrue", chain),
@@ -85,6 +108,11 @@ pub fn failure(cause: &RemoteError, chain: String) -> Failure {
             let failure = match &told.request_id {
                 Some(id) => failure.detail(format!("request {id}")),
                 None => failure,
+            };
+            // What a gateway says, or a server that is stopping or without its database.
+            let failure = match told.status {
+                502..=504 => failure.away(),
+                _ => failure,
             };
             match (&told.hint, told.status) {
                 (Some(hint), _) => failure.hint(hint.clone()),

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
-use super::{End, Service, failure_of, not_here, runtime, state_dir};
+use super::{End, Service, failure_of, not_here, serving_runtime, state_dir};
 use crate::argument::AppendArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -38,7 +38,7 @@ impl Service {
         if args.ledger.server(io).is_some() {
             return Err(not_here());
         }
-        let runtime = runtime()?;
+        let runtime = serving_runtime()?;
         let (dir, state, clock) = (args.ledger.dir(io), state_dir(io), Arc::new(SystemClock));
         let opened = Ledger::open_unsigned(&dir, &state, clock, args.accept_clock);
         let ledger = runtime.block_on(opened).map_err(|cause| failure_of(&cause))?;

@@ -10,13 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use schemas::id::{EntryIndex, Hash, Project};
 use schemas::report::Finding;
 use serde::{Deserialize, Serialize};
-use tracing::Span;
 use utoipa::{IntoParams, ToSchema};
 use verifier::checkpoint::verify_checkpoint;
 
 use super::caching::{Freshness, keep};
 use super::problem::Problem;
 use super::rate::Allowance;
+use super::spooled::{SpooledHeader, waited};
 use super::{Server, TEXT_PLAIN};
 use crate::access::Caller;
 use crate::error::LedgerError;
@@ -58,6 +58,9 @@ pub struct LoggedEvent {
     pub receipt: String,
     /// What the rules remark of it.
     pub notices: Vec<Notice>,
+    /// The promotion request that it makes, answers or carries out, by its entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<EntryIndex>,
 }
 
 /// Something worth knowing that changes no answer.
@@ -122,6 +125,7 @@ impl From<Logged> for LoggedEvent {
             repeated: it.repeated,
             receipt: it.receipt,
             notices: it.notices.iter().map(Notice::from).collect(),
+            promotion: it.promotion,
         }
     }
 }
@@ -181,9 +185,7 @@ pub async fn submit<S: Store>(
     let answer = server.queue.submit(vec![one]).await?.into_iter().next();
     let logged = answer.ok_or(LedgerError::Abandoned)??;
     tell(&logged);
-    if let Some(request) = logged.promotion {
-        Span::current().record("attestry.promotion.id", promotion::name(request));
-    }
+    promotion::note_span(logged.promotion);
     let status = if logged.repeated { StatusCode::OK } else { StatusCode::CREATED };
     let place = format!("/api/v1/events/{}", logged.index);
     let headers = [(header::LOCATION, place)];
@@ -205,7 +207,8 @@ fn tell(logged: &Logged) {
 }
 
 /// Logs many envelopes; the answer has a line for each line, in their order.
-#[utoipa::path(post, path = "/api/v1/events/batch", tag = "events", params(SeenHeader),
+#[utoipa::path(post, path = "/api/v1/events/batch", tag = "events",
+    params(SeenHeader, SpooledHeader),
     request_body(content = BatchEvent, content_type = "application/x-ndjson",
         description = "One JSON object a line, up to 1,024 of them"),
     responses(
@@ -222,6 +225,7 @@ pub async fn submit_batch<S: Store>(
     body: Bytes,
 ) -> Result<Response, Problem> {
     compare_seen(&server, &headers).await?;
+    let waited = waited(&headers)?;
     let lines: Vec<&[u8]> =
         body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
     if lines.is_empty() || lines.len() > BATCH_MAX {
@@ -237,12 +241,14 @@ pub async fn submit_batch<S: Store>(
     let mut each = may.iter();
     batch.retain(|_| each.next().is_some_and(Result::is_ok));
     let mut answers = server.queue.submit(batch).await?.into_iter();
-    let mut out = Vec::new();
+    let (mut out, mut promotions) = (Vec::new(), Vec::new());
     for may in may {
         let line = match may.map(|()| answers.next().unwrap_or(Err(LedgerError::Abandoned))) {
             Err(refusal) => BatchLine::Problem(refusal.into()),
             Ok(Ok(logged)) => {
                 tell(&logged);
+                promotions.extend(logged.promotion);
+                server.ledger.metrics().delivered(waited.filter(|_| !logged.repeated));
                 BatchLine::Logged(logged.into())
             }
             Ok(Err(cause)) => BatchLine::Problem(Problem::from(&cause)),
@@ -251,6 +257,7 @@ pub async fn submit_batch<S: Store>(
             .map_err(|cause| Problem::bad_request(cause.to_string()))?;
         out.push(b'\n');
     }
+    promotion::note_span(promotions);
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], out).into_response())
 }
 

@@ -221,6 +221,7 @@ pub async fn evaluate<S: Store>(
                 return Ok(Json(EvaluatedRequests { requests: Vec::new() }));
             };
             caller.check(Act::Submit, Reach::Project(&environment.project))?;
+            crate::promotion::note_span([index]);
             Which::Request(index)
         }
         EvaluateAsk { request: None, project: Some(project) } => {

@@ -25,7 +25,7 @@ use super::environments::parse_time;
 use super::problem::Problem;
 use crate::access::Caller;
 use crate::error::{LedgerError, malformed};
-use crate::export::ExportAsk;
+use crate::export::{Cosigned, ExportAsk};
 use crate::pack_file;
 use crate::store::Store;
 
@@ -44,6 +44,15 @@ const TEXT_BYTES_MAX: usize = 1024;
 /// The pack's id, and the entry that logs its export.
 const PACK_ID: HeaderName = HeaderName::from_static("attestry-pack");
 pub const EXPORT_ENTRY: HeaderName = HeaderName::from_static("attestry-entry");
+/// Whether witnesses have cosigned it; absent where none are asked.
+pub const WITNESSES: HeaderName = HeaderName::from_static("attestry-witnesses");
+/// The words of that header.
+pub const QUORUM_MET: &str = "met";
+pub const QUORUM_MISSED: &str = "missed";
+
+/// The longest that a pack waits for witnesses, and how long it does where nobody says.
+const PATIENCE_SECS_MAX: u32 = 300;
+const PATIENCE_SECS: u32 = 30;
 
 const ZIP: HeaderValue = HeaderValue::from_static("application/zip");
 /// No cache keeps a pack: every reading of one is on the record.
@@ -93,6 +102,10 @@ pub struct PackAsk {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "soc2", max_length = 1024)]
     pub framework: Option<String>,
+    /// Seconds to wait for witnesses to cosign it, where the server asks some: 30 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 300)]
+    pub patience: Option<u32>,
 }
 
 impl From<&ExportAsk> for PackAsk {
@@ -104,6 +117,7 @@ impl From<&ExportAsk> for PackAsk {
             audience: ask.audience.clone(),
             reason: ask.reason.clone(),
             framework: ask.framework.clone(),
+            patience: u32::try_from(ask.patience.as_secs()).ok(),
         }
     }
 }
@@ -121,8 +135,13 @@ impl PackAsk {
         if to <= from {
             return Err(Problem::bad_request("the period ends before it begins"));
         }
-        let PackAsk { environment, audience, reason, framework, .. } = self;
-        Ok(ExportAsk { environment, from, to, audience, reason, framework })
+        let PackAsk { environment, audience, reason, framework, patience, .. } = self;
+        let patience = patience.unwrap_or(PATIENCE_SECS);
+        if patience > PATIENCE_SECS_MAX {
+            return Err(Problem::bad_request(format!("patience: {PATIENCE_SECS_MAX} at most")));
+        }
+        let patience = Duration::from_secs(patience.into());
+        Ok(ExportAsk { environment, from, to, audience, reason, framework, patience })
     }
 }
 
@@ -135,6 +154,8 @@ impl PackAsk {
             headers(
                 ("attestry-pack" = String, description = "The pack's id"),
                 ("attestry-entry" = u64, description = "The entry that logs the export"),
+                ("attestry-witnesses" = String, description = "`met` or `missed`: whether as many \
+                    witnesses as are asked for have cosigned it; absent where none are asked"),
                 ("content-disposition" = String, description = "A name for the file"),
             )),
         (status = "default", description = "A problem", body = Problem,
@@ -172,7 +193,16 @@ pub async fn create<S: Store>(
         (PACK_ID, value(exported.id.to_string())?),
         (header::CONTENT_DISPOSITION, value(format!("attachment; filename=\"{name}\""))?),
     ];
-    Ok((headers, pieces(file)).into_response())
+    let mut answer = (headers, pieces(file)).into_response();
+    let quorum = match exported.cosigned {
+        Cosigned::NotAsked => None,
+        Cosigned::Met => Some(QUORUM_MET),
+        Cosigned::Missed => Some(QUORUM_MISSED),
+    };
+    if let Some(quorum) = quorum {
+        answer.headers_mut().insert(WITNESSES, HeaderValue::from_static(quorum));
+    }
+    Ok(answer)
 }
 
 fn value(text: String) -> Result<HeaderValue, Problem> {

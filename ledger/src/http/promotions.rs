@@ -185,6 +185,7 @@ pub async fn read<S: Store>(
     Path(request): Path<String>,
 ) -> Result<Json<PromotionBody>, Problem> {
     let index = parse_request(&request)?;
+    crate::promotion::note_span([index]);
     let none = || Problem::not_found(format!("entry {index} is no promotion request"));
     let stored = server.ledger.entry(index).await?;
     let (event, body) = request_of(stored.envelope.as_deref())?.ok_or_else(none)?;

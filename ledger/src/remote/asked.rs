@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{RemoteError, Told};
 use crate::error::{LedgerError, malformed};
+use crate::http::spooled::SPOOLED;
 use crate::outgoing::{Answer, Outgoing};
 
 /// Most bytes of an answer.
@@ -23,6 +24,8 @@ const PACK_MAX: Duration = Duration::from_mins(20);
 /// What a request brings.
 pub enum Body {
     Lines(Vec<u8>),
+    /// Lines that have waited for so long while the server was away.
+    Late(Vec<u8>, Duration),
     File(Vec<u8>),
     Json(Vec<u8>),
     /// The question for a pack, which takes long and answers much.
@@ -59,7 +62,9 @@ impl Asked<'_> {
         let mut request = match &body {
             None => self.outgoing.get(&url),
             Some(Body::File(_)) => self.outgoing.put(&url),
-            Some(Body::Lines(_) | Body::Json(_) | Body::Pack(_)) => self.outgoing.post(&url),
+            Some(Body::Lines(_) | Body::Late(..) | Body::Json(_) | Body::Pack(_)) => {
+                self.outgoing.post(&url)
+            }
         }
         .map_err(RemoteError::from)?;
         for (name, value) in self.headers {
@@ -74,6 +79,10 @@ impl Asked<'_> {
             Some(Body::Lines(bytes)) => {
                 request.header("content-type", "application/x-ndjson").body(bytes)
             }
+            Some(Body::Late(bytes, waited)) => request
+                .header("content-type", "application/x-ndjson")
+                .header(SPOOLED, waited.as_secs().min(u32::MAX.into()))
+                .body(bytes),
             Some(Body::File(bytes)) => {
                 request.header("content-type", "application/octet-stream").body(bytes)
             }

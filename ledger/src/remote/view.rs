@@ -6,7 +6,7 @@ use verifier::merkle::tile::TILE_WIDTH;
 use verifier::merkle::tile_path::TilePath;
 use verifier::note::format_note;
 
-use super::{Remote, RemoteError, entry_path};
+use super::{Remote, RemoteError};
 use crate::error::LedgerError;
 use crate::http::events::EntryBody;
 use crate::http::filter::thread_of;
@@ -208,4 +208,10 @@ impl Read for RemoteView {
         });
         published.collect()
     }
+}
+
+/// Where entries are.
+fn entry_path(indexes: &[EntryIndex]) -> String {
+    let list: Vec<String> = indexes.iter().map(ToString::to_string).collect();
+    format!("/api/v1/entries?indexes={}", list.join(","))
 }

@@ -130,6 +130,7 @@ async fn exported(world: &World) -> Files {
         audience: "an auditor".into(),
         reason: "yearly".into(),
         framework: None,
+        patience: std::time::Duration::ZERO,
     };
     let exported = world.ledger.export(&ask).await.unwrap();
     world.ledger.log_export(&ask, &exported).await.unwrap();

@@ -101,7 +101,16 @@ impl World {
     }
 
     pub fn note(&self, text: &str, key: &SigningKey) -> Vec<u8> {
-        let digest = Digest::sha256(&Hash([7; 32]));
+        self.noted(text, 7, key)
+    }
+
+    /// A note about one of many artifacts.
+    pub fn note_about(&self, artifact: u8, key: &SigningKey) -> Vec<u8> {
+        self.noted("about one of many", artifact, key)
+    }
+
+    fn noted(&self, text: &str, artifact: u8, key: &SigningKey) -> Vec<u8> {
+        let digest = Digest::sha256(&Hash([artifact; 32]));
         let body = Note {
             ledger: self.ledger.origin().clone(),
             project: PROJECT.parse().unwrap(),

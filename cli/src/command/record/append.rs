@@ -31,7 +31,13 @@ pub fn sign(draft: Draft, key: &SigningKey, project: Option<&Project>) -> Submis
 /// The project that is meant: the one named, or the ledger's only one.
 pub fn project(named: Option<Project>, service: &Service) -> Result<Project, Failure> {
     let known = service.projects()?;
-    match (named, known.as_slice()) {
+    service.remember(&known);
+    choose(named, &known)
+}
+
+/// The project that is meant, of those that are known.
+pub fn choose(named: Option<Project>, known: &[Project]) -> Result<Project, Failure> {
+    match (named, known) {
         (Some(named), known) if known.contains(&named) => Ok(named),
         (Some(named), known) => {
             Err(unknown_project(format!("there is no project {named} in this ledger"), known))

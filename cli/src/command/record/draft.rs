@@ -172,7 +172,7 @@ fn build(args: &RecordArgs, job: &Job) -> Result<(String, Draft), Failure> {
 
 /// What the statement is made for, about the job's subject or the ledger itself.
 pub fn frame(job: &Job) -> Result<Frame<'_>, Failure> {
-    let origin = job.service.origin();
+    let origin = &job.origin;
     let subject = match &job.subject {
         Some(digest) => {
             let name = job.called.as_ref().and_then(|called| called.name.as_deref());
@@ -180,5 +180,5 @@ pub fn frame(job: &Job) -> Result<Frame<'_>, Failure> {
         }
         None => verifier::compose::ledger_subject(origin),
     };
-    Ok(Frame { origin, project: &job.project, subject, nonce: job.service.nonce()? })
+    Ok(Frame { origin, project: &job.project, subject, nonce: crate::service::nonce()? })
 }

@@ -5,11 +5,11 @@ use schemas::statement::ENVELOPE_BYTES_MAX;
 use serde_json::json;
 use verifier::event::Event;
 
+use super::desk::{self, Desk, Signed, Spooled, Submitted};
 use super::{RecordArgs, append};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::service::Service;
 use crate::subject::{self, Written};
 
 pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
@@ -27,20 +27,30 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
         check_subject(args, name, &event, io)?;
         events.push((name, bytes, event));
     }
-    let service = Service::open_to_append(&args.ledger, io)?;
-    let project = append::project(args.project.named(io)?, &service)?;
-    let submission = |bytes: &Vec<u8>, event: &Event| Submission {
-        envelope: bytes.clone(),
-        project: (!event.is_project_free()).then(|| project.clone()),
-        attachments: Vec::new(),
+    let named = args.project.named(io)?;
+    let (desk, project) = Desk::open(&args.ledger, io, |desk, _| desk.project(named.clone()))?;
+    let batch = events.iter().map(|(name, bytes, event)| Signed {
+        kind: event.kind.name(),
+        summary: (*name).clone(),
+        submission: Submission {
+            envelope: bytes.clone(),
+            project: (!event.is_project_free()).then(|| project.clone()),
+            attachments: Vec::new(),
+        },
+    });
+    let (service, answers) = match desk.submit(batch.collect(), io)? {
+        Submitted::Answered(service, answers) => (service, answers),
+        Submitted::Spooled(spooled) => {
+            let line = |it: &Spooled| format!("{}   {}\n", it.kind, it.summary);
+            let text: String = spooled.iter().map(line).collect();
+            return desk::tell_spooled(&text, &project, &spooled, io);
+        }
     };
-    let batch = events.iter().map(|(_, bytes, event)| submission(bytes, event)).collect();
     let mut text = String::new();
     let mut items = Vec::new();
     let mut refused = None;
-    let answers = service.submit(batch)?;
     let several = answers.len() > 1;
-    for (answer, (name, _, event)) in answers.into_iter().zip(&events) {
+    for ((answer, _), (name, _, event)) in answers.into_iter().zip(&events) {
         match answer {
             Ok(logged) => {
                 let receipt =
