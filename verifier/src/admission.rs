@@ -119,7 +119,7 @@ pub fn judge(
         | Body::Measurement(_)
         | Body::Other
         | Body::Review(_)
-        | Body::Sbom
+        | Body::Sbom(_)
         | Body::Test(_)
         | Body::Unreadable(_)
         | Body::Vulnerabilities(_) => {

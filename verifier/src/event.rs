@@ -21,6 +21,7 @@ use schemas::predicate::vulnerabilities::Vulnerabilities;
 use schemas::report::Code;
 use schemas::statement::{STATEMENT_V01, STATEMENT_V1, SUBJECTS_MAX, Subject};
 
+use crate::bill::Bill;
 use crate::canonical;
 use crate::dsse::{self, Envelope};
 use crate::entry::is_predicate_type;
@@ -68,7 +69,8 @@ pub enum Body {
     Policy(Box<Policy>, Hash),
     PromotionRequest(PromotionRequest),
     Review(Review),
-    Sbom,
+    /// What the document says; nothing where the statement only names it by digest.
+    Sbom(Option<Box<Bill>>),
     Test(Test),
     /// The trust statement and the SHA-256 of its document's canonical JSON.
     Trust(Box<Trust>, Hash),
@@ -146,7 +148,7 @@ impl Event {
             Body::Build(_)
             | Body::Heads(_)
             | Body::Other
-            | Body::Sbom
+            | Body::Sbom(_)
             | Body::Test(_)
             | Body::Trust(..)
             | Body::Vulnerabilities(_) => None,
@@ -170,7 +172,7 @@ impl Event {
             Body::Trust(body, _) => Some(&body.ledger),
             Body::Build(_)
             | Body::Other
-            | Body::Sbom
+            | Body::Sbom(_)
             | Body::Test(_)
             | Body::Unreadable(_)
             | Body::Vulnerabilities(_) => None,
@@ -294,7 +296,10 @@ fn read_body(kind: EventKind, predicate_type: &str, predicate: &Value) -> Result
         EventKind::Policy => Body::Policy(read(predicate)?, canonical_hash("policy")?),
         EventKind::PromotionRequest => Body::PromotionRequest(read(predicate)?),
         EventKind::Review => Body::Review(read(predicate)?),
-        EventKind::Sbom => Body::Sbom,
+        EventKind::Sbom => {
+            let inline = sbom::is_document_type(predicate_type);
+            Body::Sbom(inline.then(|| Box::new(Bill::of(predicate_type, predicate))))
+        }
         EventKind::Test => Body::Test(read(predicate)?),
         EventKind::Trust => Body::Trust(read(predicate)?, canonical_hash("trust")?),
         EventKind::Vulnerabilities => Body::Vulnerabilities(read(predicate)?),

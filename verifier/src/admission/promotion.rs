@@ -4,7 +4,7 @@ use schemas::id::{Digest, DigestAlgorithm, Environment, EnvironmentName, Project
 use schemas::kind::EventKind;
 use schemas::predicate::approval::{Approval, ApprovalOutcome};
 use schemas::predicate::decision::{
-    ADMITTED, Decision, DecisionExtension, FAILED, Outcome, ThreadRead, VerificationResult,
+    Decision, DecisionExtension, Outcome, ThreadRead, VerificationResult,
 };
 use schemas::predicate::deployment::{Deployment, DeploymentResult};
 use schemas::predicate::promotion_request::PromotionRequest;
@@ -13,6 +13,7 @@ use schemas::report::{Code, Finding, GateVerdict};
 use schemas::trust::role;
 
 use super::{Accepted, Case, Refusal, refuse};
+use crate::policy::decide::verified_levels;
 use crate::policy::{self, Ask, Evaluation};
 use crate::projection::Missing;
 use crate::projection::slice::{APPROVALS_MAX, PLACES_MAX, REQUESTS_MAX, Request};
@@ -226,7 +227,8 @@ impl Case<'_> {
         if reads != expected {
             return disagree("it does not name the threads that were read".to_owned());
         }
-        if !summary_agrees(body, said, environment) {
+        let levels = verified_levels(again, said.outcome);
+        if body.verified_levels != levels || !summary_agrees(body, said, environment) {
             return disagree("its summary says something else than its decision".to_owned());
         }
         Ok(())
@@ -288,9 +290,7 @@ fn difference(said: &GateVerdict, again: &GateVerdict) -> Option<&'static str> {
 fn summary_agrees(body: &Decision, said: &DecisionExtension, environment: &Environment) -> bool {
     let granted = said.outcome == Outcome::Granted;
     let result = if granted { VerificationResult::Passed } else { VerificationResult::Failed };
-    let level = if granted { ADMITTED } else { FAILED };
     body.verification_result == result
-        && body.verified_levels == [level]
         && body.time_verified == said.at
         && body.resource_uri == format!("attestry:{}/{environment}", said.ledger)
         && body.verifier.id == format!("attestry:{}", said.ledger)

@@ -174,6 +174,7 @@ fn add_approval(
         reason: body.reason.clone(),
         policy: body.policy,
         expires_at: body.expires_at,
+        signing_mode: body.signing_mode,
     });
 }
 

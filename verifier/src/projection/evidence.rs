@@ -10,8 +10,8 @@ use schemas::predicate::test::Test;
 use schemas::predicate::vulnerabilities::{Vulnerabilities, Vulnerability};
 
 use super::slice::{
-    ArtifactInProject, BuildFacts, DEPENDENCIES_MAX, METRICS_MAX, NAMED_MAX, NamedVulnerability,
-    SUITES_MAX, ScanFacts, Source, TestFacts,
+    ArtifactInProject, BuildFacts, DEPENDENCIES_MAX, FAILED_MAX, METRICS_MAX, NAMED_MAX,
+    NamedVulnerability, SUITES_MAX, ScanFacts, Source, TestFacts,
 };
 use crate::event::Body;
 use crate::merkle;
@@ -77,7 +77,9 @@ pub fn build_facts(build: &Build) -> BuildFacts {
         }
     }
     let builder = first_chars(&build.run_details.builder.id, 2048).to_owned();
-    BuildFacts { builder, sources, truncated }
+    let dependencies = build.build_definition.resolved_dependencies.iter();
+    let unpinned = dependencies.filter(|it| it.digest.is_empty()).count() as u64;
+    BuildFacts { builder, sources, truncated, unpinned }
 }
 
 pub fn build_time(build: &Build) -> Option<Time> {
@@ -100,7 +102,17 @@ pub fn test_facts(test: &Test) -> TestFacts {
         }
         _ => listed(),
     };
-    TestFacts { result: test.result, counts }
+    TestFacts { result: test.result, counts, failed: failed_tests(test) }
+}
+
+/// All of the tests that failed, or none: a list with gaps would pass for a whole one.
+fn failed_tests(test: &Test) -> Vec<String> {
+    let fits = |name: &String| name.len() <= NAME_CHARS_MAX;
+    let failed = &test.failed_tests;
+    match failed.len() <= FAILED_MAX && failed.iter().all(fits) {
+        true => failed.clone(),
+        false => Vec::new(),
+    }
 }
 
 pub fn scan_facts(scan: &Vulnerabilities) -> ScanFacts {

@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 
 use schemas::id::{Digest, EntryIndex, EnvironmentName, Hash, IdentityName, KeyId, Project, Time};
-use schemas::policy::{PolicyDocument, SeverityWord};
+use schemas::policy::{PolicyDocument, SbomFormat, SeverityWord};
 use schemas::predicate::analysis::Levels;
-use schemas::predicate::approval::ApprovalOutcome;
+use schemas::predicate::approval::{ApprovalOutcome, SigningMode};
 use schemas::predicate::decision::Outcome;
 use schemas::predicate::deployment::DeploymentResult;
 use schemas::predicate::measurement::Metric;
 use schemas::predicate::report::Binding;
-use schemas::predicate::review::ReviewOutcome;
+use schemas::predicate::review::{Change, ReviewOutcome};
 use schemas::predicate::test::TestResult;
 use schemas::trust::TrustDocument;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,10 @@ pub const PLACES_MAX: usize = 256;
 pub const DEPENDENCIES_MAX: usize = 256;
 /// Most vulnerabilities that a slice names; the counts are whole.
 pub const NAMED_MAX: usize = 32;
+/// Most spellings of licences that a slice keeps of a bill of materials.
+pub const LICENCES_MAX: usize = 256;
+/// Most failed tests that a slice names.
+pub const FAILED_MAX: usize = 64;
 /// Most open requests of an environment.
 pub const REQUESTS_MAX: usize = 256;
 /// Most approvals of a request.
@@ -114,6 +118,9 @@ pub struct BuildFacts {
     /// There were more sources than a slice keeps.
     #[serde(default, skip_serializing_if = "is_false")]
     pub truncated: bool,
+    /// How many dependencies are named without a digest.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unpinned: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +133,9 @@ pub struct Source {
 pub struct TestFacts {
     pub result: TestResult,
     pub counts: BTreeMap<String, u64>,
+    /// The tests that failed, by name: none where there are more than a slice keeps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,18 +161,69 @@ pub struct NamedVulnerability {
 pub struct AnalysisFacts {
     pub levels: Levels,
     pub suppressed: u64,
+    /// Of these the ones that an earlier run did not have, where the report compares with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<Levels>,
+    /// Secrets that were found, where somebody looked for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SbomFacts {
     pub predicate_type: String,
+    /// What the document says; absent where the statement only names it by digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bill: Option<BillFacts>,
+}
+
+/// What a bill of materials says by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BillFacts {
+    pub format: SbomFormat,
+    /// Whose SHA-256 it names as what it is about.
+    pub covers: Covers,
+    pub components: u64,
+    /// Components that state no licence.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unlicensed: u64,
+    /// Each spelling of a licence once, in order.
+    pub licences: Vec<LicenceUse>,
+    /// There were more spellings than a slice keeps, or longer ones.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub truncated: bool,
+}
+
+/// Whether a document names the artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Covers {
+    /// It names this artifact's SHA-256.
+    Named,
+    /// It names others only.
+    Other,
+    /// It names none.
+    Unnamed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LicenceUse {
+    pub licence: String,
+    pub components: u64,
+    /// The first component that has it, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReviewFacts {
     pub authors: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committers: Option<Vec<String>>,
     pub reviewers: Vec<String>,
     pub outcome: ReviewOutcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
 }
 
 /// An artifact's standing in one environment.
@@ -250,6 +311,7 @@ pub struct ApprovalGiven {
     /// Statement digest of the policy that the approver saw.
     pub policy: Hash,
     pub expires_at: Time,
+    pub signing_mode: SigningMode,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -310,4 +372,9 @@ pub struct PolicyInForce {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }

@@ -71,7 +71,12 @@ pub(super) fn put(
                 .insert(evidence::suite_of(report), swap(evidence, evidence::scan_facts(body)));
         }
         Body::Analysis(body) => {
-            let facts = AnalysisFacts { levels: body.levels, suppressed: body.suppressed };
+            let facts = AnalysisFacts {
+                levels: body.levels,
+                suppressed: body.suppressed,
+                new: body.new,
+                secrets: body.secrets,
+            };
             let evidence = swap(keep(Some(&body.report), None), facts);
             known.analyses.insert(evidence::suite_of(Some(&body.report)), evidence);
         }
@@ -82,15 +87,18 @@ pub(super) fn put(
                 known.metrics.insert(metric.name.clone(), evidence);
             }
         }
-        Body::Sbom => {
-            let facts = SbomFacts { predicate_type: event.predicate_type.clone() };
+        Body::Sbom(bill) => {
+            let bill = bill.as_ref().map(|bill| bill.facts(digest));
+            let facts = SbomFacts { predicate_type: event.predicate_type.clone(), bill };
             known.sbom = Some(swap(keep(None, None), facts));
         }
         Body::Review(body) => {
             let facts = ReviewFacts {
                 authors: body.authors.clone(),
+                committers: body.committers.clone(),
                 reviewers: body.reviewers.clone(),
                 outcome: body.outcome,
+                change: body.change.clone(),
             };
             known.review = Some(swap(keep(None, body.reviewed_at), facts));
         }
