@@ -5,9 +5,11 @@ pub mod document;
 mod gate;
 mod glob;
 pub mod overdue;
+pub mod path;
 mod rego;
 mod spdx;
 pub mod supply;
+pub mod version;
 pub mod weekly;
 mod when;
 
@@ -21,6 +23,7 @@ use std::collections::BTreeSet;
 use schemas::id::{Digest, EntryIndex, Environment, EnvironmentName, KeyId, Project, Time};
 use schemas::policy::{EnvironmentRule, Fails, Gate, GateRule};
 use schemas::predicate::decision::Outcome;
+use schemas::predicate::promotion_request::RequestPath;
 use schemas::report::{GateVerdict, Verdict};
 use schemas::thread::ThreadId;
 
@@ -108,9 +111,22 @@ pub fn evaluate(state: &State, ask: &Ask, at: Time) -> Result<Evaluation, Missin
         relied: RefCell::default(),
         level: Cell::default(),
     };
-    let rules = &rule.gates;
+    let slice = context.environment()?;
+    let request = ask.request.and_then(|index| slice?.requests.get(&index));
+    let way = request.map_or(RequestPath::Normal, |request| request.path);
+    let Some(rules) = path::gates(rule, way) else {
+        return Ok(cannot_tell(format!("the policy has no {} path", way.name())));
+    };
     let mut gates = Vec::with_capacity(rules.len() + 1);
-    gates.extend(gate::source_environment(rule, &context)?);
+    // What an emergency does without, its own gates say; and whoever goes back has been there.
+    let own_gates = match way {
+        RequestPath::Normal => false,
+        RequestPath::Emergency => true,
+        RequestPath::Rollback => rule.rollback.is_some(),
+    };
+    if !own_gates {
+        gates.extend(gate::source_environment(rule, &context)?);
+    }
     for gate in rules {
         gates.push(evaluate_gate(gate, &context)?);
     }
