@@ -273,7 +273,7 @@ mod tests {
             entries: Vec::new(),
             until: None,
         };
-        Evaluation { gates: vec![gate], reads: Default::default(), relied: Vec::new() }
+        Evaluation::told(vec![gate], None)
     }
 
     #[test]

@@ -1,12 +1,21 @@
 //! The gates: one file each. A gate answers with a verdict, one sentence, and the next step.
 
+pub mod analysis;
 pub mod approvals;
 #[cfg(test)]
-mod cases;
+pub mod cases;
 pub mod evidence;
+pub mod licenses;
+pub mod measurement;
 pub mod provenance;
+pub mod rego;
+pub mod reviews;
+pub mod sbom;
 pub mod soak;
+pub mod suites;
+pub mod test_runs;
 pub mod vulnerabilities;
+pub mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 

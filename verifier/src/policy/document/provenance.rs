@@ -2,26 +2,42 @@
 
 use schemas::policy::Provenance;
 
-use super::Complaints;
-use super::words::check_list;
+use super::words::{check_list, name_trouble};
+use super::{Complaints, Site};
+
+/// The levels of SLSA's build track.
+const BUILD_LEVELS: std::ops::RangeInclusive<u8> = 1..=3;
 
 /// Longest builder or source.
 const URI_BYTES_MAX: usize = 500;
 
-pub(super) fn check_provenance(at: &str, gate: &Provenance, complaints: &mut Complaints) {
-    let at = format!("{at}.provenance");
+pub(super) fn check(gate: &Provenance, site: &Site, complaints: &mut Complaints) {
     if gate.builders.is_empty() {
         let message = "names no builder, so nothing could pass; write for example \
                        `builders: [\"https://github.com/actions/runner\"]`";
-        complaints.add(format!("{at}.builders"), message);
+        complaints.add(site.at("builders"), message);
     }
-    check_list(&format!("{at}.builders"), &gate.builders, complaints, |builder| {
+    check_list(&site.at("builders"), &gate.builders, complaints, |builder| {
         uri_trouble(builder).map(str::to_owned)
     });
+    check_list(&site.at("refs"), &gate.refs, complaints, name_trouble);
+    for (builder, level) in &gate.levels {
+        if !gate.builders.contains(builder) || !BUILD_LEVELS.contains(level) {
+            let message = "not the level of a listed builder; write for example \
+                           `levels: { \"https://github.com/actions/runner\": 2 }`";
+            complaints.add(site.at(&format!("levels.{builder}")), message);
+        }
+    }
+    if gate.level.is_some_and(|level| !BUILD_LEVELS.contains(&level)) {
+        complaints.add(site.at("level"), "no build level; write 1, 2 or 3");
+    } else if gate.level.is_some() && gate.levels.is_empty() {
+        let message = "no builder has a level; write them under `levels`";
+        complaints.add(site.at("level"), message);
+    }
     if let Some(trouble) = source_trouble(&gate.source) {
         let message =
             format!("{trouble}; write it like `git+https://github.com/acme/payments`, without `@`");
-        complaints.add(format!("{at}.source"), message);
+        complaints.add(site.at("source"), message);
     }
 }
 
@@ -75,20 +91,7 @@ fn is_scheme(scheme: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use schemas::policy::{Gate, GateRule};
-
-    use super::*;
-
-    /// `expected` pairs what follows the gate's path with a part of the message.
-    fn check(gate: &str, expected: &[(&str, &str)]) {
-        let rule: GateRule = serde_json::from_str(gate).unwrap();
-        let mut complaints = Complaints::default();
-        match &rule.gate {
-            Gate::Provenance(gate) => check_provenance("g", gate, &mut complaints),
-            other => unreachable!("{} is checked elsewhere", other.kind()),
-        }
-        complaints.assert_below(&format!("g.{}", rule.gate.kind()), expected);
-    }
+    use crate::policy::document::tests::check_one as check;
 
     #[test]
     fn sources_name_one_repository() {
@@ -130,6 +133,16 @@ mod tests {
                 expected,
             );
         };
+        let levels = |rest: &str, expected: &[(&str, &str)]| {
+            let gate = format!(r#"{{"builders":["b"],"source":"git+https://h/p",{rest}}}"#);
+            check(&format!(r#"{{"provenance":{gate}}}"#), expected);
+        };
+        levels(r#""levels":{"b":3},"level":2,"refs":["refs/heads/*"]"#, &[]);
+        levels(r#""levels":{"b":4}"#, &[(".levels.b", "listed builder")]);
+        levels(r#""levels":{"c":1}"#, &[(".levels.c", "listed builder")]);
+        levels(r#""level":2"#, &[(".level", "no builder has a level")]);
+        levels(r#""levels":{"b":1},"level":0"#, &[(".level", "write 1, 2 or 3")]);
+        levels(r#""refs":[""]"#, &[(".refs[0]", "empty")]);
         builders("[]", &[(".builders", "no builder")]);
         builders(r#"[""]"#, &[(".builders[0]", "empty")]);
         builders(r#"["a","a"]"#, &[(".builders[1]", "twice")]);

@@ -1,6 +1,6 @@
 //! `vulnerabilities`: at most so many of each severity, in the scanner's own words.
 
-use schemas::policy::{SeverityWord, VulnerabilityLimits};
+use schemas::policy::{SeverityWord, Vulnerabilities};
 use schemas::predicate::report::Binding;
 
 use super::{Answer, join, recorded_since, staleness, unreadable};
@@ -12,7 +12,7 @@ use crate::projection::slice::{Evidence, ScanFacts};
 const SHOWN_MAX: usize = 3;
 
 /// The newest scan of every suite decides. A severity that the policy does not name has no limit.
-pub fn evaluate(gate: &VulnerabilityLimits, context: &Context) -> Result<Answer, Missing> {
+pub fn evaluate(gate: &Vulnerabilities, context: &Context) -> Result<Answer, Missing> {
     let empty = std::collections::BTreeMap::new();
     let scans = context.asked()?.map_or(&empty, |known| &known.scans);
     let all: Vec<String> = scans.keys().cloned().collect();
@@ -35,7 +35,7 @@ pub fn evaluate(gate: &VulnerabilityLimits, context: &Context) -> Result<Answer,
     Ok(join(suites.iter().map(answer).collect()))
 }
 
-fn judge(gate: &VulnerabilityLimits, scan: &Evidence<ScanFacts>) -> Answer {
+fn judge(gate: &Vulnerabilities, scan: &Evidence<ScanFacts>) -> Answer {
     let facts = &scan.facts;
     let count = |severity| facts.counts.get(&severity).copied().unwrap_or(0);
     let over: Vec<SeverityWord> = gate
@@ -61,7 +61,7 @@ fn judge(gate: &VulnerabilityLimits, scan: &Evidence<ScanFacts>) -> Answer {
     }
 }
 
-fn too_many(gate: &VulnerabilityLimits, facts: &ScanFacts, over: &[SeverityWord]) -> Answer {
+fn too_many(gate: &Vulnerabilities, facts: &ScanFacts, over: &[SeverityWord]) -> Answer {
     let limits: Vec<String> = over
         .iter()
         .map(|severity| {

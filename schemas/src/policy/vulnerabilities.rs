@@ -1,0 +1,64 @@
+//! `vulnerabilities`: a scan that found at most so many of each severity.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Duration;
+
+/// Asks for a scan with at most so many vulnerabilities of each severity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Vulnerabilities {
+    pub max: BTreeMap<SeverityWord, u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suites: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Duration>,
+}
+
+/// The severities that limits can name, worst first.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeverityWord {
+    Critical,
+    High,
+    Medium,
+    Low,
+    Negligible,
+}
+
+impl SeverityWord {
+    pub const ALL: [SeverityWord; 5] = [
+        SeverityWord::Critical,
+        SeverityWord::High,
+        SeverityWord::Medium,
+        SeverityWord::Low,
+        SeverityWord::Negligible,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            SeverityWord::Critical => "critical",
+            SeverityWord::High => "high",
+            SeverityWord::Medium => "medium",
+            SeverityWord::Low => "low",
+            SeverityWord::Negligible => "negligible",
+        }
+    }
+
+    /// Reads a scanner's own word; a word that is none of these is no severity.
+    pub fn from_scanner(word: &str) -> Option<SeverityWord> {
+        match word.to_ascii_lowercase().as_str() {
+            "critical" => Some(SeverityWord::Critical),
+            "high" => Some(SeverityWord::High),
+            "medium" | "moderate" => Some(SeverityWord::Medium),
+            "low" => Some(SeverityWord::Low),
+            "negligible" | "none" | "info" | "informational" => Some(SeverityWord::Negligible),
+            _ => None,
+        }
+    }
+}
