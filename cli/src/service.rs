@@ -42,6 +42,7 @@ pub use witness::{init_witness, serve_witness, witnesses};
 use crate::argument::{AppendArgs, LedgerArgs};
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::key::{self, Signer};
 
 /// An opened ledger and what runs its futures.
 pub struct Service {
@@ -313,7 +314,9 @@ impl Service {
 pub fn sign_trust(
     document: &TrustDocument,
     replaces: Hash,
-    roots: &[SigningKey],
+    roots: &[Signer],
 ) -> Result<Vec<u8>, Failure> {
-    ledger::init::sign_trust(document, Some(replaces), roots).map_err(|cause| failure_of(&cause))
+    let payload = ledger::init::trust_payload(document, Some(replaces));
+    let payload = payload.map_err(|cause| failure_of(&cause))?;
+    key::sign(&payload, &roots.iter().collect::<Vec<_>>())
 }

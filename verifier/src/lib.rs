@@ -26,6 +26,7 @@ pub mod sequence;
 pub mod sign;
 pub mod signature;
 pub mod signed;
+pub mod sigstore;
 pub mod thread;
 pub mod threshold;
 pub mod trust;

@@ -25,8 +25,8 @@ use crate::subject::{self, Written};
 ///
 /// The file's format is recognised by its content: JUnit XML, SARIF 2.1, CycloneDX JSON, Trivy
 /// JSON, plain JSON. KIND is build, test, vulnerabilities (or scan), sbom, analysis, measurement
-/// (or coverage), review, deployment, note, or envelope: somebody else's DSSE file, kept
-/// unchanged.
+/// (or coverage), review, deployment, note, or envelope: somebody else's DSSE file or Sigstore
+/// bundle, kept unchanged.
 #[derive(Debug, Args)]
 #[command(
     before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz --suite unit",
@@ -114,8 +114,8 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
     let drafts = draft::drafts(args, &job, &mut reports, io)?;
     let summaries: Vec<String> = drafts.iter().map(|(summary, _)| summary.clone()).collect();
     let filed = (!kind.is_own()).then_some(&job.project);
-    let batch = drafts.into_iter().map(|(_, draft)| append::sign(draft, &key, filed)).collect();
-    let answers = job.service.submit(batch)?;
+    let batch = drafts.into_iter().map(|(_, draft)| append::sign(draft, &key, filed));
+    let answers = job.service.submit(batch.collect::<Result<_, _>>()?)?;
     let mut logged = Vec::with_capacity(answers.len());
     let mut refused = Vec::new();
     for (answer, summary) in answers.into_iter().zip(summaries) {
@@ -237,7 +237,7 @@ impl Job {
 fn tell(
     args: &RecordArgs,
     job: &Job,
-    key: &verifier::signature::SigningKey,
+    key: &crate::key::Signer,
     logged: Vec<(Logged, String)>,
     refused: Vec<(Failure, String)>,
     io: &mut Io,

@@ -102,6 +102,7 @@ impl Case<'_> {
         if let Some(admin) = signers.iter().find(|signer| self.trust.is_admin(&signer.identity)) {
             return refuse(self, Code::AdminApproves, format!("{} is an admin", admin.identity));
         }
+        self.signing_mode(body)?;
         let request = self.open_request(&environment_of(project, name), &body.request)?;
         self.seen(&body.seen)?;
         if body.expires_at <= self.at.time {
@@ -129,6 +130,19 @@ impl Case<'_> {
             return refuse(self, Code::PredicateInvalid, detail);
         }
         Ok(Accepted::by(Some(project.clone()), signers))
+    }
+
+    /// An approval says how its key is held: just as the key that signed it is.
+    fn signing_mode(&self, body: &Approval) -> Result<(), Refusal> {
+        for key in self.signed_by {
+            let signed = self.trust.public_key(key).map(|key| key.signing_mode());
+            if signed != Some(body.signing_mode) {
+                let signed = signed.map_or("no key of this ledger", |mode| mode.name());
+                let detail = format!("says {}, signed by {signed}", body.signing_mode.name());
+                return refuse(self, Code::SigningModeMismatch, detail);
+            }
+        }
+        Ok(())
     }
 
     /// A decision counts where its reads are still the heads, its time is between the entry before
