@@ -4,6 +4,7 @@
 
 mod access;
 mod backup;
+mod bundles;
 mod cli;
 mod cosigning;
 mod demo;
@@ -27,6 +28,7 @@ mod remote;
 mod schemas;
 mod seeing;
 mod serve;
+mod ssh;
 mod tamper;
 mod tessera;
 mod tidy;
