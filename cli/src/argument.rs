@@ -81,7 +81,8 @@ impl ScopeArgs {
 /// Who signs.
 #[derive(Debug, Clone, Default, Args)]
 pub struct KeyArgs {
-    /// The key that signs: a file, - for standard input, or env:NAME [env: ATTESTRY_KEY]
+    /// The key that signs: a file, - for standard input, env:NAME, ssh:FILE or agent:SHA256:…
+    /// [env: ATTESTRY_KEY]
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
 }

@@ -1,24 +1,62 @@
-//! Key files: read with suspicion, written so that nobody else can read them.
+//! Keys that sign: files, read with suspicion and written so that nobody else can read them; and SSH
+//! keys, which stay where they are.
 //!
 //! Whoever can read a key file can sign as its identity until the key is revoked.
+
+pub mod ssh;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use verifier::signature::SigningKey;
+use schemas::id::KeyId;
+use verifier::dsse;
+use verifier::signature::{PublicKey, SigningKey};
 use zeroize::Zeroizing;
 
 use crate::argument::KeyArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
+use ssh::SshSigner;
 
 /// Longest accepted key file, in bytes.
 const KEY_BYTES_MAX: u64 = 16_384;
 
+/// Whatever signs.
+#[derive(Debug)]
+pub enum Signer {
+    File(SigningKey),
+    Ssh(SshSigner),
+}
+
+impl Signer {
+    pub fn public(&self) -> &PublicKey {
+        match self {
+            Signer::File(key) => key.public(),
+            Signer::Ssh(key) => key.public(),
+        }
+    }
+
+    /// Signs a payload; an SSH key may ask its holder first.
+    pub fn sign(&self, payload: &[u8]) -> Result<(KeyId, Vec<u8>), Failure> {
+        let message = dsse::pae(dsse::PAYLOAD_TYPE, payload);
+        let signature = match self {
+            Signer::File(key) => key.sign(&message).to_vec(),
+            Signer::Ssh(key) => key.sign(&message)?,
+        };
+        Ok((self.public().key_id(), signature))
+    }
+}
+
+/// Signs a payload with each key, and wraps it in an envelope.
+pub fn sign(payload: &[u8], signers: &[&Signer]) -> Result<Vec<u8>, Failure> {
+    let signatures = signers.iter().map(|it| it.sign(payload)).collect::<Result<Vec<_>, _>>()?;
+    Ok(dsse::format_envelope(payload, &signatures))
+}
+
 /// Reads the key that `--key` or `ATTESTRY_KEY` names.
-pub fn load(args: &KeyArgs, io: &mut Io) -> Result<SigningKey, Failure> {
+pub fn load(args: &KeyArgs, io: &mut Io) -> Result<Signer, Failure> {
     let named = args.key.clone().or_else(|| io.var("ATTESTRY_KEY").map(str::to_owned));
     match named {
         Some(spec) => read(&spec, io),
@@ -27,8 +65,19 @@ pub fn load(args: &KeyArgs, io: &mut Io) -> Result<SigningKey, Failure> {
     }
 }
 
-/// Reads a key from a file, from standard input (`-`) or from an environment variable.
-pub fn read(spec: &str, io: &mut Io) -> Result<SigningKey, Failure> {
+/// Reads a key: of SSH from its file (`ssh:FILE`) or an agent (`agent:SHA256:…`), others from a
+/// file, from standard input (`-`) or from an environment variable (`env:NAME`).
+pub fn read(spec: &str, io: &mut Io) -> Result<Signer, Failure> {
+    if let Some(path) = spec.strip_prefix("ssh:") {
+        return SshSigner::of_file(path, io).map(Signer::Ssh);
+    }
+    if let Some(fingerprint) = spec.strip_prefix("agent:") {
+        return SshSigner::of_agent(fingerprint, io).map(Signer::Ssh);
+    }
+    read_pem(spec, io).map(Signer::File)
+}
+
+fn read_pem(spec: &str, io: &mut Io) -> Result<SigningKey, Failure> {
     if spec.is_empty() {
         return Err(crate::argument::empty("--key"));
     }
@@ -51,7 +100,9 @@ fn parse(spec: &str, pem: &str) -> Result<SigningKey, Failure> {
     // Never a byte of the content in a message: it may be a key in another format.
     SigningKey::from_pkcs8_pem(pem.trim_ascii_start()).map_err(|cause| {
         let message = format!("{spec}: {cause}");
-        let hint = if pem.contains("PUBLIC KEY") {
+        let hint = if pem.contains("OPENSSH PRIVATE KEY") {
+            "an SSH key is named so: --key ssh:FILE"
+        } else if pem.contains("PUBLIC KEY") {
             "this is the public half; the private key stands in the file without .pub"
         } else {
             "make one with `attestry key generate FILE` or `openssl genpkey -algorithm ed25519`"
@@ -130,7 +181,7 @@ mod tests {
         work(&mut io)
     }
 
-    fn code(result: Result<SigningKey, Failure>) -> String {
+    fn code(result: Result<Signer, Failure>) -> String {
         result.map_or_else(|failure| failure.code.to_string(), |_| "key".to_owned())
     }
 

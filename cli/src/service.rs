@@ -48,6 +48,7 @@ use crate::argument::{AppendArgs, LedgerArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::key::{self, Signer};
 
 /// An opened ledger and what runs its futures.
 pub struct Service {
@@ -359,7 +360,9 @@ pub fn nonce() -> Result<Nonce, Failure> {
 pub fn sign_trust(
     document: &TrustDocument,
     replaces: Hash,
-    roots: &[SigningKey],
+    roots: &[Signer],
 ) -> Result<Vec<u8>, Failure> {
-    ledger::init::sign_trust(document, Some(replaces), roots).map_err(|cause| failure_of(&cause))
+    let payload = ledger::init::trust_payload(document, Some(replaces));
+    let payload = payload.map_err(|cause| failure_of(&cause))?;
+    key::sign(&payload, &roots.iter().collect::<Vec<_>>())
 }

@@ -113,7 +113,8 @@ impl<S: Store> Ledger<S> {
             findings: &findings,
         };
         files.extend(derived::files(&material));
-        let readme = report::readme(scope, &checked.shown);
+        let trust = checked.state.trust().map(|trust| &**trust);
+        let readme = report::readme(scope, &checked.shown, trust);
         seal(scope, readme, files)
     }
 

@@ -71,7 +71,7 @@ impl Ledger<AnyStore> {
         write_key(&folder.service_key(), &service)?;
         let document = first_document(origin, &log, &service, roots)?;
         let envelope = sign_trust(&document, None, roots)?;
-        let vkey = log_vkey(origin, log.public());
+        let vkey = log_vkey(origin, log.ed25519());
         let unpinned = verifier::pin::parse_pin(format!("{vkey}\n").as_bytes())
             .map_err(|cause| malformed("pin", cause))?;
         let mut ledger = Ledger::assemble(store, folder, unpinned, high_water, clock, false)?;
@@ -112,13 +112,20 @@ fn first_document(
         origin: origin.clone(),
         entry: ENTRY_VERSION.to_owned(),
         rules: verifier::RULES,
-        log_key: log_vkey(origin, log.public()).to_string(),
+        log_key: log_vkey(origin, log.ed25519()).to_string(),
         roots: Roots {
             threshold: u32::try_from(roots.len()).unwrap_or(u32::MAX),
             keys: roots.iter().map(|key| encode_key(key.public())).collect(),
         },
-        identities: vec![Identity { name, keys, aliases: Vec::new(), card: None }],
+        identities: vec![Identity {
+            name,
+            keys,
+            sigstore: Vec::new(),
+            aliases: Vec::new(),
+            card: None,
+        }],
         grants: vec![grant],
+        sigstore_roots: Vec::new(),
         compromises: Vec::new(),
     })
 }
@@ -128,6 +135,15 @@ pub fn sign_trust(
     document: &TrustDocument,
     replaces: Option<schemas::id::Hash>,
     roots: &[SigningKey],
+) -> Result<Vec<u8>, LedgerError> {
+    let keys: Vec<&SigningKey> = roots.iter().collect();
+    Ok(sign::sign_payload(&trust_payload(document, replaces)?, &keys))
+}
+
+/// The payload of such a statement, for those who sign it elsewhere.
+pub fn trust_payload(
+    document: &TrustDocument,
+    replaces: Option<schemas::id::Hash>,
 ) -> Result<Vec<u8>, LedgerError> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(|cause| LedgerError::Random(cause.to_string()))?;
@@ -140,8 +156,7 @@ pub fn sign_trust(
     let bytes = canonical::canonical_of(document).map_err(|cause| malformed("trust", cause))?;
     let digest = Digest::sha256(&merkle::sha256(&[&bytes]));
     let statement = Statement::new(vec![Subject::of(&digest, None)], trust::TYPE, body);
-    let keys: Vec<&SigningKey> = roots.iter().collect();
-    sign::sign_statement(&statement, &keys).map_err(|cause| malformed("trust", cause))
+    sign::payload_of(&statement).map_err(|cause| malformed("trust", cause))
 }
 
 /// Reads a file that must be there.

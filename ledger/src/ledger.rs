@@ -135,7 +135,7 @@ impl<S: Store> Ledger<S> {
 
     pub(crate) fn log_key(&self) -> Result<SigningKey, LedgerError> {
         let key = read_key(&self.folder.log_key(), "the log key")?;
-        let public = verifier::checkpoint::log_vkey(&self.origin, key.public());
+        let public = verifier::checkpoint::log_vkey(&self.origin, key.ed25519());
         if public == *self.pin.log() {
             Ok(key)
         } else {

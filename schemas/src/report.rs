@@ -171,6 +171,7 @@ codes! {
     ApprovalExpired "approval-expired" Rule "the approval had expired before it was logged";
     PolicyChanged "policy-changed" Rule "the approval was given under a policy that is no longer in force";
     AdminApproves "admin-approves" Rule "an admin cannot approve";
+    SigningModeMismatch "signing-mode-mismatch" Rule "an approval says another way of signing than its key's";
     DecisionStale "decision-stale" Rule "a thread that the decision read has moved since";
     DecisionTime "decision-time" Rule "the decision's time is not between the entry before and its own";
     DecisionDisagrees "decision-disagrees" Rule "evaluated again, the decision comes out differently";

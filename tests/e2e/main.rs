@@ -4,6 +4,7 @@
 
 mod access;
 mod backup;
+mod bundles;
 mod cli;
 mod cosigning;
 mod demo;
@@ -31,6 +32,7 @@ mod schemas;
 mod seeing;
 mod serve;
 mod spool;
+mod ssh;
 mod tamper;
 mod tessera;
 mod tidy;

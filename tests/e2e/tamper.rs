@@ -860,7 +860,7 @@ fn a_pin_names_the_roots_or_says_that_it_does_not() {
     assert_eq!((exit, codes.contains(&Code::GenesisMismatch)), (Exit::Integrity, true));
     // Another log key.
     let other = SigningKey::from_seed(&[9; 32]).unwrap();
-    let other = verifier::checkpoint::log_vkey(&genuine.bag.scope.origin, other.public());
+    let other = verifier::checkpoint::log_vkey(&genuine.bag.scope.origin, other.ed25519());
     let (exit, codes) = verdict(&Pin::new(other, *genuine.pin.genesis().unwrap()).unwrap());
     assert_eq!((exit, codes), (Exit::Integrity, vec![Code::CheckpointInvalid]));
 }

@@ -154,7 +154,7 @@ fn another_log_is_cosigned_by_our_witness() {
     };
     let (place, seed) = (Place::new(), [5; 32]);
     let key = SigningKey::from_seed(&seed).unwrap();
-    let log = log_vkey(&"log.example/tessera".parse().unwrap(), key.public());
+    let log = log_vkey(&"log.example/tessera".parse().unwrap(), key.ed25519());
     let body = STANDARD.encode([&[1], &seed[..]].concat());
     let id = log.tag().id;
     place.write("log.key", format!("PRIVATE+KEY+{}+{id:08x}+{body}", log.name()));

@@ -14,7 +14,7 @@ const TIME_SECS: u64 = 1_795_000_000;
 fn witness(seed: u8) -> (KeyName, SigningKey, Vkey) {
     let name: KeyName = format!("w{seed}.example").parse().unwrap();
     let key = SigningKey::from_seed(&[seed; 32]).unwrap();
-    let vkey = Vkey::of(name.clone(), KeyAlgorithm::CosignatureV1, key.public());
+    let vkey = Vkey::of(name.clone(), KeyAlgorithm::CosignatureV1, key.ed25519());
     (name, key, vkey)
 }
 

@@ -34,7 +34,7 @@ impl Log {
     }
 
     fn vkey(&self) -> Vkey {
-        log_vkey(&self.origin, self.key.public())
+        log_vkey(&self.origin, self.key.ed25519())
     }
 
     fn leaves(size: TreeSize, fork: &str) -> Vec<Hash> {

@@ -17,7 +17,7 @@ use schemas::predicate::review::{CHANGE_LIST_MAX, Change};
 use schemas::report::{Code, Finding};
 use schemas::trust::role;
 
-use crate::dsse::Spelling;
+use crate::dsse::{Bundle, Spelling};
 use crate::entry::genesis_prev;
 use crate::event::{Body, Event};
 use crate::projection::slice::{
@@ -205,6 +205,9 @@ impl Case<'_> {
     /// Checks the number of signatures and, for our own kinds, the spelling and the ledger.
     fn signatures(&self) -> Result<(), Refusal> {
         let count = self.event.signed.signatures.len();
+        if let Some(bundle) = &self.event.signed.bundle {
+            self.bundle(bundle)?;
+        }
         if self.signed_by.is_empty() {
             return refuse(self, Code::SignatureInvalid, "no signature of a known key verifies");
         }
@@ -227,6 +230,26 @@ impl Case<'_> {
                 let named = ledger.map_or_else(|| "no ledger".to_owned(), ToString::to_string);
                 refuse(self, Code::OtherLedger, format!("made for {named}"))
             }
+        }
+    }
+
+    /// A bundle holds no kind of our own, and its log entries are older than ours.
+    ///
+    /// The library that checks bundles refuses, by its own clock, a log entry that is yet to come. This
+    /// rule is stricter, and the same on every machine.
+    fn bundle(&self, bundle: &Bundle) -> Result<(), Refusal> {
+        if self.event.kind.is_own() {
+            let detail = "our own kinds have one spelling, which is no Sigstore bundle";
+            return refuse(self, Code::PredicateInvalid, detail);
+        }
+        let at_secs = u64::try_from(self.at.time.0 / 1000).unwrap_or(0);
+        match bundle.integrated_at {
+            Some(integrated_at) if integrated_at > at_secs => {
+                let detail =
+                    format!("its log took it at {integrated_at} (Unix time), after this entry");
+                refuse(self, Code::SignatureInvalid, detail)
+            }
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Checkpoints: origin, size and root of a log, signed by it (c2sp.org/tlog-checkpoint).
 
-use crate::signature::{PublicKey, SigningKey};
+use crate::signature::SigningKey;
+use crate::signature::ed25519::Ed25519Key;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use schemas::id::{Hash, INTEGER_MAX, Origin, TreeSize};
@@ -80,13 +81,13 @@ pub(crate) fn parse_hash(text: &str) -> Option<Hash> {
 /// checkpoints are what would notice.
 pub fn sign_checkpoint(checkpoint: &Checkpoint, key: &SigningKey) -> SignedNote {
     let text = format_checkpoint(checkpoint);
-    let vkey = log_vkey(&checkpoint.origin, key.public());
+    let vkey = log_vkey(&checkpoint.origin, key.ed25519());
     let bytes = key.sign(text.as_bytes()).to_vec();
     SignedNote::new(text, NoteSignature { key: vkey.tag().clone(), bytes })
 }
 
 /// Returns the verifier key of a log.
-pub fn log_vkey(origin: &Origin, key: &PublicKey) -> Vkey {
+pub fn log_vkey(origin: &Origin, key: &Ed25519Key) -> Vkey {
     Vkey::of(KeyName::from(origin), KeyAlgorithm::Ed25519, key)
 }
 
@@ -194,22 +195,22 @@ mod tests {
 
     #[test]
     fn only_the_key_of_the_log_speaks_for_it() {
-        let log = log_vkey(&checkpoint(5).origin, key().public());
+        let log = log_vkey(&checkpoint(5).origin, key().ed25519());
         let note = format_note(&sign_checkpoint(&checkpoint(5), &key()));
         let verified = verify_checkpoint(note.as_bytes(), &log).unwrap();
         assert_eq!(verified.checkpoint(), &checkpoint(5));
         assert_eq!(format_note(verified.note()), note);
 
         let other_key =
-            log_vkey(&checkpoint(5).origin, SigningKey::from_seed(&[2; 32]).unwrap().public());
+            log_vkey(&checkpoint(5).origin, SigningKey::from_seed(&[2; 32]).unwrap().ed25519());
         let not_signed = NoteError::NotSignedBy { key: other_key.tag().clone() };
         assert_eq!(verify_checkpoint(note.as_bytes(), &other_key), Err(not_signed.into()));
 
-        let witness = Vkey::of(log.name().clone(), KeyAlgorithm::CosignatureV1, key().public());
+        let witness = Vkey::of(log.name().clone(), KeyAlgorithm::CosignatureV1, key().ed25519());
         assert!(verify_checkpoint(note.as_bytes(), &witness).is_err());
 
         // The same key under another name signs the text of the first log.
-        let other = log_vkey(&"other.example".parse().unwrap(), key().public());
+        let other = log_vkey(&"other.example".parse().unwrap(), key().ed25519());
         let text = format_checkpoint(&checkpoint(5));
         let bytes = key().sign(text.as_bytes()).to_vec();
         let forged = SignedNote::new(text, NoteSignature { key: other.tag().clone(), bytes });
@@ -221,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_size_changed_after_signing_is_noticed() {
-        let log = log_vkey(&checkpoint(5).origin, key().public());
+        let log = log_vkey(&checkpoint(5).origin, key().ed25519());
         let note = format_note(&sign_checkpoint(&checkpoint(5), &key())).replace("\n5\n", "\n6\n");
         let bad = NoteError::BadSignature { key: log.tag().clone() };
         assert_eq!(verify_checkpoint(note.as_bytes(), &log), Err(bad.into()));

@@ -46,7 +46,7 @@ pub fn sign_cosignature(
     key: &SigningKey,
     time_secs: u64,
 ) -> NoteSignature {
-    let vkey = Vkey::of(name, KeyAlgorithm::CosignatureV1, key.public());
+    let vkey = Vkey::of(name, KeyAlgorithm::CosignatureV1, key.ed25519());
     let signature = key.sign(cosigned_message(note, time_secs).as_bytes());
     let bytes = [time_secs.to_be_bytes().as_slice(), &signature].concat();
     NoteSignature { key: vkey.tag().clone(), bytes }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     fn witness() -> Vkey {
-        Vkey::of("w.example".parse().unwrap(), KeyAlgorithm::CosignatureV1, key().public())
+        Vkey::of("w.example".parse().unwrap(), KeyAlgorithm::CosignatureV1, key().ed25519())
     }
 
     /// A note that the witness signed with these bytes.
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn logs_and_witnesses_do_not_stand_in_for_each_other() {
-        let log = Vkey::of("w.example".parse().unwrap(), KeyAlgorithm::Ed25519, key().public());
+        let log = Vkey::of("w.example".parse().unwrap(), KeyAlgorithm::Ed25519, key().ed25519());
         let wrong = CosignatureError::NotAWitness { key: log.tag().clone() };
         assert_eq!(verify_cosignature(&note(cosigned(5)), &log), Err(wrong));
         let plain = key().sign(note(vec![0]).text().as_bytes());

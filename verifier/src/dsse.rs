@@ -10,10 +10,12 @@ use sha2::{Digest, Sha256};
 
 use crate::json::{self, JsonError, Value};
 
+mod bundle;
 mod own;
 
 pub use schemas::statement::{ENVELOPE_BYTES_MAX, PAYLOAD_TYPE};
 
+pub use bundle::{Bundle, BundleVersion, Inclusion, Material};
 pub use own::{format_envelope, is_own_spelling, parse_own_envelope};
 
 /// Most signatures of one envelope: each costs a verification before anything is known about it.
@@ -25,6 +27,8 @@ pub struct Envelope {
     pub payload: Vec<u8>,
     pub signatures: Vec<EnvelopeSignature>,
     pub spelling: Spelling,
+    /// What the Sigstore bundle says that it came in, if it came in one.
+    pub bundle: Option<Box<Bundle>>,
 }
 
 /// How the envelope was written; our own kinds must have [`Spelling::Own`].
@@ -48,8 +52,17 @@ pub enum EnvelopeError {
     TooLarge { size_bytes: usize },
     #[error("envelope is not strict JSON")]
     Json(#[from] JsonError),
-    #[error("a Sigstore bundle (it has {member}), not a DSSE envelope")]
-    SigstoreBundle { member: &'static str },
+    #[error("a Sigstore bundle has no {name}")]
+    NotOfBundle { name: String },
+    #[error("a Sigstore bundle of media type {found:?}; 0.1 to 0.3 are read")]
+    BundleVersion { found: String },
+    #[error(
+        "a Sigstore bundle that signs a file (it has messageSignature), not a statement about one; \
+         what is recorded is a DSSE envelope with an in-toto statement"
+    )]
+    MessageSignature,
+    #[error("a Sigstore bundle whose envelope has {count} signatures, needs 1")]
+    BundleSignatures { count: usize },
     #[error("{member} is missing or not {expected}")]
     Member { member: &'static str, expected: &'static str },
     #[error("payload type is {found:?}, needs {PAYLOAD_TYPE:?}")]
@@ -80,7 +93,8 @@ pub fn statement_digest(payload: &[u8]) -> Hash {
     Hash(Sha256::new().chain_update(header).chain_update(payload).finalize().into())
 }
 
-/// Reads an envelope as anybody's tool writes it: ours, cosign's, witness's, Chainloop's.
+/// Reads an envelope as anybody's tool writes it: ours, cosign's, witness's, Chainloop's; or a
+/// Sigstore bundle that holds one. A document has the members of one of the two.
 ///
 /// Members that DSSE does not know (certificates, timestamps) are ignored; the payload is not
 /// looked into.
@@ -97,24 +111,23 @@ pub fn parse_envelope(bytes: &[u8]) -> Result<Envelope, EnvelopeError> {
 
 fn parse_any_envelope(bytes: &[u8]) -> Result<Envelope, EnvelopeError> {
     let value = json::parse(bytes)?;
-    for member in ["dsseEnvelope", "mediaType"] {
-        if value.get(member).is_some() {
-            return Err(EnvelopeError::SigstoreBundle { member });
-        }
-    }
-    let payload_type = text(&value, "payloadType")?;
+    if bundle::is_bundle(&value) { bundle::read(&value, bytes) } else { envelope_of(&value) }
+}
+
+fn envelope_of(value: &Value<'_>) -> Result<Envelope, EnvelopeError> {
+    let payload_type = text(value, "payloadType")?;
     if payload_type != PAYLOAD_TYPE {
         let found = payload_type.chars().take(80).collect();
         return Err(EnvelopeError::PayloadType { found });
     }
-    let payload = decode(text(&value, "payload")?, "payload")?;
+    let payload = decode(text(value, "payload")?, "payload")?;
     let missing = EnvelopeError::Member { member: "signatures", expected: "an array" };
     let signatures = value.get("signatures").and_then(Value::as_array).ok_or(missing)?;
     if !(1..=SIGNATURES_MAX).contains(&signatures.len()) {
         return Err(EnvelopeError::SignatureCount { count: signatures.len() });
     }
     let signatures = signatures.iter().map(signature).collect::<Result<_, _>>()?;
-    Ok(Envelope { payload, signatures, spelling: Spelling::Foreign })
+    Ok(Envelope { payload, signatures, spelling: Spelling::Foreign, bundle: None })
 }
 
 fn signature(value: &Value<'_>) -> Result<EnvelopeSignature, EnvelopeError> {

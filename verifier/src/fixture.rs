@@ -10,6 +10,7 @@
     reason = "a fixture is part of the tests"
 )]
 
+pub mod authenticator;
 pub mod body;
 pub mod cast;
 pub mod forge;

@@ -29,6 +29,7 @@ pub mod sequence;
 pub mod sign;
 pub mod signature;
 pub mod signed;
+pub mod sigstore;
 pub mod status;
 pub mod thread;
 pub mod threshold;

@@ -200,7 +200,7 @@ mod tests {
     }
 
     fn vkey(name: &str, seed: u8) -> Vkey {
-        Vkey::of(name.parse().unwrap(), KeyAlgorithm::Ed25519, key(seed).public())
+        Vkey::of(name.parse().unwrap(), KeyAlgorithm::Ed25519, key(seed).ed25519())
     }
 
     fn signature(text: &str, name: &str, seed: u8) -> NoteSignature {

@@ -138,11 +138,11 @@ mod tests {
     }
 
     fn log() -> Vkey {
-        log_vkey(&"log.example".parse().unwrap(), key(1).public())
+        log_vkey(&"log.example".parse().unwrap(), key(1).ed25519())
     }
 
     fn vkey(name: &str, algorithm: KeyAlgorithm, seed: u8) -> Vkey {
-        Vkey::of(name.parse::<KeyName>().unwrap(), algorithm, key(seed).public())
+        Vkey::of(name.parse::<KeyName>().unwrap(), algorithm, key(seed).ed25519())
     }
 
     #[test]

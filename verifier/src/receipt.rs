@@ -224,7 +224,7 @@ mod tests {
     }
 
     fn log() -> Vkey {
-        log_vkey(&"log.example".parse().unwrap(), key().public())
+        log_vkey(&"log.example".parse().unwrap(), key().ed25519())
     }
 
     /// The receipt of `entry N` in a log of some size.

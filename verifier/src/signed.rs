@@ -1,6 +1,6 @@
 //! Which known keys signed an event. A fact about bytes: valid whenever it is asked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use schemas::id::{Hash, KeyId};
@@ -9,6 +9,7 @@ use crate::dsse::{self, EnvelopeSignature};
 use crate::event::{Body, Event};
 use crate::projection::State;
 use crate::signature::PublicKey;
+use crate::sigstore::{self, SigstoreRoot};
 use crate::trust::Trust;
 
 /// Most checks of one envelope's signatures against known keys.
@@ -25,22 +26,30 @@ pub struct KeyRing {
     version: Option<Hash>,
     keys: HashMap<KeyId, Arc<PublicKey>>,
     order: Vec<KeyId>,
+    /// The Sigstore identities, and the roots by which they are told.
+    sigstore: Arc<Sigstore>,
+}
+
+#[derive(Debug, Default)]
+struct Sigstore {
+    ids: HashSet<KeyId>,
+    roots: Vec<SigstoreRoot>,
 }
 
 impl KeyRing {
     /// The keys in force in a state; none before entry 0.
     pub fn of(state: &State) -> KeyRing {
         let version = state.control().trust.as_ref().map(|trust| trust.statement);
-        let mut ring = KeyRing { version, ..KeyRing::default() };
-        if let Some(trust) = state.trust() {
-            ring.extend(trust.public_keys());
-        }
-        ring
+        let ring = state.trust().map(|trust| KeyRing::of_document(trust)).unwrap_or_default();
+        KeyRing { version, ..ring }
     }
 
     /// The keys of a document by itself, for those who show who signed.
     pub fn of_document(trust: &Trust) -> KeyRing {
-        let mut ring = KeyRing::default();
+        let ids = trust.sigstore_ids().copied().collect();
+        let roots = trust.sigstore_roots().to_vec();
+        let mut ring =
+            KeyRing { sigstore: Arc::new(Sigstore { ids, roots }), ..KeyRing::default() };
         ring.extend(trust.public_keys());
         ring
     }
@@ -95,7 +104,20 @@ fn signed_by_known(event: &Event, ring: &KeyRing) -> Vec<KeyId> {
             found.push(key);
         }
     }
+    if found.is_empty() {
+        found.extend(certified(event, &ring.sigstore));
+    }
     found
+}
+
+/// The known Sigstore identity that signed a bundle. The one signature of a bundle is either that of
+/// a known key or of a certified one.
+fn certified(event: &Event, sigstore: &Sigstore) -> Option<KeyId> {
+    if sigstore.ids.is_empty() || event.kind.is_own() {
+        return None;
+    }
+    let name = sigstore::signer(event, &sigstore.roots)?;
+    Some(sigstore::key_id(&name)).filter(|id| sigstore.ids.contains(id))
 }
 
 fn signer(

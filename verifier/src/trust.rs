@@ -1,20 +1,24 @@
 //! Which key may say what, and when: the trust document in force, with its look-ups.
 
+mod credential;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use schemas::id::{EntryIndex, EnvironmentName, Hash, IdentityName, KeyId, Project};
+use schemas::id::{EntryIndex, EnvironmentName, Hash, IdentityName, KeyId, Project, Time};
 use schemas::kind::EventKind;
 use schemas::trust::{
-    ALL_PROJECTS, ENTRY_VERSION, Grant, IDENTITIES_MAX, KeyAlgorithm, KeyText, TrustDocument, role,
+    ALL_PROJECTS, ENTRY_VERSION, Grant, IDENTITIES_MAX, SIGSTORE_ROOTS_MAX, TrustDocument, role,
 };
 
 use crate::RULES;
 use crate::entry::genesis_prev;
 use crate::note::{self, Vkey};
 use crate::signature::PublicKey;
+use crate::sigstore::{SigstoreRoot, SigstoreRootError};
+
+use credential::Credential;
+pub use credential::{decode_key, encode_key};
 
 /// A trust document that keeps the rules of trust documents, with its keys decoded.
 #[derive(Debug, Clone)]
@@ -22,7 +26,9 @@ pub struct Trust {
     pub document: TrustDocument,
     /// The `prev` of entry 0, by which statements name the ledger itself.
     pub ledger: Hash,
-    identities: HashMap<KeyId, (IdentityName, Arc<PublicKey>)>,
+    identities: HashMap<KeyId, (IdentityName, Credential)>,
+    /// The Sigstore instances that are believed.
+    sigstore_roots: Vec<SigstoreRoot>,
     roots: HashMap<KeyId, Arc<PublicKey>>,
     compromised: HashMap<KeyId, EntryIndex>,
     projects: HashSet<Project>,
@@ -47,6 +53,14 @@ pub enum TrustError {
     Key(String),
     #[error("key {0} stands twice")]
     KeyTwice(KeyId),
+    #[error("Sigstore identity of {identity}: {problem}")]
+    Sigstore { identity: IdentityName, problem: &'static str },
+    #[error("{0} trusted roots of Sigstore: at most {SIGSTORE_ROOTS_MAX}, each once")]
+    SigstoreRoots(usize),
+    #[error(transparent)]
+    SigstoreRoot(#[from] SigstoreRootError),
+    #[error("a trusted root of Sigstore begins at {0}, after the entry that pins it")]
+    SigstoreRootAhead(Time),
     #[error("identity {0} stands twice, or there are more than {IDENTITIES_MAX}")]
     IdentityTwice(IdentityName),
     #[error("alias {0:?} belongs to two identities, or is empty or too long")]
@@ -70,12 +84,13 @@ impl Trust {
         let log_key = PublicKey::from_raw(*log_key.public_key())
             .map_err(|cause| TrustError::LogKey(cause.to_string()))?;
         let mut seen = HashSet::from([log_key.key_id()]);
-        let roots = decode_keys(&document.roots.keys, &mut seen)?;
+        let roots = credential::decode_keys(&document.roots.keys, &mut seen)?;
         let threshold = document.roots.threshold;
         if threshold == 0 || threshold as usize > roots.len() || roots.len() > 32 {
             return Err(TrustError::Threshold { threshold, keys: roots.len() });
         }
-        let identities = decode_identities(&document, &mut seen)?;
+        let identities = credential::decode_identities(&document, &mut seen)?;
+        let sigstore_roots = credential::decode_roots(&document)?;
         check_grants(&document)?;
         let mut compromised: HashMap<KeyId, EntryIndex> = HashMap::new();
         for notice in &document.compromises {
@@ -105,6 +120,7 @@ impl Trust {
             ledger: genesis_prev(&document.origin),
             document,
             identities,
+            sigstore_roots,
             roots: roots.into_iter().collect(),
             compromised,
             projects,
@@ -145,12 +161,34 @@ impl Trust {
     }
 
     pub fn public_key(&self, key: &KeyId) -> Option<&Arc<PublicKey>> {
-        self.identities.get(key).map(|(_, public)| public).or_else(|| self.roots.get(key))
+        let theirs = self.identities.get(key).and_then(|(_, credential)| credential.key());
+        theirs.or_else(|| self.roots.get(key))
     }
 
     /// Every key that may have signed something: identities and roots.
     pub fn public_keys(&self) -> impl Iterator<Item = (&KeyId, &Arc<PublicKey>)> {
-        self.identities.iter().map(|(id, (_, key))| (id, key)).chain(self.roots.iter())
+        let theirs = self.identities.iter();
+        let theirs = theirs.filter_map(|(id, (_, credential))| Some((id, credential.key()?)));
+        theirs.chain(self.roots.iter())
+    }
+
+    /// The ids of the Sigstore identities.
+    pub fn sigstore_ids(&self) -> impl Iterator<Item = &KeyId> {
+        let all = self.identities.iter();
+        all.filter(|(_, (_, credential))| credential.key().is_none()).map(|(id, _)| id)
+    }
+
+    pub fn sigstore_roots(&self) -> &[SigstoreRoot] {
+        &self.sigstore_roots
+    }
+
+    /// Checks that everything in the trusted roots counts from before `time`, which is that of the
+    /// entry that pins them.
+    pub fn check_sigstore_roots(&self, time: Time) -> Result<(), TrustError> {
+        match self.sigstore_roots.iter().filter_map(SigstoreRoot::starts).max() {
+            Some(start) if start > time => Err(TrustError::SigstoreRootAhead(start)),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The keys that may sign trust documents.
@@ -255,59 +293,6 @@ pub fn log_vkey(document: &TrustDocument) -> Result<Vkey, TrustError> {
         return Err(TrustError::LogKey(document.log_key.clone()));
     }
     Ok(vkey)
-}
-
-/// Decodes a key of a document.
-pub fn decode_key(text: &KeyText) -> Result<PublicKey, TrustError> {
-    let malformed = || TrustError::Key(text.key.chars().take(64).collect());
-    let der = STANDARD.decode(&text.key).map_err(|_| malformed())?;
-    match text.algorithm {
-        KeyAlgorithm::Ed25519 => PublicKey::from_spki_der(&der).map_err(|_| malformed()),
-    }
-}
-
-/// Writes a key as documents hold it.
-pub fn encode_key(key: &PublicKey) -> KeyText {
-    KeyText { algorithm: KeyAlgorithm::Ed25519, key: STANDARD.encode(key.to_spki_der()) }
-}
-
-fn decode_keys(
-    texts: &[KeyText],
-    seen: &mut HashSet<KeyId>,
-) -> Result<Vec<(KeyId, Arc<PublicKey>)>, TrustError> {
-    texts
-        .iter()
-        .map(|text| {
-            let key = decode_key(text)?;
-            let id = key.key_id();
-            if !seen.insert(id) {
-                return Err(TrustError::KeyTwice(id));
-            }
-            Ok((id, Arc::new(key)))
-        })
-        .collect()
-}
-
-fn decode_identities(
-    document: &TrustDocument,
-    seen: &mut HashSet<KeyId>,
-) -> Result<HashMap<KeyId, (IdentityName, Arc<PublicKey>)>, TrustError> {
-    let mut names: HashSet<&str> = HashSet::new();
-    let mut identities = HashMap::new();
-    for identity in &document.identities {
-        if document.identities.len() > IDENTITIES_MAX || !names.insert(identity.name.as_str()) {
-            return Err(TrustError::IdentityTwice(identity.name.clone()));
-        }
-        for (id, key) in decode_keys(&identity.keys, seen)? {
-            identities.insert(id, (identity.name.clone(), key));
-        }
-    }
-    for alias in document.identities.iter().flat_map(|identity| &identity.aliases) {
-        if alias.is_empty() || alias.len() > 320 || !names.insert(alias) {
-            return Err(TrustError::Alias(alias.clone()));
-        }
-    }
-    Ok(identities)
 }
 
 fn check_grants(document: &TrustDocument) -> Result<(), TrustError> {

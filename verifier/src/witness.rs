@@ -164,7 +164,7 @@ pub fn parse_size(body: &[u8]) -> Option<TreeSize> {
 
 /// Reads a witness's key: only one that cosigns can be one.
 pub fn witness_vkey(name: KeyName, key: &SigningKey) -> Vkey {
-    Vkey::of(name, KeyAlgorithm::CosignatureV1, key.public())
+    Vkey::of(name, KeyAlgorithm::CosignatureV1, key.ed25519())
 }
 
 #[cfg(test)]

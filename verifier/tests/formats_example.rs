@@ -108,6 +108,7 @@ fn document(origin: &Origin) -> TrustDocument {
     let identity = |name: &str, key: &str| Identity {
         name: name.parse().unwrap(),
         keys: vec![key_text(key)],
+        sigstore: Vec::new(),
         aliases: Vec::new(),
         card: None,
     };
@@ -122,13 +123,14 @@ fn document(origin: &Origin) -> TrustDocument {
         origin: origin.clone(),
         entry: ENTRY_VERSION.to_owned(),
         rules: verifier::RULES,
-        log_key: log_vkey(origin, key("log").public()).to_string(),
+        log_key: log_vkey(origin, key("log").ed25519()).to_string(),
         roots: Roots { threshold: 1, keys: vec![key_text("root")] },
         identities: vec![identity("ledger", "service"), identity("ci", "ci")],
         grants: vec![
             grant("ledger", role::SERVICE, &[], ALL_PROJECTS),
             grant("ci", role::EMITTER, &["measurement", "test"], PROJECT),
         ],
+        sigstore_roots: Vec::new(),
         compromises: Vec::new(),
     }
 }
@@ -245,7 +247,7 @@ fn files() -> BTreeMap<String, Vec<u8>> {
     example.hash("node of leaves 0 and 1", &left);
     example.hash("node of leaves 2 and 3", &right);
     example.hash("root at size 4", &root);
-    let vkey = log_vkey(&origin, key("log").public());
+    let vkey = log_vkey(&origin, key("log").ed25519());
     let checkpoint = Checkpoint { origin: origin.clone(), size: 4, root };
     let note = format_note(&sign_checkpoint(&checkpoint, &key("log")));
     let receipt = Receipt {

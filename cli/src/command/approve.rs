@@ -7,13 +7,12 @@ use ledger::Which;
 use schemas::id::{EntryIndex, Environment, Hash, IdentityName};
 use schemas::policy::Duration;
 use schemas::predicate::EntryRef;
-use schemas::predicate::approval::{self, Approval, ApprovalOutcome, SigningMode};
+use schemas::predicate::approval::{self, Approval, ApprovalOutcome};
 use schemas::predicate::decision::Outcome;
 use schemas::statement::Subject;
 use serde_json::json;
 use verifier::event::{Body, Event};
 use verifier::projection::slice::{PolicyInForce, Request};
-use verifier::signature::SigningKey;
 use verifier::trust::Trust;
 
 use super::record::append;
@@ -115,14 +114,14 @@ fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit,
         role,
         reason: args.reason.clone(),
         expires_at,
-        signing_mode: SigningMode::Key,
+        signing_mode: key.public().signing_mode(),
         card: None,
         seen: service.seen()?,
     };
-    io.note(&you_sign(&asked, &body, &lasts));
+    io.note(&you_sign(&asked, &signer.name, &body, &lasts));
     let subject = Subject::of(&asked.request.artifact, asked.called.name.as_deref());
     let draft = Draft::of(subject, approval::TYPE, body)?;
-    let logged = service.submit_one(append::sign(draft, &key, None))?;
+    let logged = service.submit_one(append::sign(draft, &key, None)?)?;
     answer(&service, &asked, outcome, logged.index, logged.statement, io)
 }
 
@@ -134,7 +133,7 @@ struct Signer {
 
 fn signer(
     service: &Service,
-    key: &SigningKey,
+    key: &crate::key::Signer,
     written: &KeyArgs,
     asked: &Asked,
 ) -> Result<Signer, Failure> {
@@ -160,8 +159,13 @@ fn signer(
 
 /// The public half of a key file, as `attestry key generate` names it.
 fn public_file(key: &KeyArgs) -> String {
-    let file = key.key.as_deref().filter(|key| *key != "-" && !key.starts_with("env:"));
-    file.map_or_else(|| "FILE.pub".to_owned(), |file| format!("{file}.pub"))
+    let named = |key: &&str| *key != "-" && !key.starts_with("env:") && !key.starts_with("agent:");
+    let file = key.key.as_deref().filter(named);
+    let file = file.map(|file| file.strip_prefix("ssh:").unwrap_or(file));
+    file.map_or_else(
+        || "FILE.pub".to_owned(),
+        |file| format!("{}.pub", file.trim_end_matches(".pub")),
+    )
 }
 
 /// Finds the open request with its environment and the policy in force.
@@ -201,8 +205,9 @@ fn asked(service: &Service, index: EntryIndex) -> Result<Asked, Failure> {
     Ok(Asked { index, environment, request, policy, called })
 }
 
-/// Everything that is signed, in words.
-fn you_sign(asked: &Asked, body: &Approval, lasts: &Duration) -> String {
+/// Everything that is signed, in words, before it is: whoever touches a security key sees nothing
+/// else.
+fn you_sign(asked: &Asked, name: &IdentityName, body: &Approval, lasts: &Duration) -> String {
     let verb = match body.outcome {
         ApprovalOutcome::Granted => "approve",
         ApprovalOutcome::Rejected => "reject",
@@ -221,10 +226,12 @@ fn you_sign(asked: &Asked, body: &Approval, lasts: &Duration) -> String {
     let expires = format!("in {lasts}, {} UTC", minute(body.expires_at));
     let mut lines = wrap(&format!("You sign: {sentence}"), WIDTH);
     for (label, text) in [
+        ("name", format!("{name}, by {}", body.signing_mode.name())),
         ("role", body.role.clone()),
+        ("meaning", body.meaning.clone()),
+        ("reason", body.reason.clone()),
         ("policy", format!("{}, evidence as of entry {evidence}", policy.revision)),
         ("expires", expires),
-        ("reason", body.reason.clone()),
     ] {
         lines.push(labelled(2, label, 8, &text).trim_end().to_owned());
     }

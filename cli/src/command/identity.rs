@@ -2,6 +2,7 @@
 
 mod change;
 pub mod roots;
+mod sigstore;
 
 use clap::{Args, Subcommand};
 use ledger::{Submission, Which};
@@ -39,6 +40,7 @@ pub enum IdentityAction {
     },
     Revoke(RevokeArgs),
     Compromise(CompromiseArgs),
+    SigstoreRoots(SigstoreRootsArgs),
 }
 
 /// Add an identity; or a key, a role or an alias to one that is there
@@ -47,9 +49,19 @@ pub enum IdentityAction {
 pub struct AddArgs {
     /// Its name; a pseudonym if you like
     pub name: String,
-    /// Its public key: the .pub file that `attestry key generate` wrote; may be repeated
+    /// Its public key: PEM, as `attestry key generate` wrote it, or SSH's id_ed25519.pub; may be
+    /// repeated
     #[arg(long = "pub", value_name = "F")]
     pub public: Vec<String>,
+    /// Signatures of its P-256 keys are 64 bytes, r and s, instead of DER
+    #[arg(long, requires = "public")]
+    pub raw_signatures: bool,
+    /// Who vouches for it in Sigstore bundles, such as https://token.actions.githubusercontent.com
+    #[arg(long, value_name = "URL", requires = "sigstore_subject")]
+    pub sigstore_issuer: Option<String>,
+    /// Its workflow or e-mail address in Sigstore certificates, whole and exactly
+    #[arg(long, value_name = "S", requires = "sigstore_issuer")]
+    pub sigstore_subject: Option<String>,
     /// A role: emitter, release-manager, policy-admin, admin, auditor; any other word makes an approver
     #[arg(long, value_name = "R")]
     pub role: Option<String>,
@@ -107,6 +119,21 @@ pub struct CompromiseArgs {
     pub ledger: AppendArgs,
 }
 
+/// Say which Sigstore instances are believed, in place of those before
+#[derive(Debug, Args)]
+#[command(
+    before_help = "Example:\n  attestry identity sigstore-roots trusted_root.json --key attestry-root.pem"
+)]
+pub struct SigstoreRootsArgs {
+    /// The trusted_root.json of each; none: no Sigstore bundle is believed
+    #[arg(value_name = "F")]
+    pub files: Vec<String>,
+    #[command(flatten)]
+    pub roots: RootArgs,
+    #[command(flatten)]
+    pub ledger: AppendArgs,
+}
+
 /// The root keys that sign.
 #[derive(Debug, Args)]
 pub struct RootArgs {
@@ -119,7 +146,7 @@ pub fn run(command: &IdentityCommand, io: &mut Io) -> Result<Exit, Failure> {
     match &command.action {
         IdentityAction::Add(args) => {
             let card = args.card.as_deref().map(|file| change::read_card(file, io)).transpose()?;
-            let keys = change::read_public(&args.public, io)?;
+            let keys = change::read_public(&args.public, args.raw_signatures, io)?;
             let attachments = card.iter().cloned().collect();
             let alter =
                 |document: &mut TrustDocument| change::add(document, args, &keys, card.as_deref());
@@ -128,6 +155,11 @@ pub fn run(command: &IdentityCommand, io: &mut Io) -> Result<Exit, Failure> {
         IdentityAction::List { ledger } => list(ledger, io),
         IdentityAction::Revoke(args) => {
             let alter = |document: &mut TrustDocument| change::revoke(document, args);
+            apply(&args.ledger, &args.roots, Vec::new(), alter, io)
+        }
+        IdentityAction::SigstoreRoots(args) => {
+            let roots = sigstore::read_roots(&args.files, io)?;
+            let alter = |document: &mut TrustDocument| sigstore::set_roots(document, roots);
             apply(&args.ledger, &args.roots, Vec::new(), alter, io)
         }
         IdentityAction::Compromise(args) => {

@@ -76,7 +76,7 @@ pub fn run(args: &PromoteArgs, io: &mut Io) -> Result<Exit, Failure> {
     };
     let subject = Subject::of(&artifact, called.name.as_deref());
     let draft = Draft::of(subject, promotion_request::TYPE, body)?;
-    let logged = service.submit_one(append::sign(draft, &key, None))?;
+    let logged = service.submit_one(append::sign(draft, &key, None)?)?;
     answer(&service, logged.index, &called, &environment, io)
 }
 

@@ -27,8 +27,8 @@ use desk::{Desk, Signed, Submitted};
 ///
 /// The file's format is recognised by its content: JUnit XML, SARIF 2.1, CycloneDX JSON, Trivy
 /// JSON, plain JSON. KIND is build, test, vulnerabilities (or scan), sbom, analysis, measurement
-/// (or coverage), review, deployment, note, or envelope: somebody else's DSSE file, kept
-/// unchanged.
+/// (or coverage), review, deployment, note, or envelope: somebody else's DSSE file or Sigstore
+/// bundle, kept unchanged.
 #[derive(Debug, Args)]
 #[command(
     before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz --suite unit",
@@ -118,12 +118,12 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
         Desk::open(&args.ledger, io, |desk, io| Job::new(args, kind, &about, desk, io))?;
     let drafts = draft::drafts(args, &job, &mut reports, io)?;
     let filed = (!kind.is_own()).then_some(&job.project);
-    let batch = drafts.into_iter().map(|(summary, draft)| Signed {
-        kind: kind.name(),
-        summary,
-        submission: append::sign(draft, &key, filed),
-    });
-    match desk.submit(batch.collect(), io)? {
+    let sign = |(summary, draft)| {
+        let submission = append::sign(draft, &key, filed)?;
+        Ok::<_, Failure>(Signed { kind: kind.name(), summary, submission })
+    };
+    let batch = drafts.into_iter().map(sign).collect::<Result<Vec<_>, _>>()?;
+    match desk.submit(batch, io)? {
         Submitted::Answered(service, answers) => tell(args, &job, &service, &key, answers, io),
         Submitted::Spooled(spooled) => {
             let text: String = spooled
@@ -256,7 +256,7 @@ fn tell(
     args: &RecordArgs,
     job: &Job,
     service: &Service,
-    key: &verifier::signature::SigningKey,
+    key: &crate::key::Signer,
     answers: Vec<(Result<Logged, Failure>, String)>,
     io: &mut Io,
 ) -> Result<Exit, Failure> {

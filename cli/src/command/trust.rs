@@ -67,6 +67,10 @@ fn render(trust: &TrustInForce) -> String {
     for key in document.roots.keys.iter().filter_map(|key| decode_key(key).ok()) {
         text.push_str(&labelled(2, "", 9, &format!("key {}", key.key_id())));
     }
+    for text_of_root in &document.sigstore_roots {
+        let digest = verifier::merkle::sha256(&[text_of_root.as_bytes()]);
+        text.push_str(&labelled(2, "sigstore", 9, &format!("trusted root {digest}")));
+    }
     text.push('\n');
     text.push_str(&identities(document));
     for notice in &document.compromises {
@@ -85,6 +89,10 @@ pub fn identities(document: &TrustDocument) -> String {
         }
         for key in identity.keys.iter().filter_map(|key| decode_key(key).ok()) {
             text.push_str(&labelled(4, "key", 7, &key.key_id().to_string()));
+        }
+        for name in &identity.sigstore {
+            let certified = format!("{} by {}", name.subject, name.issuer);
+            text.push_str(&labelled(4, "cert", 7, &certified));
         }
         if !identity.aliases.is_empty() {
             text.push_str(&labelled(4, "alias", 7, &identity.aliases.join(", ")));

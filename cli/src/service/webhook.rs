@@ -54,6 +54,6 @@ impl Service {
     /// The public key that signs webhooks, made where there is none.
     pub fn webhook_key(&self) -> Result<String, Failure> {
         let key = self.here()?.make_webhook_key().map_err(|cause| failure_of(&cause))?;
-        Ok(format_public(key.public()))
+        Ok(format_public(key.ed25519()))
     }
 }

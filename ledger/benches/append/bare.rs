@@ -88,7 +88,9 @@ pub fn verify(envelopes: &[Vec<u8>], ring: &KeyRing) -> f64 {
             let mut envelope = parse_envelope(bytes).unwrap();
             let signature = envelope.signatures.remove(0);
             let named = signature.keyid.unwrap().parse().unwrap();
-            let PublicKey::Ed25519(key) = &**ring.get(&named).unwrap();
+            let PublicKey::Ed25519(key) = &**ring.get(&named).unwrap() else {
+                panic!("the load is signed with Ed25519");
+            };
             let key = VerifyingKey::from_bytes(key.as_bytes()).unwrap();
             let signature = Signature::from_slice(&signature.sig).unwrap();
             (pae(PAYLOAD_TYPE, &envelope.payload), signature, key)

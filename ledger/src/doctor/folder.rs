@@ -65,7 +65,7 @@ fn log_key(folder: &Folder, pin: &Pin) -> Check {
     let Ok(origin) = pin.log().name().as_str().parse() else {
         return Check::failed(NAME, "pin.txt names no origin", "restore pin.txt");
     };
-    if log_vkey(&origin, key.public()) != *pin.log() {
+    if log_vkey(&origin, key.ed25519()) != *pin.log() {
         let next = "restore the keys/log.pem that pin.txt names";
         return Check::failed(NAME, "it is not the key that pin.txt names", next);
     }

@@ -164,7 +164,7 @@ async fn compare_seen<S: Store>(server: &Server<S>, headers: &HeaderMap) -> Resu
 /// Logs one signed envelope, as its bytes are.
 #[utoipa::path(post, path = "/api/v1/events", tag = "events", params(Filing, SeenHeader),
     request_body(content = Vec<u8>, content_type = "application/octet-stream",
-        description = "A DSSE envelope, kept unchanged"),
+        description = "A DSSE envelope or a Sigstore bundle that holds one, kept unchanged"),
     responses(
         (status = 201, description = "Logged", body = LoggedEvent),
         (status = 200, description = "Logged before", body = LoggedEvent),

@@ -41,7 +41,8 @@ pub struct PrepareBody {
     pub request: Option<EntryIndex>,
     /// The predicate's members, kept as they are written. Those that are missing and that the
     /// server knows are filled in: `ledger`, `project`, `nonce` and `seen`; of an approval also
-    /// `environment`, `request`, `policy`, `expiresAt` (in 72 hours) and `signingMode`.
+    /// `environment`, `request`, `policy`, `expiresAt` (in 72 hours) and `signingMode` (`key`: who
+    /// signs otherwise says so here).
     #[schema(value_type = Object)]
     pub predicate: Box<RawValue>,
 }

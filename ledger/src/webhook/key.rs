@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use schemas::id::KeyId;
+use verifier::signature::ed25519::Ed25519Key;
 use verifier::signature::{PublicKey, SigningKey};
 
 use crate::error::LedgerError;
@@ -50,6 +51,10 @@ impl WebhookKey {
         self.0.public()
     }
 
+    pub fn ed25519(&self) -> &Ed25519Key {
+        self.0.ed25519()
+    }
+
     /// The header `webhook-signature`: over the id, the time of the attempt and the body.
     pub fn sign(&self, id: &str, timestamp: i64, body: &str) -> String {
         let signature = self.0.sign(format!("{id}.{timestamp}.{body}").as_bytes());
@@ -58,8 +63,7 @@ impl WebhookKey {
 }
 
 /// Writes a public key as receivers of webhooks are given it: `whpk_` and its bytes in base64.
-pub fn format_public(key: &PublicKey) -> String {
-    let PublicKey::Ed25519(key) = key;
+pub fn format_public(key: &Ed25519Key) -> String {
     format!("whpk_{}", STANDARD.encode(key.as_bytes()))
 }
 
@@ -80,7 +84,7 @@ mod tests {
         assert_eq!(WebhookKey::read(&folder).unwrap().unwrap().id(), made.id());
         let mode = std::fs::metadata(folder.webhook_key()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(format_public(made.public()).len(), "whpk_".len() + 44);
+        assert_eq!(format_public(made.ed25519()).len(), "whpk_".len() + 44);
     }
 
     #[test]

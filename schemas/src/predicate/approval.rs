@@ -47,12 +47,29 @@ pub enum ApprovalOutcome {
     Withdrawn,
 }
 
-/// How the approver's key was held.
+/// How the approver's key was held. Checked against the key that signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SigningMode {
-    /// An Ed25519 key file.
+    /// A key file.
     Key,
+    /// An SSH key, from a file or an agent.
+    Ssh,
+    /// A security key that was touched.
+    SecurityKey,
+    /// A passkey, whose holder was verified by PIN or finger.
+    Passkey,
+}
+
+impl SigningMode {
+    pub fn name(self) -> &'static str {
+        match self {
+            SigningMode::Key => "key",
+            SigningMode::Ssh => "ssh",
+            SigningMode::SecurityKey => "security-key",
+            SigningMode::Passkey => "passkey",
+        }
+    }
 }
 
 impl SigningMode {

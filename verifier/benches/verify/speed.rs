@@ -145,7 +145,9 @@ fn signatures(records: &[Record]) -> Vec<Signed> {
         })
         .map(|(signature, message)| {
             let named = signature.keyid.unwrap().parse().unwrap();
-            let PublicKey::Ed25519(key) = &**ring.get(&named).unwrap();
+            let PublicKey::Ed25519(key) = &**ring.get(&named).unwrap() else {
+                panic!("the load is signed with Ed25519");
+            };
             let key = VerifyingKey::from_bytes(key.as_bytes()).unwrap();
             let signature = Signature::from_slice(&signature.sig).unwrap();
             Signed { message, signature, key }

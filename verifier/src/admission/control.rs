@@ -22,7 +22,9 @@ pub fn judge_genesis(event: &Event, signed_by: &[KeyId], at: &Moment) -> Result<
     let Body::Trust(body, digest) = &event.body else {
         return refuse(Code::TrustRefused, "entry 0 is no trust document".to_owned());
     };
-    let trust = match Trust::of(body.trust.clone()) {
+    let trust = Trust::of(body.trust.clone())
+        .and_then(|trust| trust.check_sigstore_roots(at.time).map(|()| trust));
+    let trust = match trust {
         Ok(trust) => trust,
         Err(cause) => return refuse(trust_code(&cause), cause.to_string()),
     };
@@ -71,7 +73,8 @@ impl Case<'_> {
             return refuse(self, Code::SubjectInvalid, "the subject is not the document");
         }
         let next = Trust::of(body.trust.clone())
-            .and_then(|next| next.check_follows(self.trust).map(|()| next));
+            .and_then(|next| next.check_follows(self.trust).map(|()| next))
+            .and_then(|next| next.check_sigstore_roots(self.at.time).map(|()| next));
         let next = match next {
             Ok(next) => next,
             Err(cause) => return refuse(self, trust_code(&cause), cause.to_string()),

@@ -5,6 +5,7 @@ use schemas::kind::EventKind;
 use schemas::predicate::deployment::{Deployment, DeploymentResult};
 use schemas::predicate::rollback::Rollback;
 use schemas::report::{Code, Finding};
+use schemas::trust::role;
 
 use super::environment::environment_of;
 use super::{Accepted, Case, Refusal, bounded, refuse};

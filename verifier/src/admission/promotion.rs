@@ -139,6 +139,7 @@ impl Case<'_> {
         if let Some(admin) = signers.iter().find(|signer| self.trust.is_admin(&signer.identity)) {
             return refuse(self, Code::AdminApproves, format!("{} is an admin", admin.identity));
         }
+        self.signing_mode(body)?;
         let environment = environment_of(project, name);
         if body.meaning == POST_HOC_REVIEW {
             self.post_hoc_review(body, &environment, &signers)?;
@@ -210,6 +211,19 @@ impl Case<'_> {
         if !whole || !bounded(&body.reason, 4096) {
             let detail = "a review says yes or no with its reason, and takes nothing back";
             return refuse(self, Code::PredicateInvalid, detail);
+        }
+        Ok(())
+    }
+
+    /// An approval says how its key is held: just as the key that signed it is.
+    fn signing_mode(&self, body: &Approval) -> Result<(), Refusal> {
+        for key in self.signed_by {
+            let signed = self.trust.public_key(key).map(|key| key.signing_mode());
+            if signed != Some(body.signing_mode) {
+                let signed = signed.map_or("no key of this ledger", |mode| mode.name());
+                let detail = format!("says {}, signed by {signed}", body.signing_mode.name());
+                return refuse(self, Code::SigningModeMismatch, detail);
+            }
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What is refused, one case for each reason; and what is not.
 
+mod bundle;
 mod control;
 mod exceptions;
 mod happenings;

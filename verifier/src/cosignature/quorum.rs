@@ -141,7 +141,7 @@ pub(super) mod tests {
 
     /// The vkey of witness `w1` to `w9`; 0 is the key of the log.
     pub fn witness(seed: u8) -> Vkey {
-        Vkey::of(name(seed), KeyAlgorithm::CosignatureV1, key(seed).public())
+        Vkey::of(name(seed), KeyAlgorithm::CosignatureV1, key(seed).ed25519())
     }
 
     pub fn name(seed: u8) -> KeyName {
@@ -149,7 +149,7 @@ pub(super) mod tests {
     }
 
     pub fn log() -> Vkey {
-        log_vkey(&"log.example".parse().unwrap(), key(0).public())
+        log_vkey(&"log.example".parse().unwrap(), key(0).ed25519())
     }
 
     /// Reads policy lines in which `$n` stands for the vkey of witness n.

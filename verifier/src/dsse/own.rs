@@ -80,6 +80,7 @@ impl Rest<'_> {
             payload,
             signatures,
             spelling: Spelling::Own,
+            bundle: None,
         })
     }
 

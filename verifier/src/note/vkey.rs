@@ -9,7 +9,6 @@ use schemas::id::Origin;
 use sha2::{Digest, Sha256};
 
 use super::decode_base64;
-use crate::signature::PublicKey;
 use crate::signature::ed25519::Ed25519Key;
 
 /// Why a verifier key is refused.
@@ -100,8 +99,7 @@ pub struct Vkey {
 
 impl Vkey {
     /// Returns the verifier key of a public key under a name.
-    pub fn of(name: KeyName, algorithm: KeyAlgorithm, key: &PublicKey) -> Vkey {
-        let PublicKey::Ed25519(key) = key;
+    pub fn of(name: KeyName, algorithm: KeyAlgorithm, key: &Ed25519Key) -> Vkey {
         Vkey::from_parts(name, algorithm, key.clone())
     }
 

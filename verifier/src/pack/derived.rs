@@ -15,6 +15,7 @@ use super::{gather, report};
 use crate::canonical;
 use crate::pin::{Pin, format_pin};
 use crate::projection::State;
+use crate::signature::PublicKey;
 
 pub const POPULATION: &str = "data/population.csv";
 pub const REPORT: &str = "data/report/index.html";
@@ -51,6 +52,9 @@ pub fn files(material: &Material) -> Files {
     }
     for (id, key) in material.state.trust().iter().flat_map(|trust| trust.public_keys()) {
         files.insert(format!("data/keys/{id}.pem"), key.to_spki_pem().into_bytes());
+        if let PublicKey::Ssh(key) = &**key {
+            files.insert(format!("data/keys/{id}.pub"), key.to_line().into_bytes());
+        }
     }
     files
 }
@@ -86,7 +90,7 @@ pub fn check(bag: &Bag, pin: &Pin, shown: &Shown, state: &State, report: &mut Pa
             report.findings.push(Finding::new(Code::DerivedMismatch, None, detail));
         }
     }
-    if bag.readme != report::readme(&bag.scope, shown) {
+    if bag.readme != report::readme(&bag.scope, shown, state.trust().map(|trust| &**trust)) {
         let detail = "README.txt is not what this pack's format gives".to_owned();
         report.findings.push(Finding::new(Code::DerivedMismatch, None, detail));
     }

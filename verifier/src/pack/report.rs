@@ -1,5 +1,7 @@
 //! What a person reads: README.txt and the report page.
 
+mod signature;
+
 use std::fmt::Write as _;
 
 use schemas::report::Finding;
@@ -7,11 +9,12 @@ use schemas::report::Finding;
 use super::bag::{FOLDER, Scope};
 use super::derived::Material;
 use super::population::{Row, result_name};
-use super::shown::{Shown, entry_path, envelope_path};
+use super::shown::{Shown, entry_path};
 use crate::event::Body;
+use crate::trust::Trust;
 
 /// Writes README.txt: what this is, how to check it, and what it does not prove.
-pub fn readme(scope: &Scope, shown: &Shown) -> String {
+pub fn readme(scope: &Scope, shown: &Shown, trust: Option<&Trust>) -> String {
     let mut text = format!(
         "Evidence pack of {environment}\n\
          {from} to {to} (UTC)\n\
@@ -34,7 +37,7 @@ pub fn readme(scope: &Scope, shown: &Shown) -> String {
         size = scope.size,
     );
     text.push_str(&hash_check(shown));
-    text.push_str(&signature_check(shown));
+    text.push_str(&signature::check(shown, trust));
     text.push_str(
         "3. THE WHOLE CHECK\n\n\
          \x20   attestry verify PACK.zip --trust pin.txt\n\n\
@@ -78,37 +81,6 @@ fn hash_check(shown: &Shown) -> String {
          \x20   grep '^prev' {}\n\n",
         entry_path(index),
         entry_path(next)
-    )
-}
-
-/// OpenSSL over one envelope: the newest approval, else the newest event of our own spelling.
-fn signature_check(shown: &Shown) -> String {
-    let usable = |it: &&super::shown::ShownEntry| {
-        let event = it.event.as_ref();
-        it.keys.len() == 1 && event.is_some_and(|event| event.kind.is_own())
-    };
-    let is_approval = |it: &super::shown::ShownEntry| {
-        matches!(it.event.as_ref().map(|event| &event.body), Some(Body::Approval(_)))
-    };
-    let found = shown.entries.values().rev().filter(usable).find(|it| is_approval(it));
-    let Some(it) = found.or_else(|| shown.entries.values().rev().find(usable)) else {
-        return String::new();
-    };
-    let (envelope, key) = (envelope_path(&it.entry.envelope), it.keys[0]);
-    format!(
-        "A signature, with OpenSSL 3 (entry {}):\n\n\
-         \x20   E={envelope}\n\
-         \x20   D=$(mktemp -d)\n\
-         \x20   sed -E 's/.*\"payload\":\"([^\"]*)\".*/\\1/' $E | base64 -d > \"$D/payload\"\n\
-         \x20   sed -E 's/.*\"sig\":\"([^\"]*)\".*/\\1/' $E | base64 -d > \"$D/sig\"\n\
-         \x20   T=application/vnd.in-toto+json\n\
-         \x20   printf 'DSSEv1 %d %s %d ' ${{#T}} $T $(wc -c < \"$D/payload\") > \"$D/signed\"\n\
-         \x20   cat \"$D/payload\" >> \"$D/signed\"\n\
-         \x20   openssl pkeyutl -verify -pubin -inkey data/keys/{key}.pem \\\n\
-         \x20     -rawin -in \"$D/signed\" -sigfile \"$D/sig\"\n\
-         \x20   rm -r \"$D\"\n\n\
-         prints: Signature Verified Successfully\n\n",
-        it.entry.index
     )
 }
 

@@ -14,8 +14,6 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
@@ -198,18 +196,3 @@ const fn bytes(hex: &str) -> [u8; 32] {
 /// A DER SubjectPublicKeyInfo before the 32 bytes of the key (RFC 8410): a sequence of the
 /// algorithm 1.3.101.112 without parameters, and a bit string.
 pub const SPKI_PREFIX: &[u8] = &[0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
-
-const PEM_BEGIN: &str = "-----BEGIN PUBLIC KEY-----\n";
-const PEM_END: &str = "\n-----END PUBLIC KEY-----\n";
-
-/// Reads the one PEM spelling; a missing final newline is forgiven, because shells strip it.
-pub fn spki_from_pem(pem: &str) -> Option<Vec<u8>> {
-    let body = pem.strip_prefix(PEM_BEGIN)?;
-    let body = body.strip_suffix(PEM_END).or_else(|| body.strip_suffix(PEM_END.trim_end()))?;
-    // 44 bytes of DER are 60 characters: always one line.
-    if body.len() == 60 { STANDARD.decode(body).ok() } else { None }
-}
-
-pub fn spki_to_pem(der: &[u8]) -> String {
-    format!("{PEM_BEGIN}{}{PEM_END}", STANDARD.encode(der))
-}

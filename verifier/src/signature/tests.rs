@@ -17,7 +17,9 @@ fn key(seed: u8) -> SigningKey {
 /// Checks a signature under a key that is used seldom and under one that is used often.
 fn verify(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
     let often = key.clone();
-    let PublicKey::Ed25519(inner) = &often;
+    let PublicKey::Ed25519(inner) = &often else {
+        panic!("a case of Ed25519");
+    };
     inner.make_table();
     let answer = key.clone().verify(message, signature);
     assert_eq!(often.verify(message, signature), answer);
@@ -246,4 +248,131 @@ fn the_key_id_is_the_hash_of_the_der_key() {
     let expected = "bd1b0df2f0910b6d67dc77ec41b98c5000247879797533a269b1ab2c37b7fb00";
     let key = PublicKey::from_spki_pem(OPENSSL_PUBLIC).unwrap();
     assert_eq!(key.key_id().to_string(), expected);
+}
+
+/// P-256 as Wycheproof has it: strict DER, the range of r and s, keys whose points are special.
+#[test]
+fn wycheproof_p256() {
+    let Some(file) = corpus::read_json("crypto/ecdsa_secp256r1_sha256_test.json") else {
+        return;
+    };
+    let (mut valid, mut invalid) = (0, 0);
+    for group in file["testGroups"].as_array().unwrap() {
+        let der = unhex(group["publicKeyDer"].as_str().unwrap());
+        let key = PublicKey::from_spki_der(&der).unwrap();
+        assert_eq!(key.to_spki_der(), der);
+        assert_eq!(PublicKey::from_spki_pem(&key.to_spki_pem()).unwrap(), key);
+        for test in group["tests"].as_array().unwrap() {
+            let part = |name: &str| unhex(test[name].as_str().unwrap());
+            let holds = key.verify(&part("msg"), &part("sig")).is_ok();
+            assert_eq!(holds, test["result"] == "valid", "tcId {}", test["tcId"]);
+            *(if holds { &mut valid } else { &mut invalid }) += 1;
+        }
+    }
+    assert_eq!((valid, invalid), (174, 310));
+}
+
+/// Made by `openssl ecparam -name prime256v1 -genkey`, `openssl pkey -pubout` and
+/// `printf abc | openssl dgst -sha256 -sign`.
+const P256_PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE/+lPzU7ShbOvXHdXzF6URRPzRmTy\n\
+    TlD03/LK8oxKGy18eT0qm1TRWsbbuSMy6YSvEqhlY5QwNVPhwigJymfdMg==\n\
+    -----END PUBLIC KEY-----\n";
+const P256_SIGNATURE: &str = "3046022100c4c27d7b8e99685a3d7bc2289f51baf66891f247cc4f64e5dfda1c09361963c1022100aa25d0062601ff47dc2e0df861ee18970a1bd652f9f28375464053a104ff5119";
+
+fn p256() -> P256Key {
+    match PublicKey::from_spki_pem(P256_PUBLIC).unwrap() {
+        PublicKey::P256(key) => key,
+        PublicKey::Ed25519(_) | PublicKey::Ssh(_) => panic!("a key of P-256"),
+    }
+}
+
+/// r and s of a DER signature, as numbers of 32 bytes.
+fn parts(der: &[u8]) -> ([u8; 32], [u8; 32]) {
+    let signature = ::p256::ecdsa::Signature::from_der(der).unwrap();
+    let bytes: [u8; 64] = signature.to_bytes().into();
+    (bytes[..32].try_into().unwrap(), bytes[32..].try_into().unwrap())
+}
+
+/// The order of the base point of P-256, big-endian.
+const N: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+
+#[test]
+fn a_p256_key_says_how_its_signatures_are_written() {
+    let (der, key) = (unhex(P256_SIGNATURE), p256());
+    assert_eq!(key.verify(b"abc", &der), Ok(()));
+    assert_eq!(key.verify(b"abd", &der), Err(SignatureError::Mismatch));
+    let (r, s) = parts(&der);
+    let raw = [r, s].concat();
+    assert_eq!(key.verify(b"abc", &raw), Err(SignatureError::Malformed));
+    let key = key.with_form(SignatureForm::Raw);
+    assert_eq!(key.verify(b"abc", &raw), Ok(()));
+    assert_eq!(key.verify(b"abc", &der), Err(SignatureError::Malformed));
+    let (by_der, by_raw) = (PublicKey::P256(p256()), PublicKey::P256(key.clone()));
+    assert_eq!(by_der.key_id(), by_raw.key_id(), "one raw key has one id");
+    for length in [0, 63, 65] {
+        let wrong = raw.iter().chain(&[0]).copied().take(length).collect::<Vec<_>>();
+        assert_eq!(key.verify(b"abc", &wrong), Err(SignatureError::Malformed), "{length}");
+    }
+}
+
+/// Every s has a second one, n - s, that fits as well; both are accepted, whichever is high.
+#[test]
+fn a_high_s_is_accepted_and_what_is_out_of_range_is_not() {
+    let key = p256().with_form(SignatureForm::Raw);
+    let (r, s) = parts(&unhex(P256_SIGNATURE));
+    let n: [u8; 32] = unhex(N).try_into().unwrap();
+    let other = subtract(&n, &s);
+    assert_ne!(s, other);
+    assert_eq!(key.verify(b"abc", &[r, s].concat()), Ok(()));
+    assert_eq!(key.verify(b"abc", &[r, other].concat()), Ok(()));
+    for bad in [[0; 32], n, [0xff; 32]] {
+        for wrong in [[bad, s], [r, bad]] {
+            let verdict = key.verify(b"abc", &wrong.concat());
+            assert_eq!(verdict, Err(SignatureError::Malformed));
+        }
+    }
+}
+
+/// a - b of big-endian numbers, a the larger.
+fn subtract(a: &[u8; 32], b: &[u8; 32]) -> [u8; 32] {
+    let mut out = [0; 32];
+    let mut borrow = 0;
+    for nth in (0..32).rev() {
+        let digit = i16::from(a[nth]) - i16::from(b[nth]) - borrow;
+        borrow = i16::from(digit < 0);
+        out[nth] = (digit + 256 * borrow) as u8;
+    }
+    out
+}
+
+#[test]
+fn a_p256_key_has_one_encoding() {
+    let der = PublicKey::P256(p256()).to_spki_der();
+    let point = &der[ecdsa::SPKI_PREFIX.len()..];
+    let check = |point: &[u8], expected: Result<(), KeyError>| {
+        assert_eq!(P256Key::new(point, SignatureForm::Der).map(|_| ()), expected);
+    };
+    check(point, Ok(()));
+    let refused = Err(KeyError::NotPoint);
+    let compressed = [&[2 + (point[64] & 1)], &point[1..33]].concat();
+    check(&compressed, refused);
+    let hybrid = [&[6 + (point[64] & 1)], &point[1..]].concat();
+    check(&hybrid, refused);
+    check(&[], refused);
+    check(&[0], refused);
+    check(&[4; 65], refused);
+    check(&[point, &[0]].concat(), refused);
+    check(&point[1..], refused);
+    let mut off = point.to_vec();
+    off[64] ^= 1;
+    check(&off, refused);
+    for length in [der.len() - 1, der.len() + 1] {
+        let wrong: Vec<u8> = der.iter().chain(&[0]).copied().take(length).collect();
+        assert!(PublicKey::from_spki_der(&wrong).is_err(), "{length}");
+    }
+    // An algorithm without its curve, or with another one, is no prefix of ours.
+    let mut other = der.clone();
+    other[22] ^= 1;
+    assert_eq!(PublicKey::from_spki_der(&other), Err(KeyError::NotSpki { len: 91 }));
 }

@@ -10,7 +10,7 @@ fn key(seed: u8) -> SigningKey {
 }
 
 fn log() -> Vkey {
-    log_vkey(&"log.example".parse().unwrap(), key(1).public())
+    log_vkey(&"log.example".parse().unwrap(), key(1).ed25519())
 }
 
 fn name() -> KeyName {
@@ -204,7 +204,7 @@ fn the_log_reads_the_answer_and_the_witness_what_it_kept() {
     ] {
         assert!(Held::parse(bad.as_bytes(), &log(), &witness()).is_err(), "{bad}");
     }
-    let other = log_vkey(&"other.example".parse().unwrap(), key(1).public());
+    let other = log_vkey(&"other.example".parse().unwrap(), key(1).ed25519());
     assert!(Held::parse(kept.as_bytes(), &other, &witness()).is_err());
 }
 

@@ -4,15 +4,18 @@ use schemas::id::{Digest, IdentityName, KeyId};
 use schemas::trust::{ALL_PROJECTS, Compromise, Grant, Identity, KeyText, TrustDocument, role};
 use verifier::merkle::sha256;
 use verifier::signature::PublicKey;
+use verifier::signature::ecdsa::SignatureForm;
 use verifier::trust::{decode_key, encode_key};
 
+use super::sigstore;
 use super::{AddArgs, CompromiseArgs, RevokeArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::key::ssh;
 
-/// Reads public keys in PEM.
-pub fn read_public(files: &[String], io: &mut Io) -> Result<Vec<KeyText>, Failure> {
+/// Reads public keys, in PEM or as SSH has them; `raw` says that signatures of P-256 keys are r and s.
+pub fn read_public(files: &[String], raw: bool, io: &mut Io) -> Result<Vec<KeyText>, Failure> {
     let mut keys = Vec::new();
     for file in files {
         if file.is_empty() {
@@ -24,10 +27,20 @@ pub fn read_public(files: &[String], io: &mut Io) -> Result<Vec<KeyText>, Failur
             return Err(Failure::usage(format!("{file} is a private key"))
                 .hint(format!("give the public half: --pub {file}.pub")));
         }
-        let key = PublicKey::from_spki_pem(&text).map_err(|cause| {
-            Failure::new(Exit::Usage, "key-malformed", format!("{file}: {cause}"))
-        })?;
-        keys.push(encode_key(&key));
+        let key = if ssh::is_line(&text) {
+            ssh::parse_line(file, &text)?
+        } else {
+            PublicKey::from_spki_pem(&text).map_err(|cause| {
+                Failure::new(Exit::Usage, "key-malformed", format!("{file}: {cause}"))
+            })?
+        };
+        keys.push(encode_key(&match key {
+            PublicKey::P256(key) if raw => PublicKey::P256(key.with_form(SignatureForm::Raw)),
+            _ if raw => {
+                return Err(Failure::usage(format!("{file}: --raw-signatures is for P-256 keys")));
+            }
+            key => key,
+        }));
     }
     Ok(keys)
 }
@@ -60,18 +73,21 @@ pub fn add(
     let name = parse_name(&args.name)?;
     let at = document.identities.iter().position(|identity| identity.name == name);
     let new = at.is_none();
-    if new && keys.is_empty() {
+    let sigstore = sigstore::name_of(args, document)?;
+    if new && keys.is_empty() && sigstore.is_none() {
         return Err(Failure::usage(format!("{name} is new, and has no key")).hint("--pub FILE.pub"));
     }
     let at = at.unwrap_or_else(|| {
-        let (name, keys, aliases) = (name.clone(), Vec::new(), Vec::new());
-        document.identities.push(Identity { name, keys, aliases, card: None });
+        let (name, keys, sigstore, aliases) = (name.clone(), Vec::new(), Vec::new(), Vec::new());
+        document.identities.push(Identity { name, keys, sigstore, aliases, card: None });
         document.identities.len() - 1
     });
     let identity = &mut document.identities[at];
     let fresh: Vec<KeyText> =
         keys.iter().filter(|key| !identity.keys.contains(key)).cloned().collect();
     identity.keys.extend(fresh);
+    let certified = sigstore.is_some();
+    identity.sigstore.extend(sigstore);
     for alias in &args.aliases {
         if !identity.aliases.contains(alias) {
             identity.aliases.push(alias.clone());
@@ -81,8 +97,11 @@ pub fn add(
         identity.card = Some(Digest::sha256(&sha256(&[card])));
     }
     let granted = grant(document, &name, args)?;
-    let changed =
-        !keys.is_empty() || !args.aliases.is_empty() || card.is_some() || granted.is_some();
+    let changed = !keys.is_empty()
+        || certified
+        || !args.aliases.is_empty()
+        || card.is_some()
+        || granted.is_some();
     if !changed {
         return Err(Failure::usage("nothing to add")
             .hint("--role R --project P, --pub F, --alias A or --card F"));
@@ -176,6 +195,7 @@ pub fn revoke(document: &mut TrustDocument, args: &RevokeArgs) -> Result<String,
     // The identity stays by name and alias, so that old commits keep their author.
     for identity in document.identities.iter_mut().filter(|identity| identity.name == name) {
         identity.keys.clear();
+        identity.sigstore.clear();
     }
     Ok(format!("{name} may sign nothing any more"))
 }
@@ -195,7 +215,8 @@ pub fn compromise(document: &mut TrustDocument, args: &CompromiseArgs) -> Result
             let identity = document.identities.iter().find(|identity| identity.name == name);
             let identity = identity.ok_or_else(|| unknown(document, &name))?;
             let decoded = identity.keys.iter().filter_map(|key| decode_key(key).ok());
-            decoded.map(|key| key.key_id()).collect()
+            let certified = identity.sigstore.iter().map(verifier::sigstore::key_id);
+            decoded.map(|key| key.key_id()).chain(certified).collect()
         }
     };
     if keys.is_empty() {

@@ -34,7 +34,7 @@ pub fn run(file: &str, ledger: &AppendArgs, key: &KeyArgs, io: &mut Io) -> Resul
         source: Some(Digest::sha256(&sha256(&[text.as_bytes()]))),
     };
     let draft = Draft::of(Subject::of(&digest, None), policy::TYPE, body)?.with(text.into_bytes());
-    let submission = append::sign(draft, &key, None);
+    let submission = append::sign(draft, &key, None)?;
     let logged = service.submit_one(submission)?;
     let revision = in_force.map_or(1, |policy| policy.revision + 1);
     let decisions = append::decisions(&service, &project)?;

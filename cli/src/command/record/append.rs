@@ -8,24 +8,23 @@ use ledger::{Evaluated, Logged, Submission, Which};
 use schemas::id::{Origin, Project};
 use schemas::predicate::decision::Outcome;
 use serde_json::{Value, json};
-use verifier::sign::sign_payload;
-use verifier::signature::SigningKey;
 use verifier::trust::Trust;
 use verifier::view::open_names;
 
 use crate::compose::Draft;
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::key::{self, Signer};
 use crate::output::names::Called;
 use crate::service::{Service, unknown_project};
 
 /// Signs a draft.
-pub fn sign(draft: Draft, key: &SigningKey, project: Option<&Project>) -> Submission {
-    Submission {
-        envelope: sign_payload(&draft.payload, &[key]),
+pub fn sign(draft: Draft, key: &Signer, project: Option<&Project>) -> Result<Submission, Failure> {
+    Ok(Submission {
+        envelope: key::sign(&draft.payload, &[key])?,
         project: project.cloned(),
         attachments: draft.attachments,
-    }
+    })
 }
 
 /// The project that is meant: the one named, or the ledger's only one.
@@ -53,7 +52,7 @@ pub fn choose(named: Option<Project>, known: &[Project]) -> Result<Project, Fail
 }
 
 /// The name of the identity that a key belongs to, or the beginning of the key's id.
-pub fn signer_name(service: &Service, key: &SigningKey) -> Result<String, Failure> {
+pub fn signer_name(service: &Service, key: &Signer) -> Result<String, Failure> {
     let (_, document) = service.trust()?;
     let trust = Trust::of(document).map_err(Failure::unexpected)?;
     let id = key.public().key_id();

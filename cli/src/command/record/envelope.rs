@@ -1,4 +1,4 @@
-//! `record envelope`: somebody else's DSSE file, kept byte for byte.
+//! `record envelope`: somebody else's DSSE file or Sigstore bundle, kept byte for byte.
 
 use ledger::Submission;
 use schemas::statement::ENVELOPE_BYTES_MAX;
@@ -22,7 +22,7 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
         let bytes = io.read_file(name, ENVELOPE_BYTES_MAX as u64)?;
         let event = Event::read(&bytes).map_err(|cause| {
             Failure::new(Exit::No, cause.code.name(), format!("{name}: {cause}"))
-                .hint("a DSSE envelope with an in-toto statement inside is read")
+                .hint("a DSSE envelope or Sigstore bundle with an in-toto statement inside is read")
         })?;
         check_subject(args, name, &event, io)?;
         events.push((name, bytes, event));

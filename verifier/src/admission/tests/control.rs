@@ -3,12 +3,15 @@
 use schemas::id::Time;
 use schemas::predicate::export::{self, Export};
 use schemas::statement::{Statement, Subject};
-use schemas::trust::{Compromise, KeyText, TrustDocument};
+use schemas::trust::{Compromise, KeyAlgorithm, KeyText, TrustDocument};
 
 use super::{app, project, refused, refused_in, world};
+use crate::fixture::authenticator::Authenticator;
 use crate::fixture::body::{FULL_POLICY, policy_json};
 use crate::fixture::cast::{self, grant, identity, key_text, log_key, vkey};
 use crate::fixture::{ORIGIN, World, artifact, envelope, key_id};
+use crate::signature::PublicKey;
+use crate::trust::encode_key;
 use schemas::report::Code;
 
 /// A later document, changed like this and signed by two roots, breaks a rule.
@@ -44,6 +47,29 @@ fn one_key_stands_once_in_any_role() {
         at(it, KeyText { key, ..key_text("x") });
     });
     assert!(world().amend(|it| at(it, key_text("ci-2"))).is_ok());
+    // However it is written: in PEM, as SSH has it, or with other signatures.
+    let ssh = |name: &str, application: Option<&str>| {
+        encode_key(&PublicKey::Ssh(Box::new(Authenticator::ed25519(name, application).public())))
+    };
+    document_refused(Code::TrustRefused, |it| at(it, ssh("ci", None)));
+    document_refused(Code::TrustRefused, |it| at(it, ssh("root-1", Some("ssh:"))));
+    document_refused(Code::TrustRefused, |it| at(it, ssh("log", None)));
+    let device = Authenticator::p256("device", Some("acme.example")).public();
+    let pages = ["https://acme.example".to_owned()];
+    let passkey = device.clone().into_passkey(&pages).unwrap();
+    let forms = [passkey, device].map(|key| encode_key(&PublicKey::Ssh(Box::new(key))));
+    let [passkey, security_key] = forms;
+    let both = [passkey.clone(), security_key.clone()];
+    document_refused(Code::TrustRefused, |it| both.into_iter().for_each(|key| at(it, key)));
+    assert!(world().amend(|it| at(it, passkey.clone())).is_ok());
+    for origins in [vec![], vec!["https://evil.example".to_owned()]] {
+        let key = KeyText { origins, ..passkey.clone() };
+        document_refused(Code::TrustRefused, |it| at(it, key));
+    }
+    let origins = pages.to_vec();
+    document_refused(Code::TrustRefused, |it| at(it, KeyText { origins, ..security_key }));
+    let other = KeyText { algorithm: KeyAlgorithm::EcdsaP256, ..key_text("ci-2") };
+    document_refused(Code::TrustRefused, |it| at(it, other));
 }
 
 #[test]

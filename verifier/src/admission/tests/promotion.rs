@@ -1,16 +1,22 @@
 //! Requests, approvals, decisions and deployments.
 
 use schemas::id::Hash;
-use schemas::predicate::approval::{Approval, ApprovalOutcome};
+use schemas::predicate::approval::{self, Approval, ApprovalOutcome, SigningMode};
 use schemas::predicate::decision::{Decision, Outcome};
 use schemas::predicate::deployment::{self, DeploymentResult};
 use schemas::predicate::promotion_request::{self, PromotionRequest};
 use schemas::report::{Code, Verdict};
-use schemas::statement::{Statement, Subject};
+use schemas::statement::{PAYLOAD_TYPE, Statement, Subject};
+use schemas::trust::Identity;
 
 use super::{app, refused, refused_in, world};
-use crate::fixture::cast::{APPROVER, SECURITY};
+use crate::dsse::{format_envelope, pae};
+use crate::fixture::authenticator::Authenticator;
+use crate::fixture::cast::{APPROVER, SECURITY, grant, identity};
 use crate::fixture::{DAY, World, artifact, commit};
+use crate::sign::payload_of;
+use crate::signature::PublicKey;
+use crate::trust::encode_key;
 
 fn ask(
     by: &'static str,
@@ -359,4 +365,60 @@ fn a_denial_takes_no_grant_from_what_runs() {
     let findings = world.verify().findings;
     let codes: Vec<_> = findings.iter().map(|it| (it.code, it.index)).collect();
     assert_eq!(codes, [(Code::DeployedWithoutGrant, Some(back))]);
+}
+
+/// Everybody's approval in their own way: by a key file, in SSH's format, by a touched security key,
+/// by a passkey. An approval that claims another way than its key's is refused.
+#[test]
+fn an_approval_says_how_it_was_signed() {
+    const PAGE: &str = "https://ledger.acme.example";
+    let ssh = Authenticator::ed25519("gina", None);
+    let touched = Authenticator::ed25519("gus", Some("ssh:"));
+    let passkey = Authenticator::p256("gwen", Some("acme.example"));
+    let asked = passkey.public().into_passkey(&[PAGE.to_owned()]).unwrap();
+    let people = [("gina", ssh.public()), ("gus", touched.public()), ("gwen", asked)];
+    let mut world = world();
+    world
+        .amend(|it| {
+            for (name, key) in &people {
+                let keys = vec![encode_key(&PublicKey::Ssh(Box::new(key.clone())))];
+                it.identities.push(Identity { keys, ..identity(name, &[], &[]) });
+                it.grants.push(grant(name, APPROVER, &[], "payments"));
+            }
+        })
+        .unwrap();
+    let request = world.request(&app(), "prod").unwrap();
+    let signed = |world: &mut World, nth: usize, mode: SigningMode| {
+        let body = Approval { signing_mode: mode, ..world.approval_body(request, APPROVER) };
+        let subject = vec![Subject::of(&app(), None)];
+        let payload = payload_of(&Statement::new(subject, approval::TYPE, body)).unwrap();
+        let message = pae(PAYLOAD_TYPE, &payload);
+        let sig = match nth {
+            0 => ssh.sign(&message),
+            1 => touched.sign(&message),
+            _ => passkey.sign_in_browser(&message, PAGE),
+        };
+        let id = PublicKey::Ssh(Box::new(people[nth].1.clone())).key_id();
+        let envelope = format_envelope(&payload, &[(id, sig)]);
+        world.now = world.now.plus_ms(1000);
+        world.append(&envelope, None, world.now)
+    };
+    let modes = [SigningMode::Ssh, SigningMode::SecurityKey, SigningMode::Passkey];
+    let all = [&modes[..], &[SigningMode::Key]].concat();
+    for (nth, own) in modes.into_iter().enumerate() {
+        for claimed in all.iter().filter(|claimed| **claimed != own) {
+            let code = Code::SigningModeMismatch;
+            refused_in(&mut world, code, |w| signed(w, nth, *claimed));
+        }
+        signed(&mut world, nth, own).unwrap();
+    }
+    let by_file = |world: &mut World, mode: SigningMode| {
+        let body = Approval { signing_mode: mode, ..world.approval_body(request, APPROVER) };
+        world.answer("anna", &body)
+    };
+    for claimed in modes {
+        refused_in(&mut world, Code::SigningModeMismatch, |w| by_file(w, claimed));
+    }
+    by_file(&mut world, SigningMode::Key).unwrap();
+    assert_eq!(world.verify().findings, []);
 }

@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn one_key_is_one_party() {
         let line = |algorithm, seed| {
-            format!("witness b {}\n", Vkey::of(name(7), algorithm, key(seed).public()))
+            format!("witness b {}\n", Vkey::of(name(7), algorithm, key(seed).ed25519()))
         };
         let repeated = "line 2 repeats the public key of the log or of an earlier witness";
         check_refused(&line(KeyAlgorithm::CosignatureV1, 0), repeated);
