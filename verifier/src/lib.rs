@@ -16,6 +16,7 @@ pub mod fixture;
 pub mod json;
 pub mod log;
 pub mod merkle;
+pub mod metrics;
 pub mod note;
 pub mod pack;
 pub mod pin;
