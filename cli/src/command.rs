@@ -45,6 +45,8 @@ pub mod key;
 pub mod lineage;
 pub mod log;
 #[cfg(feature = "ledger")]
+pub mod metrics;
+#[cfg(feature = "ledger")]
 pub mod moving;
 #[cfg(feature = "ledger")]
 pub mod pack;
@@ -127,6 +129,8 @@ pub enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Status(status::StatusArgs),
     Log(log::LogArgs),
+    #[cfg(feature = "ledger")]
+    Metrics(metrics::MetricsArgs),
     Show(show::ShowArgs),
     Lineage(lineage::LineageArgs),
     #[cfg(feature = "ledger")]
@@ -198,6 +202,8 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         Command::Evaluate(args) => evaluate::run(&args, io),
         Command::Status(args) => status::run(&args, io),
         Command::Log(args) => log::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Metrics(args) => metrics::run(&args, io),
         Command::Show(args) => show::run(&args, io),
         Command::Lineage(args) => lineage::run(&args, io),
         #[cfg(feature = "ledger")]
@@ -228,7 +234,7 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 #[cfg(not(feature = "ledger"))]
 const ELSEWHERE: &[&str] = &[
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
-    "evaluate", "receipt", "pack", "move", "serve", "token", "backup", "doctor", "webhook",
+    "evaluate", "metrics", "receipt", "pack", "move", "serve", "token", "backup", "doctor", "webhook",
     "witness",
 ];
 

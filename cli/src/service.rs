@@ -22,10 +22,12 @@ use ledger::objects::{Bucket, Objects};
 use ledger::{Database, Evaluated, Ledger, LedgerError, Logged, Remote, Submission, Which};
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Project, Time, TreeSize};
 use schemas::predicate::{Nonce, Seen};
+use schemas::metrics::MetricsReport;
 use schemas::thread::ThreadId;
 use schemas::trust::TrustDocument;
 use tokio::runtime::Runtime;
 use verifier::log::LogReport;
+use verifier::metrics::Scope;
 use verifier::pin::Pin;
 use verifier::policy::{Ask, Evaluation};
 use verifier::projection::slice::{ArtifactSlice, ControlSlice, EnvironmentSlice};
@@ -278,6 +280,20 @@ impl Service {
 
     pub fn consistency(&self, from: TreeSize, to: TreeSize) -> Result<Vec<Hash>, Failure> {
         read!(self, view => view.consistency(from, to).await)
+    }
+
+    /// The time of the newest of the first `size` entries.
+    pub fn newest_time(&self, size: Option<TreeSize>) -> Result<Time, Failure> {
+        read!(self, view => view.newest_time(size).await)
+    }
+
+    pub fn metrics(
+        &self,
+        project: &Project,
+        size: Option<TreeSize>,
+        scope: &Scope,
+    ) -> Result<MetricsReport, Failure> {
+        read!(self, view => view.metrics(project, size, scope).await)
     }
 
     pub fn verify(

@@ -177,7 +177,7 @@ fn confirmed_by(joined: &Joined, it: &Deployment, watch_ms: i64) -> Option<Entry
     let in_time = |at: &At| at.time.since(it.at.time) <= watch_ms;
     let mut seen = joined.observed_after(&it.environment, it.at.index);
     let seen = seen.find(|seen| seen.artifacts.contains(&it.artifact)).map(|seen| seen.at);
-    let again = joined.deployed_after((&it.environment, &it.artifact), it.at.index);
+    let again = joined.deployed_after(&it.artifact, &it.environment, it.at.index);
     let found = [seen, again.map(|again| again.at)].into_iter().flatten();
     found.filter(in_time).map(|at| at.index).min()
 }

@@ -1,8 +1,8 @@
 //! What is remembered of a project's log to measure it: facts with their entries, nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use schemas::id::{Digest, DigestAlgorithm, EntryIndex, EnvironmentName, Project, TreeSize};
+use schemas::id::{Digest, DigestAlgorithm, EntryIndex, EnvironmentName, Hash, Project, TreeSize};
 use schemas::predicate::approval::ApprovalOutcome;
 use schemas::predicate::build::Build;
 use schemas::predicate::canary::CanaryVerdict;
@@ -124,6 +124,7 @@ pub struct History {
     pub burns: Vec<Burn>,
     pub builds: BTreeMap<Digest, Built>,
     pub heads: Vec<At>,
+    statements: HashSet<Hash>,
     /// The time of every entry that was added.
     times: BTreeMap<EntryIndex, Time>,
     /// The newest decision about each artifact, and the newest grant of each environment.
@@ -147,6 +148,7 @@ impl History {
             burns: Vec::new(),
             builds: BTreeMap::new(),
             heads: Vec::new(),
+            statements: HashSet::new(),
             times: BTreeMap::new(),
             newest: BTreeMap::new(),
             grants: BTreeMap::new(),
@@ -168,6 +170,10 @@ impl History {
     /// of the log.
     pub fn add(&mut self, index: EntryIndex, time: Time, event: &Event) {
         self.reach(index, time);
+        // A repeat adds a signer; the statement took effect at its first entry.
+        if !self.statements.insert(event.statement) {
+            return;
+        }
         self.times.insert(index, time);
         let at = At { index, time };
         match &event.body {

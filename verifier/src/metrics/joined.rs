@@ -8,13 +8,10 @@ use schemas::predicate::incident::Cause;
 
 use super::history::{At, Decision, Deployment, History, IncidentStory, Observation};
 
-/// One artifact in one environment.
-type Place<'a> = (&'a EnvironmentName, &'a Digest);
-
 pub struct Joined<'a> {
     pub history: &'a History,
     /// The successful deployments of each artifact in each environment, in the order of the log.
-    deployed: BTreeMap<Place<'a>, Vec<&'a Deployment>>,
+    deployed: BTreeMap<&'a Digest, BTreeMap<&'a EnvironmentName, Vec<&'a Deployment>>>,
     /// The events by which a deployment failed, by its entry.
     failures: BTreeMap<EntryIndex, Vec<At>>,
     observed: BTreeMap<&'a EnvironmentName, Vec<&'a Observation>>,
@@ -43,18 +40,20 @@ impl<'a> Joined<'a> {
     fn join_deployments(&mut self) {
         for it in &self.history.deployments {
             if let Some(left) = it.left.as_ref()
-                && let Some(newest) = self.newest((&it.environment, left))
+                && let Some(newest) = self.deployed_there(left, &it.environment).last()
             {
-                self.failures.entry(newest).or_default().push(it.at);
+                self.failures.entry(newest.at.index).or_default().push(it.at);
             }
             if it.result == DeploymentResult::Succeeded {
-                self.deployed.entry((&it.environment, &it.artifact)).or_default().push(it);
+                let places = self.deployed.entry(&it.artifact).or_default();
+                places.entry(&it.environment).or_default().push(it);
             }
         }
     }
 
-    fn newest(&self, place: Place<'a>) -> Option<EntryIndex> {
-        self.deployed.get(&place)?.last().map(|it| it.at.index)
+    fn deployed_there(&self, artifact: &Digest, environment: &EnvironmentName) -> &[&'a Deployment] {
+        let there = self.deployed.get(artifact).and_then(|places| places.get(environment));
+        there.map(Vec::as_slice).unwrap_or_default()
     }
 
     fn join_incidents(&mut self) {
@@ -70,7 +69,7 @@ impl<'a> Joined<'a> {
                 Cause::Deployment(index) => by_index.get(index).copied(),
                 Cause::Promotion(request) => by_promotion.get(request).copied(),
                 Cause::Artifact(artifact) => {
-                    let all = self.deployed.get(&(environment, artifact))?;
+                    let all = self.deployed_there(artifact, environment);
                     let before = all.partition_point(|it| it.at.index < *entry);
                     all.get(before.checked_sub(1)?).copied()
                 }
@@ -92,19 +91,24 @@ impl<'a> Joined<'a> {
 
     /// The first successful deployment that carries out a grant.
     pub fn carried_out(&self, grant: &'a Decision) -> Option<&'a Deployment> {
-        self.deployed_after((&grant.environment, &grant.artifact), grant.at.index)
+        self.deployed_after(&grant.artifact, &grant.environment, grant.at.index)
     }
 
     /// The first successful deployment of an artifact there after an entry.
-    pub fn deployed_after(&self, place: Place<'a>, after: EntryIndex) -> Option<&'a Deployment> {
-        let all = self.deployed.get(&place)?;
+    pub fn deployed_after(
+        &self,
+        artifact: &Digest,
+        environment: &EnvironmentName,
+        after: EntryIndex,
+    ) -> Option<&'a Deployment> {
+        let all = self.deployed_there(artifact, environment);
         all.get(all.partition_point(|it| it.at.index <= after)).copied()
     }
 
     /// Everywhere that an artifact was deployed.
     pub fn deployments_of(&self, artifact: &Digest) -> impl Iterator<Item = &'a Deployment> {
-        let all = self.deployed.iter().filter(move |((_, deployed), _)| *deployed == artifact);
-        all.flat_map(|(_, all)| all.iter().copied())
+        let places = self.deployed.get(artifact).into_iter().flat_map(BTreeMap::values);
+        places.flat_map(|all| all.iter().copied())
     }
 
     /// The observations of an environment that were logged after an entry.
