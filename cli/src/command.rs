@@ -58,6 +58,8 @@ pub mod receipt;
 #[cfg(feature = "ledger")]
 pub mod record;
 #[cfg(feature = "ledger")]
+pub mod replay;
+#[cfg(feature = "ledger")]
 pub mod serve;
 pub mod show;
 pub mod status;
@@ -67,6 +69,8 @@ pub mod trust;
 pub mod verify;
 #[cfg(feature = "ledger")]
 pub mod webhook;
+#[cfg(feature = "ledger")]
+pub mod what_if;
 #[cfg(feature = "ledger")]
 pub mod witness;
 
@@ -136,6 +140,10 @@ pub enum Command {
     #[cfg(feature = "ledger")]
     Receipt(receipt::ReceiptArgs),
     Verify(verify::VerifyArgs),
+    #[cfg(feature = "ledger")]
+    Replay(replay::ReplayArgs),
+    #[cfg(feature = "ledger")]
+    WhatIf(what_if::WhatIfArgs),
     #[cfg(feature = "ledger")]
     Serve(serve::ServeArgs),
     #[cfg(feature = "ledger")]
@@ -210,6 +218,10 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         Command::Receipt(args) => receipt::run(&args, io),
         Command::Verify(args) => verify::run(&args, io),
         #[cfg(feature = "ledger")]
+        Command::Replay(args) => replay::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::WhatIf(args) => what_if::run(&args, io),
+        #[cfg(feature = "ledger")]
         Command::Serve(args) => serve::run(&args, io),
         #[cfg(feature = "ledger")]
         Command::Token(command) => token::run(&command, io),
@@ -234,7 +246,7 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 #[cfg(not(feature = "ledger"))]
 const ELSEWHERE: &[&str] = &[
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
-    "evaluate", "metrics", "receipt", "pack", "move", "serve", "token", "backup", "doctor", "webhook",
+    "evaluate", "metrics", "receipt", "replay", "what-if", "pack", "move", "serve", "token", "backup", "doctor", "webhook",
     "witness",
 ];
 

@@ -18,6 +18,8 @@ pub mod policy_text;
 pub mod service;
 pub mod subject;
 pub mod telemetry;
+#[cfg(feature = "ledger")]
+pub mod watching;
 
 use std::ffi::OsString;
 

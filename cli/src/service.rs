@@ -26,7 +26,7 @@ use schemas::metrics::MetricsReport;
 use schemas::thread::ThreadId;
 use schemas::trust::TrustDocument;
 use tokio::runtime::Runtime;
-use verifier::log::LogReport;
+use verifier::log::{Hearing, LogReport};
 use verifier::metrics::Scope;
 use verifier::pin::Pin;
 use verifier::policy::{Ask, Evaluation};
@@ -301,6 +301,15 @@ impl Service {
         progress: impl Fn(TreeSize) + Send + 'static,
     ) -> Result<LogReport, Failure> {
         each!(self, it => self.wait(it.verify(progress)))
+    }
+
+    /// Verifies the whole log, while somebody hears what happens in it.
+    pub fn verify_heard<H: Hearing + 'static>(
+        &self,
+        hearing: H,
+        progress: impl Fn(TreeSize) + Send + 'static,
+    ) -> Result<(LogReport, H), Failure> {
+        each!(self, it => self.wait(it.verify_heard(hearing, progress)))
     }
 
     /// The trust document in force.

@@ -23,6 +23,7 @@ pub mod pin;
 pub mod policy;
 pub mod projection;
 pub mod receipt;
+pub mod replay;
 pub mod sequence;
 pub mod sign;
 pub mod signature;
