@@ -82,6 +82,8 @@ pub enum Body {
     Analysis {
         levels: Levels,
         suppressed: u64,
+        /// Those that an earlier run did not have, where the report compares with one.
+        new: Option<Levels>,
     },
     Measurement {
         metrics: Vec<Metric>,

@@ -101,13 +101,15 @@ pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
             let body = Vulnerabilities { scanner, metadata, report };
             Draft::of(frame.subject, vulnerabilities::TYPE, body)
         }
-        Body::Analysis { levels, suppressed } => {
+        Body::Analysis { levels, suppressed, new } => {
             let body = Analysis {
                 ledger: frame.origin.clone(),
                 project: frame.project.clone(),
                 nonce: frame.nonce,
                 levels,
                 suppressed,
+                new,
+                secrets: None,
                 report: note,
             };
             Draft::of(frame.subject, analysis::TYPE, body)
@@ -175,7 +177,11 @@ fn fields(
     };
     let before = if kind.is_own() { own() } else { Ok(Vec::new()) };
     let noted = match kind {
-        EventKind::Analysis | EventKind::Measurement => Some("report"),
+        EventKind::Analysis
+        | EventKind::Canary
+        | EventKind::Measurement
+        | EventKind::Observation
+        | EventKind::Rehearsal => Some("report"),
         EventKind::Test | EventKind::Vulnerabilities => Some("attestry_report"),
         _ => None,
     };

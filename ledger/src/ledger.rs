@@ -285,7 +285,9 @@ impl About {
     pub fn of(event: &Event) -> About {
         let request = match &event.body {
             Body::Approval(it) => Some(it.request.index),
+            Body::Canary(it) => it.promotion,
             Body::Deployment(it) => it.promotion,
+            Body::Rollback(it) => it.promotion,
             _ => None,
         };
         About { kind: event.kind, statement: event.statement, request }

@@ -1,8 +1,9 @@
 //! The register of everything that can be recorded, one line each.
 
 use crate::predicate::{
-    analysis, approval, build, decision, deployment, export, heads, measurement, note, policy,
-    promotion_request, review, sbom, test, trust, vulnerabilities,
+    analysis, approval, build, canary, configuration, decision, deployment, export, freeze, heads,
+    incident, measurement, migration, note, observation, policy, promotion_request, rehearsal,
+    review, rollback, sbom, test, trust, vex, vulnerabilities, waiver,
 };
 
 /// What a predicate type means to us.
@@ -14,20 +15,30 @@ pub enum EventKind {
     Analysis,
     Approval,
     Build,
+    Canary,
+    Configuration,
     Decision,
     Deployment,
     Export,
+    Freeze,
     Heads,
+    Incident,
     Measurement,
+    Migration,
     Note,
+    Observation,
     Other,
     Policy,
     PromotionRequest,
+    Rehearsal,
     Review,
+    Rollback,
     Sbom,
     Test,
     Trust,
+    Vex,
     Vulnerabilities,
+    Waiver,
 }
 
 /// The thread that a kind joins beside project and artifact.
@@ -36,6 +47,8 @@ pub enum ExtraThread {
     None,
     Environment,
     Control,
+    /// The environment's where the event is for exactly one of a project, else control.
+    Scoped,
 }
 
 /// One line of the register.
@@ -61,19 +74,25 @@ const fn line(
 }
 
 /// Every kind, in the order of their names.
-pub const KINDS: [KindLine; 17] = {
+pub const KINDS: [KindLine; 27] = {
     use EventKind as K;
     use ExtraThread as T;
     [
         line(K::Analysis, "analysis", analysis::TYPE, true, T::None),
         line(K::Approval, "approval", approval::TYPE, true, T::Environment),
         line(K::Build, "build", build::TYPE, false, T::None),
+        line(K::Canary, "canary", canary::TYPE, true, T::Environment),
+        line(K::Configuration, "configuration", configuration::TYPE, true, T::Environment),
         line(K::Decision, "decision", decision::TYPE, true, T::Environment),
         line(K::Deployment, "deployment", deployment::TYPE, true, T::Environment),
         line(K::Export, "export", export::TYPE, true, T::Control),
+        line(K::Freeze, "freeze", freeze::TYPE, true, T::Scoped),
         line(K::Heads, "heads", heads::TYPE, true, T::Control),
+        line(K::Incident, "incident", incident::TYPE, true, T::Environment),
         line(K::Measurement, "measurement", measurement::TYPE, true, T::None),
+        line(K::Migration, "migration", migration::TYPE, true, T::None),
         line(K::Note, "note", note::TYPE, true, T::None),
+        line(K::Observation, "observation", observation::TYPE, true, T::Environment),
         line(K::Other, "other", "", false, T::None),
         line(K::Policy, "policy", policy::TYPE, true, T::Control),
         line(
@@ -83,11 +102,15 @@ pub const KINDS: [KindLine; 17] = {
             true,
             T::Environment,
         ),
+        line(K::Rehearsal, "rehearsal", rehearsal::TYPE, true, T::Environment),
         line(K::Review, "review", review::TYPE, true, T::None),
+        line(K::Rollback, "rollback", rollback::TYPE, true, T::Environment),
         line(K::Sbom, "sbom", sbom::TYPE, false, T::None),
         line(K::Test, "test", test::TYPE, false, T::None),
         line(K::Trust, "trust", trust::TYPE, true, T::Control),
+        line(K::Vex, "vex", vex::TYPE, false, T::None),
         line(K::Vulnerabilities, "vulnerabilities", vulnerabilities::TYPE, false, T::None),
+        line(K::Waiver, "waiver", waiver::TYPE, true, T::Scoped),
     ]
 };
 
@@ -117,6 +140,7 @@ impl EventKind {
         match predicate_type {
             build::TYPE | build::TYPE_V02 => EventKind::Build,
             vulnerabilities::TYPE | vulnerabilities::TYPE_V01 => EventKind::Vulnerabilities,
+            vex::TYPE | vex::TYPE_UNVERSIONED => EventKind::Vex,
             text if sbom::is_document_type(text) => EventKind::Sbom,
             text => KINDS
                 .iter()
@@ -146,6 +170,7 @@ mod tests {
             ("https://in-toto.io/attestation/vulns/v0.1", EventKind::Vulnerabilities),
             ("https://cyclonedx.org/bom", EventKind::Sbom),
             ("https://spdx.dev/Document/v2.3", EventKind::Sbom),
+            ("https://openvex.dev/ns", EventKind::Vex),
             ("https://example.com/unknown", EventKind::Other),
             ("", EventKind::Other),
         ] {

@@ -164,6 +164,10 @@ codes! {
     SubjectInvalid "subject-invalid" Rule "the subject is not as its kind demands";
     RequestUnknown "request-unknown" Rule "there is no open request at that entry";
     RequestMismatch "request-mismatch" Rule "the approval or decision is not about its request's artifact and environment";
+    IllegalMove "illegal-move" Rule "the event claims a move that its promotion's state does not allow";
+    ReviewerInvolved "reviewer-involved" Rule "who asked for an emergency or approved it does not review it";
+    IncidentMismatch "incident-mismatch" Rule "the incident is not open, or is not attributed to that artifact";
+    NothingWithdrawn "nothing-withdrawn" Rule "there is no such waiver, freeze or approval to take back";
     ApprovalExpired "approval-expired" Rule "the approval had expired before it was logged";
     PolicyChanged "policy-changed" Rule "the approval was given under a policy that is no longer in force";
     AdminApproves "admin-approves" Rule "an admin cannot approve";

@@ -10,10 +10,13 @@ use std::path::{Path, PathBuf};
 use schemars::{JsonSchema, schema_for};
 use schemas::kind::{EventKind, KINDS};
 use schemas::predicate::{
-    analysis::Analysis, approval::Approval, build::Build, decision::Decision,
-    deployment::Deployment, export::Export, heads::Heads, measurement::Measurement, note::Note,
-    policy::Policy, promotion_request::PromotionRequest, review::Review, sbom::Reference,
-    test::Test, trust::Trust, vulnerabilities::Vulnerabilities,
+    analysis::Analysis, approval::Approval, build::Build, canary::Canary,
+    configuration::Configuration, decision::Decision, deployment::Deployment, export::Export,
+    freeze::Freeze, heads::Heads, incident::Incident, measurement::Measurement,
+    migration::Migration, note::Note, observation::Observation, policy::Policy,
+    promotion_request::PromotionRequest, rehearsal::Rehearsal, review::Review, rollback::Rollback,
+    sbom::Reference, test::Test, trust::Trust, vex::Vex, vulnerabilities::Vulnerabilities,
+    waiver::Waiver,
 };
 use schemas::statement::Statement;
 use serde::Serialize;
@@ -53,19 +56,29 @@ fn schemas_are_fresh_and_examples_read() {
     check::<Analysis>("analysis");
     check::<Approval>("approval");
     check::<Build>("build");
+    check::<Canary>("canary");
+    check::<Configuration>("configuration");
     check::<Decision>("decision");
     check::<Deployment>("deployment");
     check::<Export>("export");
+    check::<Freeze>("freeze");
     check::<Heads>("heads");
+    check::<Incident>("incident");
     check::<Measurement>("measurement");
+    check::<Migration>("migration");
     check::<Note>("note");
+    check::<Observation>("observation");
     check::<Policy>("policy");
     check::<PromotionRequest>("promotion-request");
+    check::<Rehearsal>("rehearsal");
     check::<Review>("review");
+    check::<Rollback>("rollback");
     check::<Reference>("sbom");
     check::<Test>("test");
     check::<Trust>("trust");
+    check::<Vex>("vex");
     check::<Vulnerabilities>("vulnerabilities");
+    check::<Waiver>("waiver");
 }
 
 #[test]

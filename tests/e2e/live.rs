@@ -267,6 +267,7 @@ fn approval(place: &Place) -> Vec<u8> {
         reason: "it works".into(),
         expires_at: schemas::id::Time(now.0 + 3_600_000),
         signing_mode: SigningMode::Key,
+        card: None,
         seen,
     };
     let pem = std::fs::read_to_string(place.file("alice.pem")).unwrap();

@@ -202,7 +202,7 @@ impl Drop for Server {
 /// A signed request to promote the archive to prod.
 fn request(place: &Place) -> Vec<u8> {
     use schemas::id::Digest;
-    use schemas::predicate::promotion_request::{self, PromotionRequest};
+    use schemas::predicate::promotion_request::{self, PromotionRequest, RequestPath};
     use schemas::statement::{Statement, Subject};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (folder, state) = (place.file("ledger"), place.file("state"));
@@ -213,6 +213,9 @@ fn request(place: &Place) -> Vec<u8> {
         nonce: ledger.nonce().unwrap(),
         to: "prod".parse().unwrap(),
         reason: "again".into(),
+        path: RequestPath::Normal,
+        withdraws: None,
+        incident: None,
         ticket: None,
         plans: None,
         seen: runtime.block_on(ledger.seen()).unwrap(),

@@ -3,18 +3,25 @@
 //! The sequencer asks before it appends, and the auditor asks again years later; both ask here.
 
 mod control;
+mod deployment;
+mod environment;
+mod exception;
 mod promotion;
 
 use std::fmt;
 
 use schemas::id::{EntryIndex, Hash, IdentityName, KeyId, Project, Time};
 use schemas::kind::{EventKind, ExtraThread};
+use schemas::predicate::measurement::Metric;
+use schemas::predicate::review::{CHANGE_LIST_MAX, Change};
 use schemas::report::{Code, Finding};
 
 use crate::dsse::Spelling;
 use crate::entry::genesis_prev;
 use crate::event::{Body, Event};
-use crate::projection::slice::{METRICS_MAX, SUITES_MAX, Signer};
+use crate::projection::slice::{
+    ArtifactInProject, METRICS_MAX, PLACES_MAX, SUITES_MAX, Signer, VEX_MAX,
+};
 use crate::projection::{Missing, State, evidence};
 use crate::trust::Trust;
 
@@ -113,15 +120,25 @@ pub fn judge(
         Body::Approval(body) => case.approval(body),
         Body::Decision(body) => case.decision(body),
         Body::Deployment(body) => case.deployment(body),
+        Body::Rollback(body) => case.rollback(body),
+        Body::Canary(body) => case.canary(body),
+        Body::Configuration(body) => case.configuration(body),
+        Body::Observation(body) => case.observation(body),
+        Body::Incident(body) => case.incident(body),
+        Body::Rehearsal(body) => case.rehearsal(body),
+        Body::Waiver(body) => case.waiver(body),
+        Body::Freeze(body) => case.freeze(body),
         Body::Note(body) => case.note(body),
         Body::Analysis(_)
         | Body::Build(_)
         | Body::Measurement(_)
+        | Body::Migration(_)
         | Body::Other
         | Body::Review(_)
         | Body::Sbom
         | Body::Test(_)
         | Body::Unreadable(_)
+        | Body::Vex(_)
         | Body::Vulnerabilities(_) => {
             let accepted = case.evidence(project)?;
             case.room(project).map(|()| accepted)
@@ -288,12 +305,14 @@ impl Case<'_> {
 
     /// Evidence stays within the limits of what is kept of each artifact.
     fn room(&self, project: Option<&Project>) -> Result<(), Refusal> {
+        let empty = ArtifactInProject::default();
         for digest in self.event.digests() {
             let slice = self.state.artifact(digest)?;
             let known = slice.and_then(|slice| slice.projects.get(project?));
-            if known.is_some_and(|known| !evidence::has_room(known, &self.event.body)) {
+            if !evidence::has_room(known.unwrap_or(&empty), &self.event.body, digest) {
                 let detail = format!(
-                    "{digest} has no room beside {SUITES_MAX} suites, {METRICS_MAX} metrics"
+                    "{digest} has no room beside {SUITES_MAX} suites, {METRICS_MAX} metrics, \
+                     {PLACES_MAX} environments, {VEX_MAX} vulnerabilities with statements"
                 );
                 return refuse(self, Code::SubjectInvalid, detail);
             }
@@ -302,28 +321,31 @@ impl Case<'_> {
     }
 
     fn evidence_body(&self) -> Result<(), Refusal> {
-        use schemas::id::DigestAlgorithm::GitCommit;
+        use schemas::id::DigestAlgorithm::{GitCommit, Sha256};
         let named = self.event.digests().next().is_some();
         if self.event.kind.is_own() && !named {
             return refuse(self, Code::SubjectInvalid, "the subject has no digest");
         }
         match &self.event.body {
-            Body::Measurement(body) => {
-                let mut names: Vec<&str> = body.metrics.iter().map(|it| it.name.as_str()).collect();
-                names.sort_unstable();
-                let distinct = names.windows(2).all(|pair| pair[0] != pair[1]);
-                let bounded = names.iter().all(|name| (1..=200).contains(&name.len()))
-                    && body.metrics.iter().flat_map(|it| &it.unit).all(|unit| unit.len() <= 200);
-                if names.is_empty() || names.len() > SUITES_MAX || !distinct || !bounded {
-                    let detail = "a measurement has 1 to 256 metrics with distinct names";
+            Body::Measurement(body) => self.metrics(&body.metrics, 1)?,
+            Body::Migration(body) => {
+                let digests = [&body.migrations, &body.rollback_plan].into_iter().flatten();
+                if !digests.into_iter().all(|digest| digest.algorithm() == Sha256) {
+                    let detail = "migrations and rollback plan are named by their sha256";
                     return refuse(self, Code::PredicateInvalid, detail);
                 }
             }
             Body::Review(body) => {
                 let commits = self.event.digests().all(|digest| digest.algorithm() == GitCommit);
-                let mut people = body.authors.iter().chain(&body.reviewers);
+                let committers = body.committers.iter().flatten();
+                let mut people = body.authors.iter().chain(committers).chain(&body.reviewers);
                 // No alias is longer.
                 let bounded = people.clone().count() <= 256 && people.all(|it| it.len() <= 320);
+                if !body.change.as_ref().is_none_or(is_bounded) {
+                    let detail = "a change has at most 256 paths, labels and owners of 1 to 512 \
+                                  bytes, and words of 1 to 63";
+                    return refuse(self, Code::PredicateInvalid, detail);
+                }
                 if !commits || body.authors.is_empty() || !bounded {
                     let detail = "a review is of a gitCommit and names its authors";
                     return refuse(self, Code::PredicateInvalid, detail);
@@ -332,6 +354,20 @@ impl Case<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Checks metrics, of which there are at least so many.
+    fn metrics(&self, metrics: &[Metric], min: usize) -> Result<(), Refusal> {
+        let mut names: Vec<&str> = metrics.iter().map(|it| it.name.as_str()).collect();
+        names.sort_unstable();
+        let distinct = names.windows(2).all(|pair| pair[0] != pair[1]);
+        let texts = names.iter().all(|name| bounded(name, 200))
+            && metrics.iter().flat_map(|it| &it.unit).all(|unit| unit.len() <= 200);
+        if (min..=SUITES_MAX).contains(&names.len()) && distinct && texts {
+            return Ok(());
+        }
+        let detail = format!("{min} to {SUITES_MAX} metrics with distinct names");
+        refuse(self, Code::PredicateInvalid, detail)
     }
 
     fn note(&self, body: &schemas::predicate::note::Note) -> Result<Accepted, Refusal> {
@@ -344,6 +380,20 @@ impl Case<'_> {
         }
         Ok(Accepted::by(Some(body.project.clone()), signers))
     }
+}
+
+/// A text that is there, and no longer than so many bytes.
+fn bounded(text: &str, bytes_max: usize) -> bool {
+    (1..=bytes_max).contains(&text.len())
+}
+
+/// Within what a slice keeps of a change.
+fn is_bounded(change: &Change) -> bool {
+    let lists = [&change.paths, &change.labels, &change.owners].into_iter().flatten();
+    let word = |it: &String| (1..=63).contains(&it.len());
+    let text = |it: &String| (1..=512).contains(&it.len());
+    lists.into_iter().all(|list| list.len() <= CHANGE_LIST_MAX && list.iter().all(text))
+        && [&change.class, &change.customer_impact].into_iter().flatten().all(word)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 pub mod body;
 pub mod cast;
 pub mod forge;
+mod happenings;
 pub mod traffic;
 mod verbs;
 

@@ -3,6 +3,8 @@
 pub mod decide;
 pub mod document;
 mod gate;
+pub mod path;
+pub mod version;
 
 pub use gate::approvals::why_not;
 pub use gate::for_people;

@@ -9,6 +9,7 @@ pub mod apply;
 pub mod evidence;
 #[cfg(test)]
 mod model;
+pub mod promotion;
 pub mod slice;
 
 use std::collections::{HashMap, HashSet};

@@ -1,7 +1,6 @@
 //! Which threads a statement joins: mechanical, derived from payload and filing, never chosen.
 
 use schemas::id::{Environment, Hash, Project};
-use schemas::kind::ExtraThread;
 use schemas::thread::ThreadId;
 
 use crate::entry::THREADS_MAX;
@@ -39,13 +38,13 @@ fn other_threads(event: &Event, filed: Option<&Project>) -> Vec<ThreadId> {
     let filed = filed.filter(|_| !event.is_project_free());
     let project = event.project().or(filed);
     let mut others = Vec::with_capacity(2);
-    match (event.kind.line().thread, event.environment(), project) {
-        (ExtraThread::Control, _, _) => others.push(ThreadId::Control),
-        (ExtraThread::Environment, Some(name), Some(project)) => {
+    match (event.joins_control(), event.environment(), project) {
+        (true, _, _) => others.push(ThreadId::Control),
+        (false, Some(name), Some(project)) => {
             let environment = Environment { project: project.clone(), name: name.clone() };
             others.push(ThreadId::Environment(environment));
         }
-        (ExtraThread::Environment | ExtraThread::None, _, _) => {}
+        (false, _, _) => {}
     }
     others.extend(project.map(|project| ThreadId::Project(project.clone())));
     others

@@ -79,12 +79,22 @@ fn required(kind: EventKind) -> &'static [&'static str] {
     match kind {
         K::Analysis => &["levels", "suppressed"],
         K::Build => &["buildDefinition", "runDetails"],
+        K::Canary => &["environment", "verdict", "startedAt"],
+        K::Configuration => &["environment", "state", "digest"],
         K::Deployment => &["environment", "result"],
+        K::Freeze => &["from", "until", "reason"],
+        K::Incident => &["environment", "id", "status"],
         K::Measurement => &["metrics"],
+        K::Migration => &["reversible"],
         K::Note => &["text"],
+        K::Observation => &["environment", "artifacts"],
+        K::Rehearsal => &["environment", "of", "result"],
         K::Review => &["authors", "outcome"],
+        K::Rollback => &["environment", "from", "reason"],
         K::Test => &["result"],
+        K::Vex => &["statements"],
         K::Vulnerabilities => &["scanner"],
+        K::Waiver => &["gate", "reason"],
         K::Approval
         | K::Decision
         | K::Export
@@ -102,19 +112,27 @@ fn required(kind: EventKind) -> &'static [&'static str] {
 fn reserved(kind: EventKind) -> &'static [&'static str] {
     use EventKind as K;
     match kind {
-        K::Analysis | K::Measurement => &["ledger", "project", "nonce", "report"],
+        K::Analysis | K::Canary | K::Measurement | K::Observation | K::Rehearsal => {
+            &["ledger", "project", "nonce", "report"]
+        }
         K::Test | K::Vulnerabilities => &["attestry_report"],
         K::Decision => &["attestry_decision"],
         K::Approval
+        | K::Configuration
         | K::Deployment
         | K::Export
+        | K::Freeze
         | K::Heads
+        | K::Incident
+        | K::Migration
         | K::Note
         | K::Policy
         | K::PromotionRequest
         | K::Review
-        | K::Trust => &["ledger", "project", "nonce"],
-        K::Build | K::Other | K::Sbom => &[],
+        | K::Rollback
+        | K::Trust
+        | K::Waiver => &["ledger", "project", "nonce"],
+        K::Build | K::Other | K::Sbom | K::Vex => &[],
     }
 }
 

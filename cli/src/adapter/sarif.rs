@@ -83,6 +83,10 @@ pub fn read(log: &Value<'_>, warnings: Warnings) -> Result<Reading, AdapterError
 #[derive(Default)]
 struct Tally {
     levels: Levels,
+    /// Of these the ones that an earlier run did not have.
+    new: Levels,
+    /// A run says that it was compared with an earlier one.
+    compared: bool,
     results: u64,
     suppressed: u64,
     absent: u64,
@@ -103,6 +107,7 @@ impl Tally {
                 self.warnings.push(format!("run {position} has a member {name:?}, not of SARIF"));
             }
         }
+        self.compared |= run.get("baselineGuid").is_some();
         let results = match run.get("results") {
             Some(Value::Array(results)) => results,
             // Spec 3.14.23: null is a scan that failed to start; absent, none was meant, or its
@@ -150,18 +155,17 @@ impl Tally {
         let message = |name: &str| result.find(&["message", name]).is_some();
         self.without_message += u64::from(!message("text") && !message("id"));
         let level = self.level(result, rules);
-        if text(result, "baselineState") == Some("absent") {
+        let baseline = text(result, "baselineState");
+        self.compared |= baseline.is_some();
+        if baseline == Some("absent") {
             self.absent += 1;
         } else if is_suppressed(result) {
             self.suppressed += 1;
         } else {
-            let count = match level {
-                Level::Error => &mut self.levels.error,
-                Level::Warning => &mut self.levels.warning,
-                Level::Note => &mut self.levels.note,
-                Level::None => &mut self.levels.none,
-            };
-            *count += 1;
+            add(&mut self.levels, level);
+            if !matches!(baseline, Some("unchanged" | "updated")) {
+                add(&mut self.new, level);
+            }
         }
     }
 
@@ -207,10 +211,11 @@ impl Tally {
             "result was found by an earlier run only, and is not counted",
             "results were found by an earlier run only, and are not counted",
         );
+        let new = self.compared.then_some(self.new);
         Reading {
             format: "sarif-2.1.0",
             format_name: "SARIF 2.1.0",
-            body: Body::Analysis { levels: self.levels, suppressed: self.suppressed },
+            body: Body::Analysis { levels: self.levels, suppressed: self.suppressed, new },
             named: Vec::new(),
             named_where: None,
             tool: tool(runs),
@@ -250,6 +255,16 @@ impl Tally {
         .map(|(name, value)| count(name, value as usize))
         .collect()
     }
+}
+
+fn add(levels: &mut Levels, level: Level) {
+    let count = match level {
+        Level::Error => &mut levels.error,
+        Level::Warning => &mut levels.warning,
+        Level::Note => &mut levels.note,
+        Level::None => &mut levels.none,
+    };
+    *count += 1;
 }
 
 /// True where a suppression was accepted (3.27.23): one without status is, and one that is
@@ -313,7 +328,7 @@ mod tests {
     /// Expects error, warning, note, none and suppressed for one result.
     fn check(result: &str, expected: [u64; 5]) {
         let reading = reading(&format!(r#""results":[{{{result}}}]"#)).unwrap();
-        let Body::Analysis { levels, suppressed } = reading.body else { panic!("{result}") };
+        let Body::Analysis { levels, suppressed, .. } = reading.body else { panic!("{result}") };
         let Levels { error, warning, note, none } = levels;
         assert_eq!([error, warning, note, none, suppressed], expected, "{result}");
     }
@@ -331,6 +346,23 @@ mod tests {
         check(r#""level":null"#, [0, 1, 0, 0, 0]);
         check(r#""baselineState":"absent""#, [0, 0, 0, 0, 0]);
         check(r#""baselineState":"unchanged""#, [0, 1, 0, 0, 0]);
+    }
+
+    /// A result without a state counts as new where the others have one.
+    #[test]
+    fn new_findings() {
+        for (run, expected) in [
+            (r#""results":[{}]"#, None),
+            (r#""results":[],"baselineGuid":"x""#, Some(0)),
+            (r#""results":[{"baselineState":"unchanged"}]"#, Some(0)),
+            (r#""results":[{"baselineState":"updated"}]"#, Some(0)),
+            (r#""results":[{"baselineState":"absent"}]"#, Some(0)),
+            (r#""results":[{"baselineState":"new"},{"baselineState":"unchanged"}]"#, Some(1)),
+            (r#""results":[{"baselineState":"unchanged"},{}]"#, Some(1)),
+        ] {
+            let Body::Analysis { new, .. } = reading(run).unwrap().body else { panic!("{run}") };
+            assert_eq!(new.map(|it| it.warning), expected, "{run}");
+        }
     }
 
     #[test]

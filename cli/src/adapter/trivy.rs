@@ -67,6 +67,7 @@ pub fn read(report: &Value<'_>, mut warnings: Warnings) -> Result<Reading, Adapt
             scanner: Scanner {
                 uri: SCANNER_URI.to_owned(),
                 version,
+                db: None,
                 result: found.vulnerabilities,
             },
             metadata: ScanMetadata {

@@ -116,6 +116,7 @@ fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit,
         reason: args.reason.clone(),
         expires_at,
         signing_mode: SigningMode::Key,
+        card: None,
         seen: service.seen()?,
     };
     io.note(&you_sign(&asked, &body, &lasts));

@@ -4,7 +4,7 @@ use clap::Args;
 use ledger::Which;
 use schemas::id::{Digest, Environment};
 use schemas::predicate::decision::Outcome;
-use schemas::predicate::promotion_request::{self, PromotionRequest};
+use schemas::predicate::promotion_request::{self, PromotionRequest, RequestPath};
 use schemas::statement::Subject;
 use serde_json::json;
 
@@ -67,6 +67,9 @@ pub fn run(args: &PromoteArgs, io: &mut Io) -> Result<Exit, Failure> {
         nonce: service.nonce()?,
         to: environment.name.clone(),
         reason: args.reason.clone(),
+        path: RequestPath::Normal,
+        withdraws: None,
+        incident: None,
         ticket: args.ticket.clone(),
         plans: None,
         seen: service.seen()?,

@@ -8,7 +8,7 @@ use schemas::predicate::EntryRef;
 use schemas::predicate::approval::{self, Approval, ApprovalOutcome, SigningMode};
 use schemas::predicate::deployment::{self, Deployment, DeploymentResult};
 use schemas::predicate::policy::{self, Policy};
-use schemas::predicate::promotion_request::{self, PromotionRequest};
+use schemas::predicate::promotion_request::{self, PromotionRequest, RequestPath};
 use schemas::predicate::test;
 use schemas::report::{Class, Code};
 use schemas::statement::{Statement, Subject};
@@ -63,6 +63,9 @@ async fn release(world: &World, policy: Hash, artifact: &Digest) {
         nonce: world.ledger.nonce().unwrap(),
         to: "prod".parse().unwrap(),
         reason: "it is time".into(),
+        path: RequestPath::Normal,
+        withdraws: None,
+        incident: None,
         ticket: None,
         plans: None,
         seen: world.ledger.seen().await.unwrap(),
@@ -85,6 +88,7 @@ async fn release(world: &World, policy: Hash, artifact: &Digest) {
         reason: "looked at it".into(),
         expires_at: world.ledger.now().plus_ms(3_600_000),
         signing_mode: SigningMode::Key,
+        card: None,
         seen: world.ledger.seen().await.unwrap(),
     };
     world.log(artifact, approval::TYPE, body, &world.approver).await;
@@ -109,6 +113,9 @@ async fn nobody_can_claim_to_have_seen_another_log() {
             nonce: world.ledger.nonce().unwrap(),
             to: "prod".parse().unwrap(),
             reason: "it is time".into(),
+            path: RequestPath::Normal,
+            withdraws: None,
+            incident: None,
             ticket: None,
             plans: None,
             seen: seen.clone(),

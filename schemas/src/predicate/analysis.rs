@@ -18,6 +18,13 @@ pub struct Analysis {
     pub levels: Levels,
     /// Results that the report itself marks as suppressed; not in `levels`.
     pub suppressed: u64,
+    /// The findings among `levels` that an earlier run did not have; absent: the report compares
+    /// with no earlier run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<Levels>,
+    /// Secrets that were found; absent: nobody looked for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<u64>,
     pub report: ReportNote,
 }
 

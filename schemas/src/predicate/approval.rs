@@ -3,10 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{EnvironmentName, Hash, Origin, Project, Time};
+use crate::id::{Digest, EnvironmentName, Hash, Origin, Project, Time};
 use crate::predicate::{EntryRef, Nonce, Seen};
 
 pub const TYPE: &str = "urn:attestry:approval:v1";
+
+/// The meaning of a review of an emergency after the fact: its request is closed by then.
+pub const POST_HOC_REVIEW: &str = "post-hoc-review";
 
 /// Bound to the artifact (the subject), the environment, the request and the policy in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +33,9 @@ pub struct Approval {
     pub reason: String,
     pub expires_at: Time,
     pub signing_mode: SigningMode,
+    /// Digest of the person card under whose name and title the approver signs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Digest>,
     pub seen: Seen,
 }
 

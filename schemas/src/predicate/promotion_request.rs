@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Digest, EnvironmentName, Origin, Project};
-use crate::predicate::{Nonce, Seen};
+use crate::id::{Digest, EntryIndex, EnvironmentName, Origin, Project};
+use crate::predicate::{EntryRef, Nonce, Seen};
 
 pub const TYPE: &str = "urn:attestry:promotion-request:v1";
 
@@ -18,6 +18,15 @@ pub struct PromotionRequest {
     /// The environment that the artifact shall enter.
     pub to: EnvironmentName,
     pub reason: String,
+    /// By which of the policy's paths it shall go in.
+    #[serde(default, skip_serializing_if = "RequestPath::is_normal")]
+    pub path: RequestPath,
+    /// The open request that this one takes back; it asks for nothing itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdraws: Option<EntryRef>,
+    /// The incident event that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<EntryIndex>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,4 +42,35 @@ pub struct Plans {
     pub rollback: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_notes: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk_assessment: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<Digest>,
+}
+
+/// The gates that a request is answered by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequestPath {
+    #[default]
+    Normal,
+    Emergency,
+    Rollback,
+}
+
+impl RequestPath {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub fn is_normal(&self) -> bool {
+        *self == RequestPath::Normal
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            RequestPath::Normal => "normal",
+            RequestPath::Emergency => "emergency",
+            RequestPath::Rollback => "rollback",
+        }
+    }
 }

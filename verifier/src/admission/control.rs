@@ -55,7 +55,7 @@ fn trust_code(cause: &TrustError) -> Code {
 }
 
 /// True where the event has one subject, with just this SHA-256.
-fn has_one_subject(event: &Event, digest: &Hash) -> bool {
+pub(super) fn has_one_subject(event: &Event, digest: &Hash) -> bool {
     event.subjects.len() == 1 && event.digests().eq([&Digest::sha256(digest)])
 }
 

@@ -1,35 +1,33 @@
-//! The rules of a promotion: its request, approvals, decision and deployments.
+//! The rules of a promotion: its request, approvals and decision.
 
-use schemas::id::{Digest, DigestAlgorithm, Environment, EnvironmentName, Project};
-use schemas::kind::EventKind;
-use schemas::predicate::approval::{Approval, ApprovalOutcome};
+use schemas::id::{Digest, DigestAlgorithm, Environment};
+use schemas::predicate::approval::{Approval, ApprovalOutcome, POST_HOC_REVIEW};
 use schemas::predicate::decision::{
     ADMITTED, Decision, DecisionExtension, FAILED, Outcome, ThreadRead, VerificationResult,
 };
-use schemas::predicate::deployment::{Deployment, DeploymentResult};
-use schemas::predicate::promotion_request::PromotionRequest;
+use schemas::predicate::promotion_request::{PromotionRequest, RequestPath};
 use schemas::predicate::{EntryRef, Seen};
-use schemas::report::{Code, Finding, GateVerdict};
+use schemas::report::{Code, GateVerdict};
 use schemas::trust::role;
 
-use super::{Accepted, Case, Refusal, refuse};
+use super::environment::environment_of;
+use super::{Accepted, Case, Refusal, bounded, refuse};
 use crate::policy::{self, Ask, Evaluation};
-use crate::projection::Missing;
-use crate::projection::slice::{APPROVALS_MAX, PLACES_MAX, REQUESTS_MAX, Request};
-
-fn environment_of(project: &Project, name: &EnvironmentName) -> Environment {
-    Environment { project: project.clone(), name: name.clone() }
-}
+use crate::projection::promotion::Closed;
+use crate::projection::slice::{APPROVALS_MAX, REQUESTS_MAX, REVIEWS_MAX, Request, Signer};
 
 impl Case<'_> {
     /// The one artifact of a promotion: one subject with a sha256.
-    fn artifact(&self) -> Result<Digest, Refusal> {
+    pub(super) fn artifact(&self) -> Result<Digest, Refusal> {
         let [subject] = self.event.subjects.as_slice() else {
             return refuse(self, Code::SubjectInvalid, "a promotion is about one artifact");
         };
         let promotable =
             subject.digests.iter().find(|digest| digest.algorithm() == DigestAlgorithm::Sha256);
         match promotable {
+            Some(digest) if digest.is_sha256(&self.trust.ledger) => {
+                refuse(self, Code::SubjectInvalid, "the ledger itself is no artifact")
+            }
             Some(digest) => Ok(digest.clone()),
             None => refuse(self, Code::SubjectInvalid, "a promotable subject needs a sha256"),
         }
@@ -46,10 +44,17 @@ impl Case<'_> {
     }
 
     pub fn request(&self, body: &PromotionRequest) -> Result<Accepted, Refusal> {
-        let signers = self.signers(
-            format_args!("request promotions to {}/{}", body.project, body.to),
-            |name| self.trust.has_role(name, role::RELEASE_MANAGER, &body.project, Some(&body.to)),
-        )?;
+        let environment = environment_of(&body.project, &body.to);
+        // Who asked may take it back, whatever became of the role.
+        let slice = self.state.environment(&environment)?;
+        let withdrawn = body.withdraws.as_ref().map(|it| it.index);
+        let withdrawn = withdrawn.and_then(|index| slice?.requests.get(&index));
+        let asked = withdrawn.map(|request| &request.requester.identity);
+        let what = format_args!("request promotions to {environment}");
+        let signers = self.signers(what, |name| {
+            Some(name) == asked
+                || self.trust.has_role(name, role::RELEASE_MANAGER, &body.project, Some(&body.to))
+        })?;
         self.artifact()?;
         self.seen(&body.seen)?;
         let known = self.state.policy(&body.project);
@@ -57,18 +62,48 @@ impl Case<'_> {
             let detail = format!("the policy of {} has no environment {}", body.project, body.to);
             return refuse(self, Code::UnknownEnvironment, detail);
         }
-        let environment = environment_of(&body.project, &body.to);
-        let slice = self.state.environment(&environment)?;
-        let requests = slice.iter().flat_map(|slice| slice.requests.values());
-        let open = requests.filter(|request| !request.is_expired(self.at.time)).count();
         let texts = [Some(&body.reason), body.ticket.as_ref()];
-        let bounded = texts.into_iter().flatten().all(|text| (1..=4096).contains(&text.len()));
-        if open >= REQUESTS_MAX || !bounded {
-            let detail =
-                "reason and ticket of a request have 1 to 4,096 bytes, and 256 may be open";
+        let texts = texts.into_iter().flatten().all(|text| bounded(text, 4096));
+        if !texts || body.incident.is_some_and(|entry| entry >= self.at.index) {
+            let detail = "reason and ticket of a request have 1 to 4,096 bytes, and its incident \
+                          is an earlier entry";
             return refuse(self, Code::PredicateInvalid, detail);
         }
+        match &body.withdraws {
+            Some(withdrawn) => drop(self.open_request(&environment, withdrawn)?),
+            None => self.asking(body, &environment)?,
+        }
         Ok(Accepted::by(Some(body.project.clone()), signers))
+    }
+
+    /// There is room for a request, and its path may be taken.
+    fn asking(&self, body: &PromotionRequest, environment: &Environment) -> Result<(), Refusal> {
+        let artifact = self.artifact()?;
+        let slice = self.state.environment(environment)?;
+        let requests = slice.iter().flat_map(|slice| slice.requests.values());
+        let open = requests.filter(|request| !request.is_expired(self.at.time));
+        let (mut count, mut emergencies) = (0, 0);
+        for request in open {
+            count += 1;
+            emergencies += usize::from(request.path == RequestPath::Emergency);
+        }
+        let due = slice.map_or(0, |slice| slice.reviews_due.len());
+        if count >= REQUESTS_MAX {
+            return refuse(self, Code::PredicateInvalid, "256 requests are open already");
+        }
+        match body.path {
+            RequestPath::Normal => Ok(()),
+            RequestPath::Emergency if due + emergencies < REVIEWS_MAX => Ok(()),
+            RequestPath::Emergency => {
+                let detail = "64 emergencies wait for a decision or their review";
+                refuse(self, Code::IllegalMove, detail)
+            }
+            RequestPath::Rollback if self.was_granted(&artifact, environment)? => Ok(()),
+            RequestPath::Rollback => {
+                let detail = format!("{artifact} was never granted in {environment}");
+                refuse(self, Code::IllegalMove, detail)
+            }
+        }
     }
 
     /// The open request that an approval or decision names, about the same artifact.
@@ -80,7 +115,10 @@ impl Case<'_> {
         let slice = self.state.environment(environment)?;
         let request = slice.and_then(|slice| slice.requests.get(&named.index));
         let Some(request) = request.filter(|request| !request.is_expired(self.at.time)) else {
-            let detail = format!("P-{} is not open in {environment}", named.index);
+            let mut closed = slice.iter().flat_map(|slice| &slice.closed);
+            let closed = closed.find(|closed| closed.request() == named.index);
+            let is = closed.map_or("not open", Closed::state);
+            let detail = format!("P-{} is {is} in {environment}", named.index);
             return refuse(self, Code::RequestUnknown, detail);
         };
         if request.statement != named.statement || request.artifact != self.artifact()? {
@@ -102,16 +140,13 @@ impl Case<'_> {
         if let Some(admin) = signers.iter().find(|signer| self.trust.is_admin(&signer.identity)) {
             return refuse(self, Code::AdminApproves, format!("{} is an admin", admin.identity));
         }
-        let request = self.open_request(&environment_of(project, name), &body.request)?;
-        self.seen(&body.seen)?;
-        if body.expires_at <= self.at.time {
-            let detail = format!("expired at {}", body.expires_at);
-            return refuse(self, Code::ApprovalExpired, detail);
+        let environment = environment_of(project, name);
+        if body.meaning == POST_HOC_REVIEW {
+            self.post_hoc_review(body, &environment, &signers)?;
+            return Ok(Accepted::by(Some(project.clone()), signers));
         }
-        if self.state.policy(project).map(|policy| policy.statement) != Some(body.policy) {
-            let detail = format!("given under policy {}", body.policy.short());
-            return refuse(self, Code::PolicyChanged, detail);
-        }
+        let request = self.open_request(&environment, &body.request)?;
+        self.current(body)?;
         let withdraws = request.approvals.iter().any(|approval| {
             Some(approval.statement) == body.withdraws
                 && signers.iter().any(|signer| signer.identity == approval.signer.identity)
@@ -129,6 +164,55 @@ impl Case<'_> {
             return refuse(self, Code::PredicateInvalid, detail);
         }
         Ok(Accepted::by(Some(project.clone()), signers))
+    }
+
+    /// An approval is given for a time that is not over, under the policy in force.
+    fn current(&self, body: &Approval) -> Result<(), Refusal> {
+        self.seen(&body.seen)?;
+        if body.expires_at <= self.at.time {
+            let detail = format!("expired at {}", body.expires_at);
+            return refuse(self, Code::ApprovalExpired, detail);
+        }
+        if self.state.policy(&body.project).map(|policy| policy.statement) != Some(body.policy) {
+            let detail = format!("given under policy {}", body.policy.short());
+            return refuse(self, Code::PolicyChanged, detail);
+        }
+        Ok(())
+    }
+
+    /// A review of an emergency after the fact closes what is due; neither a yes nor a no moves
+    /// what was granted.
+    fn post_hoc_review(
+        &self,
+        body: &Approval,
+        environment: &Environment,
+        signers: &[Signer],
+    ) -> Result<(), Refusal> {
+        let slice = self.state.environment(environment)?;
+        let due = slice.and_then(|slice| slice.reviews_due.get(&body.request.index));
+        let Some(due) = due else {
+            let detail = format!("no review of P-{} is due in {environment}", body.request.index);
+            return refuse(self, Code::RequestUnknown, detail);
+        };
+        if due.statement != body.request.statement || due.artifact != self.artifact()? {
+            let detail = format!("P-{} is about {}", body.request.index, due.artifact);
+            return refuse(self, Code::RequestMismatch, detail);
+        }
+        self.current(body)?;
+        if let Some(signer) = signers.iter().find(|it| due.involved.contains(&it.identity)) {
+            let detail = format!("{} asked for it or approved it", signer.identity);
+            return refuse(self, Code::ReviewerInvolved, detail);
+        }
+        if !due.roles.is_empty() && !due.roles.contains(&body.role) {
+            let detail = format!("it is reviewed as {}", due.roles.join(" or "));
+            return refuse(self, Code::RoleMissing, detail);
+        }
+        let whole = body.withdraws.is_none() && body.outcome != ApprovalOutcome::Withdrawn;
+        if !whole || !bounded(&body.reason, 4096) {
+            let detail = "a review says yes or no with its reason, and takes nothing back";
+            return refuse(self, Code::PredicateInvalid, detail);
+        }
+        Ok(())
     }
 
     /// A decision counts where its reads are still the heads, its time is between the entry before
@@ -230,42 +314,6 @@ impl Case<'_> {
             return disagree("its summary says something else than its decision".to_owned());
         }
         Ok(())
-    }
-
-    pub fn deployment(&self, body: &Deployment) -> Result<Accepted, Refusal> {
-        let (project, name) = (&body.project, &body.environment);
-        let signers = self
-            .signers(format_args!("record deployments to {project}/{name}"), |identity| {
-                self.trust.may_emit(identity, EventKind::Deployment, project, Some(name))
-            })?;
-        let artifact = self.artifact()?;
-        let slice = self.state.artifact(&artifact)?;
-        let places = slice.and_then(|slice| slice.projects.get(project)).map(|it| &it.places);
-        let place = places.and_then(|places| places.get(name));
-        if place.is_none() && places.is_some_and(|places| places.len() >= PLACES_MAX) {
-            let detail = format!("{artifact} is in {PLACES_MAX} environments already");
-            return refuse(self, Code::SubjectInvalid, detail);
-        }
-        let granted = place.is_some_and(|place| place.is_granted())
-            || self.holds_newest_grant(&artifact, &environment_of(project, name))?;
-        let mut accepted = Accepted::by(Some(project.clone()), signers);
-        if !granted && body.result != DeploymentResult::Failed {
-            let detail = format!("{artifact} in {project}/{name}");
-            let index = Some(self.at.index);
-            accepted.notices.push(Finding::new(Code::DeployedWithoutGrant, index, detail));
-        }
-        Ok(accepted)
-    }
-
-    /// A denial closes its own request: the artifact with the environment's newest grant keeps it
-    /// until another one is granted there.
-    fn holds_newest_grant(
-        &self,
-        artifact: &Digest,
-        environment: &Environment,
-    ) -> Result<bool, Missing> {
-        let granted = self.state.environment(environment)?.and_then(|it| it.granted.as_ref());
-        Ok(granted.is_some_and(|granted| granted.artifact == *artifact))
     }
 }
 

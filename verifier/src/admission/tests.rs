@@ -1,6 +1,8 @@
 //! What is refused, one case for each reason; and what is not.
 
 mod control;
+mod exceptions;
+mod happenings;
 mod promotion;
 
 use schemas::id::Digest;
@@ -202,6 +204,23 @@ fn evidence_of_our_own_kinds_is_well_formed() {
     refused(Code::PredicateInvalid, reviewed(commit("app"), 0));
     refused(Code::PredicateInvalid, reviewed(commit("app"), 256));
     assert!(reviewed(commit("app"), 255)(&mut world()).is_ok());
+    let changed = |change: Change| {
+        move |w: &mut World| {
+            let mut body = w.review_body(&["alex"], ReviewOutcome::Approved);
+            body.committers = Some(vec!["anna@acme.example".to_owned()]);
+            body.change = Some(change);
+            w.record("ci", &commit("app"), review::TYPE, &body)
+        }
+    };
+    let text = |length: usize| "x".repeat(length);
+    let paths = |paths: Vec<String>| Change { paths: Some(paths), ..Change::default() };
+    let class = |class: String| Change { class: Some(class), ..Change::default() };
+    refused(Code::PredicateInvalid, changed(paths(vec![text(9); 257])));
+    refused(Code::PredicateInvalid, changed(paths(vec![text(513)])));
+    refused(Code::PredicateInvalid, changed(paths(vec![text(0)])));
+    refused(Code::PredicateInvalid, changed(class(text(64))));
+    refused(Code::PredicateInvalid, changed(class(text(0))));
+    assert!(changed(paths(vec![text(512); 256]))(&mut world()).is_ok());
     refused(Code::SubjectInvalid, |w| {
         let body = w.measurement_body(&[("a", "1")]);
         let subject = Subject::default();

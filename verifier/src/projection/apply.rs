@@ -1,18 +1,15 @@
 //! What an accepted event changes.
 
 mod artifact;
+mod environment;
+mod exception;
+mod running;
 
 use schemas::id::{Digest, Environment, Project};
-use schemas::predicate::approval::ApprovalOutcome;
-use schemas::predicate::decision::{Decision, Outcome};
-use schemas::predicate::deployment::{Deployment, DeploymentResult};
 use schemas::thread::ThreadId;
 
 use super::State;
-use super::slice::{
-    ApprovalGiven, Attempt, ControlSlice, EnvironmentSlice, Granted, PolicyInForce, Request,
-    Running, Signer, TrustInForce,
-};
+use super::slice::{ControlSlice, PolicyInForce, TrustInForce};
 use crate::admission::{Accepted, Moment};
 use crate::event::{Body, Event};
 
@@ -26,11 +23,14 @@ impl State {
         };
         keys.extend_from_slice(&accepted.keys);
         self.statements.insert(&event.statement, project, &keys);
-        if event.kind.line().thread == schemas::kind::ExtraThread::Control {
-            self.apply_control(event, at);
+        if event.joins_control() {
+            self.apply_control(event, accepted, at);
+            if event.is_project_free() {
+                return;
+            }
         }
         let Some(project) = project else { return };
-        if let Some(name) = event.environment() {
+        if let Some(name) = event.environment().filter(|_| !event.joins_control()) {
             let environment = Environment { project: project.clone(), name: name.clone() };
             self.apply_environment(event, accepted, &environment, at);
         }
@@ -50,7 +50,7 @@ impl State {
         }
     }
 
-    fn apply_control(&mut self, event: &Event, at: &Moment) {
+    fn apply_control(&mut self, event: &Event, accepted: &Accepted, at: &Moment) {
         match &event.body {
             Body::Trust(body, _) => {
                 let trust = TrustInForce {
@@ -77,6 +77,16 @@ impl State {
                 self.control.policies.insert(body.project.clone(), policy);
             }
             Body::Heads(_) => self.control.heads = Some(at.index),
+            Body::Waiver(body) => {
+                let waivers = self.control.waivers.entry(body.project.clone()).or_default();
+                exception::put_waiver(waivers, body, event.statement, accepted, at);
+                self.control.waivers.retain(|_, waivers| !waivers.is_empty());
+            }
+            Body::Freeze(body) => {
+                let freezes = &mut self.control.freezes;
+                exception::put_freeze(freezes, body, event.statement, accepted, at);
+            }
+            // What else stands on the control thread changes no slice.
             _ => return,
         }
         self.touch(ThreadId::Control);
@@ -94,38 +104,10 @@ impl State {
             return;
         }
         self.touch(thread);
+        let policy = self.control.policies.get(&environment.project);
+        let rule = policy.and_then(|policy| policy.document.environment(&environment.name));
         let slice = self.environments.entry(environment.clone()).or_default();
-        slice.requests.retain(|_, request| !request.is_expired(at.time));
-        let artifact = event
-            .digests()
-            .find(|digest| digest.algorithm() == schemas::id::DigestAlgorithm::Sha256);
-        let (Some(artifact), Some(signer)) = (artifact, accepted.signers.first()) else {
-            return;
-        };
-        match &event.body {
-            Body::PromotionRequest(body) => {
-                let request = Request {
-                    statement: event.statement,
-                    artifact: artifact.clone(),
-                    requester: signer.clone(),
-                    time: at.time,
-                    reason: body.reason.clone(),
-                    ticket: body.ticket.clone(),
-                    approvals: Vec::new(),
-                };
-                slice.requests.insert(at.index, request);
-            }
-            Body::Approval(body) => {
-                if let Some(request) = slice.requests.get_mut(&body.request.index) {
-                    add_approval(request, event, body, signer, at);
-                }
-            }
-            Body::Decision(body) => apply_decision(slice, body, artifact, at),
-            Body::Deployment(body) => {
-                apply_deployment(slice, body, artifact, at);
-            }
-            _ => {}
-        }
+        environment::apply(slice, rule, event, accepted, at);
     }
 
     fn apply_artifact(
@@ -149,66 +131,5 @@ impl State {
         } else {
             artifact::put(known, event, accepted, digest, at);
         }
-    }
-}
-
-fn add_approval(
-    request: &mut Request,
-    event: &Event,
-    body: &schemas::predicate::approval::Approval,
-    signer: &Signer,
-    at: &Moment,
-) {
-    if body.outcome == ApprovalOutcome::Withdrawn {
-        request.approvals.retain(|approval| Some(approval.statement) != body.withdraws);
-        return;
-    }
-    request.approvals.push(ApprovalGiven {
-        entry: at.index,
-        time: at.time,
-        statement: event.statement,
-        signer: signer.clone(),
-        outcome: body.outcome,
-        role: body.role.clone(),
-        meaning: body.meaning.clone(),
-        reason: body.reason.clone(),
-        policy: body.policy,
-        expires_at: body.expires_at,
-    });
-}
-
-fn apply_decision(slice: &mut EnvironmentSlice, body: &Decision, artifact: &Digest, at: &Moment) {
-    let said = &body.extension;
-    slice.requests.remove(&said.request.index);
-    match said.outcome {
-        Outcome::Granted => {
-            slice.granted = Some(Granted {
-                artifact: artifact.clone(),
-                entry: at.index,
-                request: said.request.index,
-                time: at.time,
-            });
-        }
-        // It refuses what was asked, and says nothing of what was granted before.
-        Outcome::Denied => {}
-    }
-}
-
-fn apply_deployment(
-    slice: &mut EnvironmentSlice,
-    body: &Deployment,
-    artifact: &Digest,
-    at: &Moment,
-) {
-    let (artifact, entry) = (artifact.clone(), at.index);
-    slice.last_attempt = Some(Attempt { artifact: artifact.clone(), entry, result: body.result });
-    if body.result != DeploymentResult::Succeeded {
-        return;
-    }
-    let running = Running { artifact, entry, time: at.time, until: None };
-    if let Some(before) = slice.deployed.replace(running)
-        && slice.deployed.as_ref().is_some_and(|now| now.artifact != before.artifact)
-    {
-        slice.previous = Some(Running { until: Some(at.time), ..before });
     }
 }

@@ -1,17 +1,20 @@
 //! From events to the facts that slices keep.
 
+pub mod vex;
+
 use std::collections::BTreeMap;
 
-use schemas::id::Time;
+use schemas::id::{Digest, EnvironmentName, Time};
 use schemas::policy::SeverityWord;
 use schemas::predicate::build::Build;
 use schemas::predicate::report::ReportNote;
 use schemas::predicate::test::Test;
+use schemas::predicate::vex::Vex;
 use schemas::predicate::vulnerabilities::{Vulnerabilities, Vulnerability};
 
 use super::slice::{
-    ArtifactInProject, BuildFacts, DEPENDENCIES_MAX, METRICS_MAX, NAMED_MAX, NamedVulnerability,
-    SUITES_MAX, ScanFacts, Source, TestFacts,
+    ArtifactInProject, BuildFacts, DEPENDENCIES_MAX, FAILED_MAX, METRICS_MAX, NAMED_MAX,
+    NamedVulnerability, PLACES_MAX, SUITES_MAX, ScanFacts, Source, TestFacts,
 };
 use crate::event::Body;
 use crate::merkle;
@@ -20,9 +23,12 @@ use crate::merkle;
 const NAME_CHARS_MAX: usize = 200;
 
 /// True where the slice stays within its limits: only what is new to it takes room.
-pub fn has_room(known: &ArtifactInProject, body: &Body) -> bool {
+pub fn has_room(known: &ArtifactInProject, body: &Body, artifact: &Digest) -> bool {
     fn suite<T>(found: &BTreeMap<String, T>, report: Option<&ReportNote>) -> bool {
         found.len() < SUITES_MAX || found.contains_key(&suite_of(report))
+    }
+    fn place<T>(found: &BTreeMap<EnvironmentName, T>, name: &EnvironmentName) -> bool {
+        found.len() < PLACES_MAX || found.contains_key(name)
     }
     match body {
         Body::Test(body) => suite(&known.tests, body.report.as_ref()),
@@ -32,6 +38,12 @@ pub fn has_room(known: &ArtifactInProject, body: &Body) -> bool {
             let new = body.metrics.iter().filter(|it| !known.metrics.contains_key(&it.name));
             known.metrics.len() + new.count() <= METRICS_MAX
         }
+        Body::Vex(body) => vex::has_room(known, body, artifact),
+        Body::Canary(body) => place(&known.canaries, &body.environment),
+        Body::Rehearsal(body) => place(&known.rehearsals, &body.environment),
+        Body::Incident(body) => place(&known.incidents, &body.environment),
+        Body::Deployment(body) => place(&known.places, &body.environment),
+        Body::Rollback(body) => place(&known.places, &body.environment),
         _ => true,
     }
 }
@@ -100,18 +112,33 @@ pub fn test_facts(test: &Test) -> TestFacts {
         }
         _ => listed(),
     };
-    TestFacts { result: test.result, counts }
+    TestFacts { result: test.result, counts, failed: failed_tests(test) }
+}
+
+/// All of the tests that failed, or none: a list with gaps would pass for a whole one.
+fn failed_tests(test: &Test) -> Vec<String> {
+    let fits = |name: &String| name.len() <= NAME_CHARS_MAX;
+    let failed = &test.failed_tests;
+    match failed.len() <= FAILED_MAX && failed.iter().all(fits) {
+        true => failed.clone(),
+        false => Vec::new(),
+    }
 }
 
 pub fn scan_facts(scan: &Vulnerabilities) -> ScanFacts {
     let mut counts: BTreeMap<SeverityWord, u64> = BTreeMap::new();
     let mut unknown: BTreeMap<String, u64> = BTreeMap::new();
+    let mut fixable: BTreeMap<SeverityWord, u64> = BTreeMap::new();
     let mut named: Vec<NamedVulnerability> = Vec::new();
     for vulnerability in &scan.scanner.result {
         match severity_of(vulnerability) {
             Ok(severity) => {
                 *counts.entry(severity).or_default() += 1;
-                named.push(name(vulnerability, severity));
+                let named_here = name(vulnerability, severity);
+                if named_here.fixed_in.is_some() {
+                    *fixable.entry(severity).or_default() += 1;
+                }
+                named.push(named_here);
             }
             Err(word) if unknown.len() < 32 || unknown.contains_key(&word) => {
                 *unknown.entry(word).or_default() += 1;
@@ -121,7 +148,15 @@ pub fn scan_facts(scan: &Vulnerabilities) -> ScanFacts {
     }
     named.sort_by(|a, b| (a.severity, &a.id, &a.package).cmp(&(b.severity, &b.id, &b.package)));
     named.truncate(NAMED_MAX);
-    ScanFacts { scanner: bounded(&scan.scanner.uri), counts, unknown, worst: named }
+    let database = scan.scanner.db.as_ref().and_then(|db| db.last_update.as_deref());
+    ScanFacts {
+        scanner: bounded(&scan.scanner.uri),
+        counts,
+        unknown,
+        fixable,
+        database_at: database.and_then(Time::parse_rfc3339),
+        worst: named,
+    }
 }
 
 /// The worst of the scanner's own words; a number is a score and no word.
@@ -146,7 +181,9 @@ fn name(vulnerability: &Vulnerability, severity: SeverityWord) -> NamedVulnerabi
             None => bounded(package),
         })
     });
-    NamedVulnerability { severity, id: bounded(&vulnerability.id), package }
+    let fixed = vulnerability.annotations.iter().find_map(|it| it.fixed_in.as_deref());
+    let fixed_in = fixed.filter(|text| !text.is_empty()).map(bounded);
+    NamedVulnerability { severity, id: bounded(&vulnerability.id), package, fixed_in }
 }
 
 pub fn scan_time(scan: &Vulnerabilities) -> Option<Time> {
@@ -154,4 +191,8 @@ pub fn scan_time(scan: &Vulnerabilities) -> Option<Time> {
         Some(text) => Time::parse_rfc3339(text),
         None => scan.report.as_ref()?.finished_at,
     }
+}
+
+pub fn vex_time(vex: &Vex) -> Option<Time> {
+    Time::parse_rfc3339(vex.timestamp.as_deref()?)
 }

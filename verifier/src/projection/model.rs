@@ -2,6 +2,7 @@
 //!
 //! The model keeps nothing but the list of what happened, and finds every answer by scanning it.
 
+mod happenings;
 mod history;
 mod partial;
 
@@ -9,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::id::{Digest, EntryIndex, Time};
 use schemas::predicate::approval::ApprovalOutcome;
+use schemas::predicate::canary::CanaryVerdict;
 use schemas::predicate::decision::Outcome;
 use schemas::predicate::review::ReviewOutcome;
 use schemas::predicate::test::TestResult;
@@ -82,6 +84,56 @@ enum What {
         of: Digest,
         to: &'static str,
     },
+    Canary {
+        of: Digest,
+        to: &'static str,
+        verdict: CanaryVerdict,
+    },
+    Rollback {
+        of: Digest,
+        to: &'static str,
+        from: Digest,
+    },
+    Observation {
+        to: &'static str,
+        seen: Vec<Digest>,
+        taken: Time,
+    },
+    Incident {
+        to: &'static str,
+        id: &'static str,
+        /// What it is attributed to by then.
+        of: Option<Digest>,
+        resolved: bool,
+    },
+    /// A waiver or a freeze, of an environment or of the project.
+    Exception {
+        to: Option<&'static str>,
+        freeze: bool,
+        end: Time,
+    },
+    /// The exception of this entry.
+    TakenBack(EntryIndex),
+    Configuration {
+        to: &'static str,
+        name: &'static str,
+        approved: bool,
+    },
+    Migration {
+        of: Digest,
+    },
+    Rehearsal {
+        of: Digest,
+        to: &'static str,
+    },
+    Vex {
+        of: Digest,
+        name: &'static str,
+    },
+    /// A request is taken back.
+    Withdrawn {
+        request: EntryIndex,
+    },
     Policy,
     /// `ben` has his role, or has lost it.
     Grant(bool),
@@ -139,7 +191,9 @@ impl Model {
 
     fn deployments(&self, to_: &str) -> impl Iterator<Item = (&Fact, &Digest)> {
         self.facts.iter().rev().filter_map(move |fact| match &fact.what {
-            What::Deployment { of, to } if *to == to_ => Some((fact, of)),
+            What::Deployment { of, to } | What::Rollback { of, to, .. } if *to == to_ => {
+                Some((fact, of))
+            }
             _ => None,
         })
     }
@@ -151,10 +205,13 @@ impl Model {
         })
     }
 
-    /// Requests that are neither decided nor 30 days old when the environment's slice last moved.
+    /// Requests that are neither decided nor withdrawn nor 30 days old when the environment's slice last moved.
     fn open(&self, to_: &str, at: Time) -> Vec<(EntryIndex, &Digest)> {
         let decided = |index: EntryIndex| {
-            let is = |it: &What| matches!(it, What::Decision { request, .. } if *request == index);
+            let is = |it: &What| match it {
+                What::Decision { request, .. } | What::Withdrawn { request } => *request == index,
+                _ => false,
+            };
             self.newest(is).is_some()
         };
         let open = |fact: &'_ Fact| fact.time.plus_ms(30 * DAY) > at && !decided(fact.entry);
@@ -295,7 +352,13 @@ impl Model {
         let (others, fact) = (&newest[..ours], newest[ours].0);
         let one = others.windows(2).all(|pair| pair[0].1 == pair[1].1);
         let end = others.last().map_or(at, |(fact, _)| fact.time);
-        if one && !self.tainted(fact) && end.since(fact.time) >= DAY { Pass } else { Waiting }
+        let blamed = self.newest(
+            |it| matches!(it, What::Incident { to: "staging", of: Some(of), .. } if of == artifact),
+        );
+        let since = blamed.map_or(fact.time, |it| it.time.max(fact.time));
+        let open = self.incidents("staging").into_values().any(|of| of.as_ref() == Some(artifact));
+        let enough = end.since(since) >= DAY;
+        if one && !open && !self.tainted(fact) && enough { Pass } else { Waiting }
     }
 
     fn commits(&self, artifact: &Digest) -> Result<BTreeSet<&Digest>, Verdict> {

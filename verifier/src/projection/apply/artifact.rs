@@ -1,15 +1,19 @@
 //! What an accepted event changes in the slice of an artifact.
 
-use schemas::id::{Digest, Time};
+use schemas::id::{Digest, EnvironmentName, Time};
+use schemas::predicate::canary::Canary;
 use schemas::predicate::deployment::DeploymentResult;
+use schemas::predicate::incident::{Incident, IncidentStatus};
 use schemas::predicate::report::ReportNote;
 
 use crate::admission::{Accepted, Moment};
 use crate::event::{Body, Event, EventSubject};
 use crate::projection::evidence;
 use crate::projection::slice::{
-    AnalysisFacts, ArtifactInProject, Decided, Deployed, Evidence, ReviewFacts, SbomFacts, Signer,
+    AnalysisFacts, ArtifactInProject, AttributedEvent, Canaries, CanaryFacts, Decided, Deployed,
+    Evidence, MigrationFacts, ReviewFacts, SbomFacts, Signer,
 };
+
 fn record<T>(
     event: &Event,
     accepted: &Accepted,
@@ -71,7 +75,12 @@ pub(super) fn put(
                 .insert(evidence::suite_of(report), swap(evidence, evidence::scan_facts(body)));
         }
         Body::Analysis(body) => {
-            let facts = AnalysisFacts { levels: body.levels, suppressed: body.suppressed };
+            let facts = AnalysisFacts {
+                levels: body.levels,
+                suppressed: body.suppressed,
+                new: body.new,
+                secrets: body.secrets,
+            };
             let evidence = swap(keep(Some(&body.report), None), facts);
             known.analyses.insert(evidence::suite_of(Some(&body.report)), evidence);
         }
@@ -89,25 +98,58 @@ pub(super) fn put(
         Body::Review(body) => {
             let facts = ReviewFacts {
                 authors: body.authors.clone(),
+                committers: body.committers.clone(),
                 reviewers: body.reviewers.clone(),
                 outcome: body.outcome,
+                change: body.change.clone(),
             };
             known.review = Some(swap(keep(None, body.reviewed_at), facts));
         }
         Body::Unreadable(_) => {
             known.unreadable.insert(event.kind.name().to_owned(), at.index);
         }
-        Body::Decision(_) | Body::Deployment(_) => put_place(known, event, accepted, at),
-        // Requests and approvals live in the environment's slice; policies, trust, heads, exports
-        // and notes say nothing of an artifact that a gate reads.
+        Body::Vex(body) => {
+            for (name, facts) in evidence::vex::facts(body, digest) {
+                known.vex.insert(name, swap(keep(None, evidence::vex_time(body)), facts));
+            }
+        }
+        Body::Migration(body) => {
+            let facts = MigrationFacts {
+                migrations: body.migrations.clone(),
+                reversible: body.reversible,
+                rollback_plan: body.rollback_plan.clone(),
+                destructive: body.destructive,
+            };
+            known.migration = Some(swap(keep(None, None), facts));
+        }
+        Body::Rehearsal(body) => {
+            let evidence = keep(body.report.as_ref(), body.finished_at);
+            let here = known.rehearsals.entry(body.environment.clone()).or_default();
+            here.insert(body.of, swap(evidence, body.result));
+        }
+        Body::Canary(body) => {
+            let evidence = keep(body.report.as_ref(), body.finished_at);
+            put_canary(known, body, evidence);
+        }
+        Body::Incident(body) => attribute(known, body, at),
+        Body::Decision(_) | Body::Deployment(_) | Body::Rollback(_) => {
+            put_place(known, event, accepted, at);
+        }
+        // Requests, approvals and waivers live in the environment's slice; policies, trust, heads,
+        // exports, freezes and notes say nothing of an artifact that a gate reads. Configurations
+        // and observations are about the ledger.
         Body::Approval(_)
+        | Body::Configuration(_)
         | Body::Export(_)
+        | Body::Freeze(_)
         | Body::Heads(_)
         | Body::Note(_)
+        | Body::Observation(_)
         | Body::Other
         | Body::Policy(..)
         | Body::PromotionRequest(_)
-        | Body::Trust(..) => {}
+        | Body::Trust(..)
+        | Body::Waiver(_) => {}
     }
 }
 
@@ -125,15 +167,57 @@ fn put_place(known: &mut ArtifactInProject, event: &Event, accepted: &Accepted, 
             });
         }
         Body::Deployment(body) if body.result == DeploymentResult::Succeeded => {
-            let place = known.places.entry(body.environment.clone()).or_default();
-            let granted = place.is_granted();
-            if let Some(signer) = accepted.signers.first() {
-                let (entry, time, key) = (at.index, at.time, signer.key);
-                place.deployed = Some(Deployed { entry, time, key, granted });
-            }
+            put_deployed(known, &body.environment, accepted, at);
+        }
+        Body::Rollback(body) if body.result == DeploymentResult::Succeeded => {
+            put_deployed(known, &body.environment, accepted, at);
         }
         _ => {}
     }
+}
+
+fn put_deployed(
+    known: &mut ArtifactInProject,
+    environment: &EnvironmentName,
+    accepted: &Accepted,
+    at: &Moment,
+) {
+    let place = known.places.entry(environment.clone()).or_default();
+    let granted = place.is_granted();
+    if let Some(signer) = accepted.signers.first() {
+        let (entry, time, key) = (at.index, at.time, signer.key);
+        place.deployed = Some(Deployed { entry, time, key, granted });
+    }
+}
+
+fn put_canary(known: &mut ArtifactInProject, body: &Canary, evidence: Evidence<()>) {
+    let facts = CanaryFacts {
+        verdict: body.verdict,
+        started_at: body.started_at,
+        finished_at: body.finished_at,
+        windows: body.windows,
+        samples: body.samples,
+    };
+    let newest = swap(evidence, facts);
+    let before = known.canaries.remove(&body.environment);
+    let last_final = match body.verdict.is_final() {
+        true => Some(newest.clone()),
+        false => before.and_then(|before| before.last_final),
+    };
+    known.canaries.insert(body.environment.clone(), Canaries { newest, last_final });
+}
+
+/// An incident is about an artifact only where it is attributed to it.
+fn attribute(known: &mut ArtifactInProject, body: &Incident, at: &Moment) {
+    let here = known.incidents.entry(body.environment.clone()).or_default();
+    match body.status {
+        IncidentStatus::Resolved => drop(here.open.remove(&body.id)),
+        IncidentStatus::Opened | IncidentStatus::Detected => {
+            here.open.entry(body.id.clone()).or_insert(at.index);
+        }
+    }
+    let (id, entry, time) = (body.id.clone(), at.index, at.time);
+    here.newest = Some(AttributedEvent { id, entry, time });
 }
 
 fn swap<T>(evidence: Evidence<()>, facts: T) -> Evidence<T> {
@@ -154,6 +238,7 @@ pub(super) fn add_signers(
         known.tests.values_mut().map(|it| (it.statement, &mut it.signers)).collect(),
         known.scans.values_mut().map(|it| (it.statement, &mut it.signers)).collect(),
         known.sbom.iter_mut().map(|it| (it.statement, &mut it.signers)).collect(),
+        known.vex.values_mut().map(|it| (it.statement, &mut it.signers)).collect(),
     ];
     for (statement, list) in lists.into_iter().flatten() {
         if statement == event.statement {

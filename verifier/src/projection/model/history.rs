@@ -10,15 +10,15 @@ use crate::fixture::{SECOND, World, artifact, commit, environment, key_id, proje
 use crate::seeded::Seeded;
 use schemas::predicate::deployment::DeploymentResult;
 
-const ENVIRONMENTS: [&str; 2] = ["staging", "prod"];
-const ARTIFACTS: usize = 3;
+pub(super) const ENVIRONMENTS: [&str; 2] = ["staging", "prod"];
+pub(super) const ARTIFACTS: usize = 3;
 
-struct History {
-    world: World,
-    model: Model,
-    seeded: Seeded,
+pub(super) struct History {
+    pub(super) world: World,
+    pub(super) model: Model,
+    pub(super) seeded: Seeded,
     /// The name of the emitter's key by now, and how often it was changed.
-    ci: String,
+    pub(super) ci: String,
     rotations: usize,
 }
 
@@ -37,11 +37,11 @@ fn a_third_random_history_folds_as_the_model_says() {
     check(0x5eed_1003);
 }
 
-/// 130 steps, each of one or several events, everything compared after each.
+/// 220 steps, each of one or several events, everything compared after each.
 fn check(seed: u64) {
     let mut history = History::new(seed);
     let mut told = [0; 3];
-    for _ in 0..130 {
+    for _ in 0..220 {
         let before = history.world.sequence.clone();
         history.step();
         history.compare();
@@ -78,17 +78,23 @@ impl History {
         history
     }
 
-    fn told(&mut self, key: &str, entry: EntryIndex, what: What) {
+    pub(super) fn told(&mut self, key: &str, entry: EntryIndex, what: What) {
         let (key, time) = (key.to_owned(), self.world.now);
         self.model.facts.push(Fact { entry, time, key, what });
     }
 
-    fn artifact(&mut self) -> Digest {
+    pub(super) fn artifact(&mut self) -> Digest {
         artifact(&self.seeded.below(ARTIFACTS).to_string())
     }
 
     /// Records evidence by the emitter of the day.
-    fn record<P: serde::Serialize>(&mut self, of: &Digest, kind: &str, body: &P, what: What) {
+    pub(super) fn record<P: serde::Serialize>(
+        &mut self,
+        of: &Digest,
+        kind: &str,
+        body: &P,
+        what: What,
+    ) {
         let ci = self.ci.clone();
         let entry = self.world.record(&ci, of, kind, body).unwrap();
         self.told(&ci, entry, what);
@@ -98,7 +104,10 @@ impl History {
         let waits = [0, 0, SECOND, HOUR, HOUR, 10 * HOUR, 26 * HOUR];
         let wait = waits[self.seeded.below(waits.len())];
         self.world.wait(wait);
-        match self.seeded.below(72) {
+        match self.seeded.below(100) {
+            72..90 => self.happen(),
+            90..95 => self.ready(),
+            95..100 => self.finish(),
             60..66 => self.ready(),
             66..72 => self.finish(),
             0..6 => self.build(),
@@ -263,7 +272,7 @@ impl History {
     }
 
     /// One of the open requests of an environment.
-    fn open(&mut self, to: &str) -> Option<(EntryIndex, Digest)> {
+    pub(super) fn open(&mut self, to: &str) -> Option<(EntryIndex, Digest)> {
         // The event that is about to be logged stands a second later.
         let at = self.world.now.plus_ms(SECOND);
         let open = self.model.open(to, at);
@@ -392,6 +401,7 @@ impl History {
     }
 
     fn compare(&self) {
+        self.compare_happenings();
         for number in 0..ARTIFACTS {
             let artifact = artifact(&number.to_string());
             self.compare_artifact(&artifact);

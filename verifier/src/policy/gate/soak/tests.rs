@@ -96,3 +96,35 @@ fn waiting_says_until_when() {
     world.wait(DAY);
     assert_eq!(ask(&world)[0].verdict, Pass);
 }
+
+#[test]
+fn an_attributed_incident_begins_the_time_anew() {
+    use schemas::predicate::incident::IncidentStatus::{Opened, Resolved};
+    let open = |w: &mut World| {
+        let mut entries = deployed(DAY)(w);
+        entries.push(w.blame(&app(), "staging", "INC-1", Opened).unwrap());
+        entries
+    };
+    check(GATE, open, Waiting, "incident INC-1 is attributed to it");
+    let over = |ms: i64| {
+        move |w: &mut World| {
+            let mut entries = open(w);
+            entries[1] = w.blame(&app(), "staging", "INC-1", Resolved).unwrap();
+            w.wait(ms);
+            entries
+        }
+    };
+    check(GATE, over(DAY - 1), Waiting, "23 h of 24h in staging since an incident");
+    check(GATE, over(DAY), Pass, "1 d of 24h in staging since an incident");
+    // What is another's, elsewhere, nobody's or before is not its own.
+    let unrelated = |w: &mut World| {
+        w.blame(&app(), "staging", "INC-0", Opened).unwrap();
+        w.blame(&app(), "staging", "INC-0", Resolved).unwrap();
+        let entries = deployed(DAY)(w);
+        w.blame(&other(), "staging", "INC-1", Opened).unwrap();
+        w.blame(&app(), "prod", "INC-2", Opened).unwrap();
+        w.incident("staging", "INC-3", Opened).unwrap();
+        entries
+    };
+    check(GATE, unrelated, Pass, "1 d of 24h in staging");
+}

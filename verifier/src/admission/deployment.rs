@@ -1,0 +1,136 @@
+//! The rules of deployments and rollbacks.
+
+use schemas::id::{Digest, DigestAlgorithm, EntryIndex, Environment};
+use schemas::kind::EventKind;
+use schemas::predicate::deployment::{Deployment, DeploymentResult};
+use schemas::predicate::rollback::Rollback;
+use schemas::report::{Code, Finding};
+
+use super::environment::environment_of;
+use super::{Accepted, Case, Refusal, bounded, refuse};
+use crate::projection::Missing;
+use crate::projection::promotion::Closed;
+use crate::projection::slice::{Place, Running};
+
+impl Case<'_> {
+    pub fn deployment(&self, body: &Deployment) -> Result<Accepted, Refusal> {
+        let (project, name) = (&body.project, &body.environment);
+        let signers = self
+            .signers(format_args!("record deployments to {project}/{name}"), |identity| {
+                self.trust.may_emit(identity, EventKind::Deployment, project, Some(name))
+            })?;
+        let artifact = self.artifact()?;
+        let environment = environment_of(project, name);
+        self.room(Some(project))?;
+        self.carries_out(body.promotion, &artifact, &environment)?;
+        let mut accepted = Accepted::by(Some(project.clone()), signers);
+        accepted.notices.extend(self.ungranted(&artifact, &environment, body.result)?);
+        Ok(accepted)
+    }
+
+    /// A rollback leaves what runs. What it goes back to was granted once; else that is said of it
+    /// as of any deployment.
+    pub fn rollback(&self, body: &Rollback) -> Result<Accepted, Refusal> {
+        let (project, name) = (&body.project, &body.environment);
+        let what = format_args!("record rollbacks of {project}/{name}");
+        let signers = self.signers(what, |identity| {
+            self.trust.may_emit(identity, EventKind::Deployment, project, Some(name))
+        })?;
+        let artifact = self.artifact()?;
+        let environment = environment_of(project, name);
+        let sha256 = body.from.algorithm() == DigestAlgorithm::Sha256;
+        let known = body.incident.is_none_or(|entry| entry < self.at.index);
+        if !sha256 || body.from == artifact || !known || !bounded(&body.reason, 4096) {
+            let detail = "a rollback goes from one sha256 to another, for a reason of 1 to 4,096 \
+                          bytes, and its incident is an earlier entry";
+            return refuse(self, Code::PredicateInvalid, detail);
+        }
+        if !self.leaves(&body.from, &artifact, &environment)? {
+            let detail = format!("{} does not run in {environment}", body.from);
+            return refuse(self, Code::IllegalMove, detail);
+        }
+        self.room(Some(project))?;
+        self.carries_out(body.promotion, &artifact, &environment)?;
+        let mut accepted = Accepted::by(Some(project.clone()), signers);
+        accepted.notices.extend(self.ungranted(&artifact, &environment, body.result)?);
+        Ok(accepted)
+    }
+
+    /// True where an artifact runs there, or was just left for this one: one target after another
+    /// may say so.
+    fn leaves(
+        &self,
+        from: &Digest,
+        to: &Digest,
+        environment: &Environment,
+    ) -> Result<bool, Missing> {
+        let Some(slice) = self.state.environment(environment)? else { return Ok(false) };
+        let is = |running: &Option<Running>, artifact: &Digest| {
+            running.as_ref().is_some_and(|it| it.artifact == *artifact)
+        };
+        Ok(is(&slice.deployed, from) || (is(&slice.deployed, to) && is(&slice.previous, from)))
+    }
+
+    /// A promotion that a deployment names is about its artifact, where it is still known.
+    fn carries_out(
+        &self,
+        promotion: Option<EntryIndex>,
+        artifact: &Digest,
+        environment: &Environment,
+    ) -> Result<(), Refusal> {
+        let Some(index) = promotion else { return Ok(()) };
+        let slice = self.state.environment(environment)?;
+        let asked = slice.and_then(|slice| slice.requests.get(&index)).map(|it| &it.artifact);
+        let mut closed = slice.iter().flat_map(|slice| &slice.closed);
+        let closed = closed.find(|it| it.request() == index).map(Closed::artifact);
+        match asked.or(closed) {
+            Some(other) if other != artifact => {
+                refuse(self, Code::RequestMismatch, format!("P-{index} is about {other}"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What is said of a deployment that nothing has granted.
+    fn ungranted(
+        &self,
+        artifact: &Digest,
+        environment: &Environment,
+        result: DeploymentResult,
+    ) -> Result<Option<Finding>, Missing> {
+        let slice = self.state.artifact(artifact)?;
+        let known = slice.and_then(|slice| slice.projects.get(&environment.project));
+        let place = known.and_then(|known| known.places.get(&environment.name));
+        let granted = place.is_some_and(|place| place.is_granted())
+            || self.holds_newest_grant(artifact, environment)?;
+        let found = !granted && result != DeploymentResult::Failed;
+        let detail = format!("{artifact} in {environment}");
+        Ok(found.then(|| Finding::new(Code::DeployedWithoutGrant, Some(self.at.index), detail)))
+    }
+
+    /// A denial closes its own request: the artifact with the environment's newest grant keeps it
+    /// until another one is granted there.
+    fn holds_newest_grant(
+        &self,
+        artifact: &Digest,
+        environment: &Environment,
+    ) -> Result<bool, Missing> {
+        let granted = self.state.environment(environment)?.and_then(|it| it.granted.as_ref());
+        Ok(granted.is_some_and(|granted| granted.artifact == *artifact))
+    }
+
+    /// The newest decision here grants it, or it holds the newest grant, or it had one when it was
+    /// deployed here.
+    pub(super) fn was_granted(
+        &self,
+        artifact: &Digest,
+        environment: &Environment,
+    ) -> Result<bool, Missing> {
+        let known = self.state.artifact(artifact)?;
+        let known = known.and_then(|slice| slice.projects.get(&environment.project));
+        let place = known.and_then(|known| known.places.get(&environment.name));
+        let then = |it: &Place| it.deployed.as_ref().is_some_and(|it| it.granted);
+        Ok(place.is_some_and(|it| it.is_granted() || then(it))
+            || self.holds_newest_grant(artifact, environment)?)
+    }
+}
