@@ -45,6 +45,8 @@ pub mod key;
 pub mod lineage;
 pub mod log;
 #[cfg(feature = "ledger")]
+pub mod metrics;
+#[cfg(feature = "ledger")]
 pub mod moving;
 #[cfg(feature = "ledger")]
 pub mod pack;
@@ -55,6 +57,8 @@ pub mod promote;
 pub mod receipt;
 #[cfg(feature = "ledger")]
 pub mod record;
+#[cfg(feature = "ledger")]
+pub mod replay;
 #[cfg(feature = "ledger")]
 pub mod serve;
 pub mod show;
@@ -67,6 +71,8 @@ pub mod trust;
 pub mod verify;
 #[cfg(feature = "ledger")]
 pub mod webhook;
+#[cfg(feature = "ledger")]
+pub mod what_if;
 #[cfg(feature = "ledger")]
 pub mod witness;
 
@@ -130,11 +136,17 @@ pub enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Status(status::StatusArgs),
     Log(log::LogArgs),
+    #[cfg(feature = "ledger")]
+    Metrics(metrics::MetricsArgs),
     Show(show::ShowArgs),
     Lineage(lineage::LineageArgs),
     #[cfg(feature = "ledger")]
     Receipt(receipt::ReceiptArgs),
     Verify(verify::VerifyArgs),
+    #[cfg(feature = "ledger")]
+    Replay(replay::ReplayArgs),
+    #[cfg(feature = "ledger")]
+    WhatIf(what_if::WhatIfArgs),
     #[cfg(feature = "ledger")]
     Serve(serve::ServeArgs),
     #[cfg(feature = "ledger")]
@@ -203,11 +215,17 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         Command::Evaluate(args) => evaluate::run(&args, io),
         Command::Status(args) => status::run(&args, io),
         Command::Log(args) => log::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Metrics(args) => metrics::run(&args, io),
         Command::Show(args) => show::run(&args, io),
         Command::Lineage(args) => lineage::run(&args, io),
         #[cfg(feature = "ledger")]
         Command::Receipt(args) => receipt::run(&args, io),
         Command::Verify(args) => verify::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Replay(args) => replay::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::WhatIf(args) => what_if::run(&args, io),
         #[cfg(feature = "ledger")]
         Command::Serve(args) => serve::run(&args, io),
         #[cfg(feature = "ledger")]
@@ -235,8 +253,8 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 #[cfg(not(feature = "ledger"))]
 const ELSEWHERE: &[&str] = &[
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
-    "evaluate", "receipt", "pack", "move", "serve", "spool", "token", "backup", "doctor",
-    "webhook", "witness",
+    "evaluate", "metrics", "receipt", "replay", "what-if", "pack", "move", "serve", "spool", "token",
+    "backup", "doctor", "webhook", "witness",
 ];
 
 #[cfg(not(feature = "ledger"))]

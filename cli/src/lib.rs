@@ -22,6 +22,8 @@ pub mod service;
 pub mod spool;
 pub mod subject;
 pub mod telemetry;
+#[cfg(feature = "ledger")]
+pub mod watching;
 
 use std::ffi::OsString;
 

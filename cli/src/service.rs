@@ -23,10 +23,12 @@ use ledger::objects::{Bucket, Objects};
 use ledger::{Database, Evaluated, Ledger, LedgerError, Logged, Remote, Submission, Which};
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Project, Time, TreeSize};
 use schemas::predicate::{Nonce, Seen};
+use schemas::metrics::MetricsReport;
 use schemas::thread::ThreadId;
 use schemas::trust::TrustDocument;
 use tokio::runtime::{Builder, Runtime};
-use verifier::log::LogReport;
+use verifier::log::{Hearing, LogReport};
+use verifier::metrics::Scope;
 use verifier::pin::Pin;
 use verifier::policy::{Ask, Evaluation};
 use verifier::projection::Missing;
@@ -322,11 +324,34 @@ impl Service {
         read!(self, view => view.consistency(from, to).await)
     }
 
+    /// The time of the newest of the first `size` entries.
+    pub fn newest_time(&self, size: Option<TreeSize>) -> Result<Time, Failure> {
+        read!(self, view => view.newest_time(size).await)
+    }
+
+    pub fn metrics(
+        &self,
+        project: &Project,
+        size: Option<TreeSize>,
+        scope: &Scope,
+    ) -> Result<MetricsReport, Failure> {
+        read!(self, view => view.metrics(project, size, scope).await)
+    }
+
     pub fn verify(
         &self,
         progress: impl Fn(TreeSize) + Send + 'static,
     ) -> Result<LogReport, Failure> {
         each!(self, it => self.wait(it.verify(progress)))
+    }
+
+    /// Verifies the whole log, while somebody hears what happens in it.
+    pub fn verify_heard<H: Hearing + 'static>(
+        &self,
+        hearing: H,
+        progress: impl Fn(TreeSize) + Send + 'static,
+    ) -> Result<(LogReport, H), Failure> {
+        each!(self, it => self.wait(it.verify_heard(hearing, progress)))
     }
 
     /// The trust document in force.

@@ -8,6 +8,7 @@ pub mod attachments;
 pub mod auth;
 pub mod caching;
 pub mod decisions;
+pub mod delivery;
 mod document;
 pub mod environments;
 pub mod event_list;
@@ -215,6 +216,7 @@ fn routes<S: Store>() -> Routes<S> {
         .add(Need::ReadProject, routes!(promotions::list))
         .add(Need::ReadEntries, routes!(promotions::read))
         .add(Need::ReadProject, routes!(decisions::list))
+        .add(Need::ReadProject, routes!(delivery::metrics))
         .add(Need::ReadEntries, routes!(decisions::read))
         .add(Need::ReadProject, routes!(environments::list))
         .add(Need::ReadProject, routes!(environments::read))

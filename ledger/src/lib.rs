@@ -19,6 +19,7 @@ pub mod http;
 pub mod init;
 pub mod ledger;
 mod loader;
+pub mod measuring;
 pub mod metrics;
 pub mod moving;
 pub mod objects;

@@ -14,7 +14,7 @@ use crate::error::{LedgerError, malformed};
 use crate::store::{LogHead, Read, Thread};
 
 /// Most threads that a state keeps from one append to the next.
-const THREADS_KEPT_MAX: usize = 4096;
+const THREADS_KEPT_MAX: usize = 2048;
 
 /// A partial state at the end of the log, kept from one append to the next.
 ///

@@ -21,7 +21,7 @@ use schemas::report::{Code, Finding};
 use verifier::checkpoint::{VerifiedCheckpoint, verify_checkpoint};
 use verifier::entry::Entry;
 use verifier::event::Event;
-use verifier::log::LogReport;
+use verifier::log::{Hearing, LogReport};
 use verifier::merkle::proof::verify_consistency;
 use verifier::pin::{Pin, parse_pin};
 use verifier::receipt::{parse_receipts, verify_proof_of};
@@ -347,6 +347,16 @@ impl Remote {
         progress: impl Fn(TreeSize) + Send + 'static,
     ) -> Result<LogReport, LedgerError> {
         crate::verification::verify(self, self.origin(), self.pin(), progress).await
+    }
+
+    /// Verifies the whole log, while somebody hears what happens in it.
+    pub async fn verify_heard<H: Hearing + 'static>(
+        &self,
+        hearing: H,
+        progress: impl Fn(TreeSize) + Send + 'static,
+    ) -> Result<(LogReport, H), LedgerError> {
+        let (origin, pin) = (self.origin(), self.pin());
+        crate::verification::verify_heard(self, origin, pin, hearing, progress).await
     }
 
     /// Uploads an attachment, which is named by its digest.

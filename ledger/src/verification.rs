@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use schemas::id::{EntryIndex, Hash, Origin, TreeSize};
 use schemas::report::{Code, Finding};
-use verifier::log::{LogReport, LogSource, Record, verify_log};
+use verifier::log::{Hearing, LogReport, LogSource, Record, verify_log_heard};
 use verifier::merkle::proof::verify_consistency;
 use verifier::pin::Pin;
 
@@ -26,6 +26,15 @@ impl<S: Store + Clone> Ledger<S> {
     ) -> Result<LogReport, LedgerError> {
         verify(&self.store, &self.origin, &self.pin, progress).await
     }
+
+    /// Verifies everything, while somebody hears what happens in the log.
+    pub async fn verify_heard<H: Hearing + 'static>(
+        &self,
+        hearing: H,
+        progress: impl Fn(TreeSize) + Send + 'static,
+    ) -> Result<(LogReport, H), LedgerError> {
+        verify_heard(&self.store, &self.origin, &self.pin, hearing, progress).await
+    }
 }
 
 /// Verifies a log from bytes, wherever it is kept.
@@ -35,6 +44,17 @@ pub async fn verify<V: Views + Clone>(
     pin: &Pin,
     progress: impl Fn(TreeSize) + Send + 'static,
 ) -> Result<LogReport, LedgerError> {
+    verify_heard(views, origin, pin, (), progress).await.map(|(report, ())| report)
+}
+
+/// Verifies a log from bytes, while somebody hears what happens in it.
+pub async fn verify_heard<V: Views + Clone, H: Hearing + 'static>(
+    views: &V,
+    origin: &Origin,
+    pin: &Pin,
+    mut hearing: H,
+    progress: impl Fn(TreeSize) + Send + 'static,
+) -> Result<(LogReport, H), LedgerError> {
     let (send, receive) = sync_channel(BATCHES_AHEAD);
     // Before the log, which may grow meanwhile: so a log that is shorter has lost something.
     let published = views.view().await?.checkpoint().await?.map(|(_, note)| note);
@@ -45,13 +65,14 @@ pub async fn verify<V: Views + Clone>(
     let (origin, more) = (origin.clone(), views.clone());
     let work = move || {
         let mut source = Source { receive, views: more, handle, done: 0, progress };
-        verify_log(&origin, &mut source)
+        let report = verify_log_heard(&origin, &mut source, &mut hearing)?;
+        Ok::<_, LedgerError>((report, hearing))
     };
-    let report = tokio::task::spawn_blocking(work).await;
+    let verified = tokio::task::spawn_blocking(work).await;
     reader.abort();
-    let mut report = report.map_err(|_| LedgerError::Abandoned)??;
+    let (mut report, hearing) = verified.map_err(|_| LedgerError::Abandoned)??;
     check_published(&mut views.view().await?, published, pin, &mut report).await;
-    Ok(report)
+    Ok((report, hearing))
 }
 
 /// Compares what the entries gave with the checkpoint and the pin.

@@ -2,6 +2,7 @@
 
 pub mod id;
 pub mod kind;
+pub mod metrics;
 pub mod policy;
 pub mod predicate;
 pub mod report;

@@ -9,18 +9,20 @@ use std::sync::Arc;
 use schemas::id::{EntryIndex, Hash, KeyId, Origin, Time, TreeSize};
 use schemas::kind::EventKind;
 use schemas::predicate::Seen;
-use schemas::report::{Class, Code, Finding};
+use schemas::report::{Code, Finding};
 
 use crate::admission::{Accepted, Moment, Refusal, check_genesis, judge};
 use crate::chain::Chain;
-use crate::entry::{Entry, ThreadLine, genesis_prev};
+use crate::entry::{Entry, genesis_prev};
 use crate::event::{Body, Event, EventError};
 use crate::merkle::proof::verify_consistency;
 use crate::projection::State;
-use crate::sequence::{joins, thread_lines};
 use crate::signed::KeyRing;
+pub use placing::{check_envelope, compare_lines};
+use placing::{check_part, logged_code};
 use reading::{Reading, Signed};
 
+mod placing;
 mod reading;
 
 /// Most findings that a report keeps; the counts go on.
@@ -73,12 +75,36 @@ pub struct LogReport {
     pub halted: bool,
 }
 
+/// Hears every statement of a log at its last part, judged, just before it is folded.
+pub trait Hearing: Send {
+    fn hear(
+        &mut self,
+        state: &State,
+        event: &Event,
+        judged: &Result<Accepted, Refusal>,
+        at: &Moment,
+    );
+}
+
+impl Hearing for () {
+    fn hear(&mut self, _: &State, _: &Event, _: &Result<Accepted, Refusal>, _: &Moment) {}
+}
+
 /// Verifies every entry of a log from its genesis.
 ///
 /// A finding of class integrity about the structure stops it there: what follows a broken chain
 /// has no meaning. Everything else is collected.
 pub fn verify_log<S: LogSource>(origin: &Origin, source: &mut S) -> Result<LogReport, S::Error> {
-    let mut fold = Fold::new(origin);
+    verify_log_heard(origin, source, &mut ())
+}
+
+/// Verifies a log as [`verify_log`] does, while somebody hears what happens in it.
+pub fn verify_log_heard<S: LogSource, H: Hearing>(
+    origin: &Origin,
+    source: &mut S,
+    hearing: &mut H,
+) -> Result<LogReport, S::Error> {
+    let mut fold = Fold::new(origin, hearing);
     let mut waiting: Vec<Reading> = Vec::new();
     while !fold.halted {
         let records = source.next_records()?;
@@ -119,7 +145,8 @@ struct Open {
 }
 
 /// The ordered part of the work.
-struct Fold {
+struct Fold<'h, H> {
+    hearing: &'h mut H,
     ledger: Hash,
     chain: Chain,
     state: State,
@@ -135,9 +162,10 @@ struct Fold {
     halted: bool,
 }
 
-impl Fold {
-    fn new(origin: &Origin) -> Fold {
+impl<'h, H: Hearing> Fold<'h, H> {
+    fn new(origin: &Origin, hearing: &'h mut H) -> Fold<'h, H> {
         Fold {
+            hearing,
             ledger: genesis_prev(origin),
             chain: Chain::genesis(origin),
             state: State::empty(),
@@ -226,6 +254,7 @@ impl Fold {
         let judged = check_genesis(event, &self.ledger, at.index)
             .map_err(Refusal::Rule)
             .and_then(|()| judge(&self.state, event, keys, filed.as_ref(), &at));
+        self.hearing.hear(&self.state, event, &judged, &at);
         // Heads that the rules refuse claim nothing.
         let heads = judged.as_ref().map_or(Ok(()), |_| self.check_heads(event));
         for (entry, leaf) in &open.entries {
@@ -308,85 +337,6 @@ impl Fold {
             halted: self.halted,
         }
     }
-}
-
-/// What a code means for bytes that are logged: where no statement or subject can be read, nobody
-/// can tell which threads it joins, and nothing can be folded past it.
-fn logged_code(code: Code) -> Code {
-    match code.class() {
-        Class::Integrity => code,
-        _ => Code::EnvelopeMalformed,
-    }
-}
-
-/// The envelope must be the one that the entry names, with the statement and type that it names.
-pub fn check_envelope(entry: &Entry, event: &Event) -> Result<(), Finding> {
-    let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
-    if (entry.envelope, entry.envelope_bytes) != (event.envelope, event.envelope_bytes) {
-        let (size, hash) = (event.envelope_bytes, event.envelope);
-        return broken(Code::EnvelopeMismatch, format!("{size} bytes that hash to {hash}"));
-    }
-    if entry.statement != event.statement {
-        return broken(Code::StatementMismatch, format!("it holds {}", event.statement));
-    }
-    if entry.predicate_type != event.predicate_type {
-        return broken(Code::TypeMismatch, format!("it says {}", event.predicate_type));
-    }
-    Ok(())
-}
-
-/// A part must stand in its turn, name its statement, and join the derived threads at their heads.
-fn check_part(open: &Open, entry: &Entry, state: &State) -> Result<(), Finding> {
-    let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
-    let (turn, parts) = (open.entries.len() + 1, open.signed.parts.as_slice());
-    if (usize::from(entry.part), usize::from(entry.parts)) != (turn, parts.len()) {
-        let (part, of) = (entry.part, entry.parts);
-        let detail = format!("part {part}/{of}, expected {turn}/{}", parts.len());
-        return broken(Code::PartsBroken, detail);
-    }
-    check_envelope(entry, &open.signed.event)?;
-    let threads = &parts[turn - 1];
-    if joins(entry, state, threads) {
-        return Ok(());
-    }
-    let Ok(expected) = thread_lines(state, threads) else {
-        return Ok(());
-    };
-    compare_lines(entry, &expected)
-}
-
-/// Compares an entry's thread lines with those that its statement and the threads before it give.
-pub fn compare_lines(entry: &Entry, expected: &[ThreadLine]) -> Result<(), Finding> {
-    if entry.threads == expected {
-        return Ok(());
-    }
-    let broken = |code, detail: String| Err(Finding::new(code, Some(entry.index), detail));
-    let names =
-        |lines: &[ThreadLine]| lines.iter().map(|line| line.thread.to_string()).collect::<Vec<_>>();
-    if names(&entry.threads) != names(expected) {
-        let detail =
-            format!("has {:?}, the statement gives {:?}", names(&entry.threads), names(expected));
-        return broken(Code::ThreadsNotDerived, detail);
-    }
-    for (found, expected) in entry.threads.iter().zip(expected) {
-        let thread = &found.thread;
-        if found.position > expected.position {
-            let missing = expected.position;
-            let detail =
-                format!("{thread}: position {missing} is missing before {}", found.position);
-            return broken(Code::ThreadGap, detail);
-        }
-        if found.position < expected.position {
-            let detail = format!("{thread}: position {} stands already", found.position);
-            return broken(Code::PositionTwice, detail);
-        }
-        if found.before != expected.before {
-            let detail =
-                format!("{thread}: names another entry before position {}", found.position);
-            return broken(Code::ThreadBroken, detail);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -90,7 +90,21 @@ impl Evaluation {
 /// never yes.
 pub fn evaluate(state: &State, ask: &Ask, at: Time) -> Result<Evaluation, Missing> {
     let project = &ask.environment.project;
-    let (Some(trust), Some(policy)) = (state.trust(), state.policy(project)) else {
+    match state.policy(project) {
+        Some(policy) => evaluate_by(state, policy, ask, at),
+        None => Ok(cannot_tell(format!("project {project} has no policy"))),
+    }
+}
+
+/// Evaluates a policy, whether or not it is the one in force.
+pub fn evaluate_by(
+    state: &State,
+    policy: &PolicyInForce,
+    ask: &Ask,
+    at: Time,
+) -> Result<Evaluation, Missing> {
+    let project = &ask.environment.project;
+    let Some(trust) = state.trust() else {
         return Ok(cannot_tell(format!("project {project} has no policy")));
     };
     let Some(rule) = policy.document.environment(&ask.environment.name) else {

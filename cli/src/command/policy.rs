@@ -208,6 +208,12 @@ impl Refused {
     }
 }
 
+/// Reads a policy file as `policy set` does.
+#[cfg(feature = "ledger")]
+pub fn read_document(file: &str, io: &mut Io) -> Result<PolicyDocument, Failure> {
+    read(file, io).map(|sound| sound.document).map_err(|refused| refused.tell(file, io))
+}
+
 fn check(file: &str, io: &mut Io) -> Result<Exit, Failure> {
     let sound = read(file, io).map_err(|refused| refused.tell(file, io))?;
     let Sound { document, warnings, .. } = sound;

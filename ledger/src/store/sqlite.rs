@@ -40,7 +40,7 @@ const READERS: u32 = 4;
 
 /// Page cache of the writer, in KiB: holds the upper levels of every tree, and a whole batch
 /// before it is committed.
-const WRITER_CACHE: &str = "-65536";
+const WRITER_CACHE: &str = "-49152";
 
 /// Pages in the `-wal` after which a commit moves them into the file: 32 MiB. Batches touch the
 /// same inner pages again and again, and only their last version is moved.

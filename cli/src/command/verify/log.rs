@@ -1,10 +1,6 @@
 //! The ledger that is here, from its first byte to its last.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
-
-use schemas::id::{Time, TreeSize};
+use schemas::id::Time;
 use schemas::report::{Code, Finding};
 use serde_json::json;
 use verifier::checkpoint::{VerifiedCheckpoint, verify_checkpoint};
@@ -20,6 +16,7 @@ use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::{count, labelled, paragraph, plural};
 use crate::service::Service;
+use crate::watching::watched;
 
 pub fn run(
     ledger: &LedgerArgs,
@@ -29,7 +26,7 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let service = Service::open(ledger, io)?;
     let size = service.size()?;
-    let mut log = watched(&service, size, io)?;
+    let mut log = watched(size, io, |progress| service.verify(progress.hearing()))?;
     log.findings.extend(check_pin(&log, pin));
     let (published, wrong) = check_published(&service, &log, pin)?;
     log.findings.extend(wrong);
@@ -54,32 +51,6 @@ pub fn run(
     });
     io.answer(&text, &report::joined(head, report::to_json(&log.findings)))?;
     Ok(Exit::of_findings(&log.findings))
-}
-
-/// Verifies, and shows how far it is where somebody watches.
-fn watched(service: &Service, size: TreeSize, io: &mut Io) -> Result<LogReport, Failure> {
-    let done = Arc::new(AtomicU64::new(0));
-    let heard = Arc::clone(&done);
-    let progress = move |at| heard.store(at, Ordering::Relaxed);
-    if !io.watched {
-        return service.verify(progress);
-    }
-    let over = AtomicBool::new(false);
-    let result = std::thread::scope(|scope| {
-        let work = scope.spawn(|| {
-            let result = service.verify(progress);
-            over.store(true, Ordering::Relaxed);
-            result
-        });
-        while !over.load(Ordering::Relaxed) && !work.is_finished() {
-            std::thread::sleep(Duration::from_millis(100));
-            let at = done.load(Ordering::Relaxed);
-            io.progress(&format!("verifying {} of {} entries", count(at), count(size)));
-        }
-        work.join()
-    });
-    io.progress("");
-    result.map_err(|_| Failure::unexpected("the verification broke off"))?
 }
 
 fn is_pinned(log: &LogReport, pin: &Pin) -> bool {
