@@ -103,7 +103,8 @@ impl<S: Store> Ledger<S> {
             findings: &findings,
         };
         files.extend(derived::files(&material));
-        let readme = report::readme(&scope, &checked.shown, checked.state.trust().map(|trust| &**trust));
+        let readme =
+            report::readme(&scope, &checked.shown, checked.state.trust().map(|trust| &**trust));
         let (files, id) = seal(&scope, readme, files);
         Ok(Exported { files, id, size: scope.size })
     }
