@@ -48,7 +48,7 @@ impl<S: Store> Ledger<S> {
         self.append_heads(&mut working, &mut lines).await?;
         self.commit(working, &key).await?;
         self.metrics.logged(EventKind::Heads);
-        self.keep_leaves(&lines).await;
+        self.keep_leaves(lines.size, lines.leaves_bytes()).await;
         Ok(Some(lines.size))
     }
 
@@ -80,15 +80,14 @@ impl<S: Store> Ledger<S> {
             true => checkpoint,
             false => self.publisher.sign(&committed.frontier, &key)?,
         };
-        self.keep_leaves(&lines).await;
+        self.keep_leaves(lines.size, lines.leaves_bytes()).await;
         Ok((lines, checkpoint))
     }
 
     /// Keeps the hashes of the lines, so that a thread's line can be proven for as long as these heads
     /// are the newest. Nothing rests on it: without them a client reads more of the log.
-    async fn keep_leaves(&self, lines: &Lines<S::Snapshot>) {
-        let bytes = lines.leaves().iter().flat_map(|leaf| leaf.0).collect();
-        if let Err(cause) = self.objects.keep_heads(lines.size, bytes).await {
+    async fn keep_leaves(&self, index: EntryIndex, leaves: Vec<u8>) {
+        if let Err(cause) = self.objects.keep_heads(index, leaves).await {
             tracing::warn!(cause = crate::error::chain(&cause), "the lines of heads are not kept");
         }
     }

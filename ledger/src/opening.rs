@@ -7,6 +7,7 @@ use schemas::id::Origin;
 use verifier::pin::{Pin, parse_pin};
 use verifier::signed::KeyRing;
 
+use crate::documents::Documents;
 use crate::clock::{Clock, SystemClock};
 use crate::database::Database;
 use crate::error::{LedgerError, file_error, malformed};

@@ -1,6 +1,6 @@
 //! Open requests: evaluated again, and decided under the lock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemas::id::{Digest, DigestAlgorithm, EntryIndex, Environment, Project};
 use schemas::kind::EventKind;

@@ -122,13 +122,31 @@ pub fn role_for(event: &Event) -> Option<&str> {
     match event.kind {
         EventKind::Analysis
         | EventKind::Build
+        | EventKind::Canary
         | EventKind::Deployment
         | EventKind::Measurement
+        | EventKind::Migration
+        | EventKind::Observation
         | EventKind::Other
+        | EventKind::Rehearsal
         | EventKind::Review
+        | EventKind::Rollback
         | EventKind::Sbom
         | EventKind::Test
+        | EventKind::Vex
         | EventKind::Vulnerabilities => Some(role::EMITTER),
+        EventKind::Configuration => match &event.body {
+            Body::Configuration(body) => body.role.as_deref().or(Some(role::EMITTER)),
+            _ => None,
+        },
+        EventKind::Waiver => match &event.body {
+            Body::Waiver(body) => Some(&body.role),
+            _ => None,
+        },
+        // A release manager or a policy admin; an admin where it is for every project.
+        EventKind::Freeze => None,
+        // Whoever has any role in the project.
+        EventKind::Incident => None,
         EventKind::Approval => match &event.body {
             Body::Approval(body) => Some(&body.role),
             // It cannot be read, and the log refuses it.
@@ -411,7 +429,8 @@ mod tests {
         let world = released();
         let (trust, test) = (trust(), event(&world, EventKind::Test));
         let (ci, shop) = ("ci".parse().unwrap(), "shop".parse().unwrap());
-        let bring = |scope, filed| may_bring(&trust, &ci, &scope, &test, Some(filed)).is_ok();
+        let bring =
+            |scope, filed: &Project| may_bring(&trust, &ci, &scope, &test, Some(filed)).is_ok();
         assert!(bring(scope(&[], &[PROJECT]), &project()));
         assert!(!bring(scope(&[], &["shop"]), &project()));
         assert!(!bring(scope(&["emitter"], &[PROJECT]), &shop));

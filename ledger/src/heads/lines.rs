@@ -55,8 +55,8 @@ impl<R: Read> Lines<R> {
     }
 
     /// The hashes of the lines, in their order.
-    pub fn leaves(&self) -> &[Hash] {
-        self.tree.leaves()
+    pub fn leaves_bytes(&self) -> Vec<u8> {
+        self.tree.leaves().iter().flat_map(|leaf| leaf.0).collect()
     }
 
     /// Goes on to a newer view.

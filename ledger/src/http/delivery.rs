@@ -62,7 +62,7 @@ pub async fn metrics<S: Store>(
     }
     let time = |text: &Option<String>| text.as_deref().map(parse_time).transpose();
     let (from, to) = (time(&asked.from)?, time(&asked.to)?);
-    let mut read = server.ledger.store().snapshot().await?;
+    let mut read = server.ledger.store.snapshot().await?;
     let end = read.head().size;
     let size = asked.as_of.unwrap_or(end);
     if size == 0 || size > end {

@@ -77,6 +77,7 @@ fn name_bytes(operation: &mut Operation) {
 fn bound_integers(operation: &mut Operation) {
     let parameters = operation.parameters.iter_mut().flatten();
     for parameter in parameters {
+        let RefOr::T(parameter) = parameter else { continue };
         let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema else { continue };
         if schema.format == Some(SchemaFormat::KnownFormat(KnownFormat::Int64))
             && schema.maximum.is_none()

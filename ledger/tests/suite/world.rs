@@ -55,7 +55,13 @@ pub async fn world() -> World {
         let name: schemas::id::IdentityName = name.parse().unwrap();
         let (keys, aliases) = (vec![encode_key(key.public())], Vec::new());
         let sigstore = Vec::new();
-        document.identities.push(Identity { name: name.clone(), keys, sigstore, aliases, card: None });
+        document.identities.push(Identity {
+            name: name.clone(),
+            keys,
+            sigstore,
+            aliases,
+            card: None,
+        });
         for role in roles {
             let emits = role == role::EMITTER;
             let kinds = if emits { kinds.map(str::to_owned).to_vec() } else { Vec::new() };

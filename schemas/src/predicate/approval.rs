@@ -71,11 +71,3 @@ impl SigningMode {
         }
     }
 }
-
-impl SigningMode {
-    pub fn name(self) -> &'static str {
-        match self {
-            SigningMode::Key => "key",
-        }
-    }
-}

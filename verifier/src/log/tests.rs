@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use schemas::id::{EntryIndex, Hash};
 use schemas::predicate::promotion_request;
+use schemas::report::Class;
 use schemas::trust::Compromise;
 
 use super::*;

@@ -8,7 +8,6 @@ use crate::merkle::MemoryTree;
 use crate::merkle::proof::prove_inclusion;
 use crate::note::format_note;
 use crate::pack::heads::{LineProof, encode};
-use crate::projection::heads_line;
 
 fn prove_in(leaves: &[Hash], index: u64) -> Vec<Hash> {
     prove_inclusion(&mut MemoryTree::new(leaves.to_vec()), index, leaves.len() as u64).unwrap()
@@ -79,7 +78,7 @@ impl Case {
     fn checkpoint(&self) -> VerifiedCheckpoint {
         let (world, key) = (&self.world, key("log"));
         let origin = world.origin().clone();
-        let vkey = log_vkey(&origin, key.public());
+        let vkey = log_vkey(&origin, key.ed25519());
         let checkpoint = Checkpoint { origin, size: world.size(), root: world.root() };
         let note = format_note(&sign_checkpoint(&checkpoint, &key));
         verify_checkpoint(note.as_bytes(), &vkey).unwrap()
