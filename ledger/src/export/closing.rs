@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use schemas::id::EntryIndex;
 use tokio::time::{Instant, sleep};
 use verifier::checkpoint::{VerifiedCheckpoint, verify_checkpoint};
 use verifier::entry::Entry;
@@ -71,7 +72,7 @@ impl<S: Store> Ledger<S> {
             let Some(found) = self.cosigned_from(checkpoint.size(), until).await else {
                 return Ok(Closing { lines, checkpoint, cosigned });
             };
-            if self.closes(&lines, &found).await? {
+            if self.closes(lines.size, &found).await? {
                 return Ok(Closing { lines, checkpoint: found, cosigned: Cosigned::Met });
             }
             if tries == TRIES {
@@ -105,7 +106,7 @@ impl<S: Store> Ledger<S> {
     /// Whether a checkpoint is one of this log, and has no newer heads in it than these.
     async fn closes(
         &self,
-        lines: &Lines<S::Snapshot>,
+        heads: EntryIndex,
         checkpoint: &VerifiedCheckpoint,
     ) -> Result<bool, LedgerError> {
         let mut read = self.store.snapshot().await?;
@@ -114,7 +115,7 @@ impl<S: Store> Ledger<S> {
         if let Some(contradiction) = contradiction {
             return Err(LedgerError::Forked(format!("the cosigned checkpoint {contradiction}")));
         }
-        let mut next = lines.size + 1;
+        let mut next = heads + 1;
         while next < checkpoint.size() {
             let some = read.entries_alone(next, checkpoint.size()).await?;
             for (index, bytes) in &some {

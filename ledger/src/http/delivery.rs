@@ -11,6 +11,7 @@ use verifier::metrics::{Scope, WATCH_MS};
 use super::Server;
 use super::environments::{parse_project, parse_time};
 use super::problem::Problem;
+use crate::error::LedgerError;
 use crate::measuring;
 use crate::store::{Read as _, Store};
 
@@ -62,7 +63,7 @@ pub async fn metrics<S: Store>(
     }
     let time = |text: &Option<String>| text.as_deref().map(parse_time).transpose();
     let (from, to) = (time(&asked.from)?, time(&asked.to)?);
-    let mut read = server.ledger.store.snapshot().await?;
+    let mut read = server.ledger.store.snapshot().await.map_err(LedgerError::from)?;
     let end = read.head().size;
     let size = asked.as_of.unwrap_or(end);
     if size == 0 || size > end {
