@@ -17,7 +17,7 @@ pub const SPOOLED: &str = "attestry-spooled";
 pub struct SpooledHeader {
     /// How long the events have waited for this ledger to answer, in seconds: for its metrics, and
     /// nothing else.
-    #[param(rename = "Attestry-Spooled", maximum = 4294967295)]
+    #[param(rename = "Attestry-Spooled", maximum = 4_294_967_295_u64)]
     pub spooled: Option<u32>,
 }
 
