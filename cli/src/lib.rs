@@ -13,6 +13,8 @@ pub mod io;
 pub mod key;
 pub mod output;
 pub mod pack_file;
+pub mod policy_diff;
+pub mod policy_test;
 pub mod policy_text;
 #[cfg(feature = "ledger")]
 pub mod service;

@@ -7,13 +7,17 @@ mod characters;
 mod lint;
 mod problem;
 mod spelling;
+pub mod template;
 mod type_error;
 mod wording;
 pub(crate) mod yaml;
 
+use std::collections::BTreeSet;
 use std::mem;
 
-use schemas::policy::{EnvironmentRule, Gate, GateRule, PolicyDocument, Provenance};
+use schemas::policy::{
+    Approvals, EnvironmentRule, Excluded, Gate, GateRule, PolicyDocument, list_fields,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use verifier::policy::document::check_document;
@@ -25,16 +29,24 @@ use self::type_error::{TypeError, error_path, remove};
 use self::wording::{example, plain_message, unknown_word};
 use self::yaml::{Yaml, key_path};
 
-/// The commented policy that `attestry policy new` writes; `{{project}}` stands for the name.
-pub const TEMPLATE: &str = include_str!("policy_template.yaml");
+/// Reads a policy that stands by itself, into the document and the JSON to canonicalise and sign.
+pub fn parse_policy(text: &str) -> Result<(PolicyDocument, Value), Vec<Problem>> {
+    let nothing = |name: &str| Err(format!("there is no template or file `{name}` here"));
+    parse_policy_in(text, &nothing)
+}
 
-/// Reads a policy file into the document and the JSON to canonicalise and sign.
+/// Reads a policy, with the templates and Rego files that it names, as `read` reads them.
 ///
 /// The JSON reads back as an equal document. On failure every problem is listed, by line.
-pub fn parse_policy(text: &str) -> Result<(PolicyDocument, Value), Vec<Problem>> {
+pub fn parse_policy_in(
+    text: &str,
+    read: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<(PolicyDocument, Value), Vec<Problem>> {
     let mut yaml = yaml::read(text).map_err(sorted)?;
-    let value = mem::take(&mut yaml.value);
-    let mut reading = Reading { yaml, problems: Vec::new(), unread: Vec::new() };
+    let mut value = mem::take(&mut yaml.value);
+    let lists = list_fields();
+    let mut reading = Reading { yaml, problems: Vec::new(), unread: Vec::new(), lists };
+    reading.include(&mut value, read);
     reading.refuse_positions("", "", &value);
     let whole = serde_path_to_error::deserialize::<_, PolicyDocument>(&value);
     match whole {
@@ -60,9 +72,6 @@ fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems
 }
 
-/// Fields whose values are lists.
-const LISTS: [&str; 7] = ["environments", "from", "gates", "builders", "suites", "roles", "not"];
-
 /// Most unknown fields that are listed of one piece: each costs another reading of it.
 const UNKNOWN_MAX: usize = 20;
 
@@ -72,6 +81,8 @@ struct Reading {
     problems: Vec<Problem>,
     /// Places that could not be read: nothing more is said about them.
     unread: Vec<String>,
+    /// Fields whose values are lists.
+    lists: BTreeSet<String>,
 }
 
 impl Reading {
@@ -81,11 +92,27 @@ impl Reading {
         self.problems.push(problem(spot, path, message));
     }
 
+    /// Puts in what stands elsewhere: the template that the policy extends, and Rego files.
+    fn include(&mut self, value: &mut Value, read: &dyn Fn(&str) -> Result<String, String>) {
+        if let Err((path, message)) = template::expand(value, read) {
+            self.add(path, false, message);
+            // Nothing more is said of what a template would have brought.
+            self.unread.push(String::new());
+        }
+        let mut troubles = Vec::new();
+        template::include_rego(value, "", read, &mut troubles);
+        for (path, message) in troubles {
+            self.add(&path, false, message);
+            let above = path.strip_suffix(".file").unwrap_or(&path).to_owned();
+            self.unread.push(above);
+        }
+    }
+
     /// Refuses a list where a mapping belongs: the types would read its members as fields by
     /// position, so `soak: [staging, 24h]` would be a second spelling.
     fn refuse_positions(&mut self, path: &str, field: &str, value: &Value) {
         match value {
-            Value::Array(_) if !LISTS.contains(&field) => {
+            Value::Array(_) if !self.lists.contains(field) && !is_named_list(path) => {
                 let message = format!("a list does not belong here; {}", example(path));
                 self.add(path, false, message);
                 self.unread.push(path.to_owned());
@@ -122,11 +149,19 @@ impl Reading {
         let mut complete = true;
         for (index, mut environment) in environments.into_iter().enumerate() {
             let path = format!("environments[{index}]");
-            let gates = take_list(&mut environment, "gates");
+            let mut written = Vec::new();
+            for way in WAYS {
+                let place =
+                    if way.is_empty() { Some(&mut environment) } else { environment.get_mut(way) };
+                written.push(place.map(|place| take_list(place, "gates")).unwrap_or_default());
+            }
             let rule = self.piece::<EnvironmentRule>(&path, environment);
-            let gates = self.gates(&path, gates);
+            let mut read = Vec::new();
+            for (way, gates) in WAYS.into_iter().zip(written) {
+                read.push(self.gates(&key_path_of(&path, way), gates));
+            }
             match rule {
-                Some(rule) => rules.push(EnvironmentRule { gates, ..rule }),
+                Some(rule) => rules.push(with_gates(rule, read)),
                 None => complete = false,
             }
         }
@@ -170,6 +205,9 @@ impl Reading {
     /// a field is unknown replaces what was said about its value.
     fn failed(&mut self, above: &str, value: &Value, error: &TypeError) {
         let path = error_path(above, value, error);
+        if self.unread.iter().any(|unread| is_within(&path, unread)) {
+            return;
+        }
         let text = error.inner().to_string();
         let (at_key, message) = match unknown_word(&text) {
             Some(word) => (word.is_field, word.message()),
@@ -182,6 +220,32 @@ impl Reading {
             self.add(&path, at_key, message);
         }
     }
+}
+
+/// Where an environment has lists of gates: its own, and those of the other ways into it.
+const WAYS: [&str; 3] = ["", "emergency", "rollback"];
+
+fn key_path_of(above: &str, way: &str) -> String {
+    if way.is_empty() { above.to_owned() } else { key_path(above, way) }
+}
+
+/// Puts back the gates that were read one by one, in the order of [`WAYS`].
+fn with_gates(mut rule: EnvironmentRule, read: Vec<Vec<GateRule>>) -> EnvironmentRule {
+    let mut read = read.into_iter();
+    rule.gates = read.next().unwrap_or_default();
+    let (emergency, rollback) = (read.next().unwrap_or_default(), read.next().unwrap_or_default());
+    if let Some(path) = &mut rule.emergency {
+        path.gates = emergency;
+    }
+    if let Some(path) = &mut rule.rollback {
+        path.gates = rollback;
+    }
+    rule
+}
+
+/// True for the lists that a policy names itself: groups of people, and calendars.
+fn is_named_list(path: &str) -> bool {
+    path.starts_with("groups.") || path.starts_with("calendars.")
 }
 
 fn place_of(problem: &Problem) -> &str {
@@ -201,8 +265,9 @@ fn take_list(value: &mut Value, field: &str) -> Vec<Value> {
 
 /// Stands for a gate that could not be read; its id is none that a policy could hold.
 fn unread_gate() -> GateRule {
-    let gate = Provenance { builders: Vec::new(), source: String::new() };
-    GateRule { id: "(unread)".to_owned(), why: None, gate: Gate::Provenance(gate) }
+    // It may have been the second person of an emergency: nothing is said of what nobody read.
+    let gate = Approvals { not: vec![Excluded::Requester], ..Approvals::default() };
+    GateRule { id: "(unread)".to_owned(), ..GateRule::of(Gate::Approvals(gate)) }
 }
 
 #[cfg(test)]
@@ -230,7 +295,7 @@ mod tests {
     #[test]
     fn the_template_is_a_policy() {
         for project in ["payments", "123", "true", "1.0", "a-b_c"] {
-            let text = TEMPLATE.replace("{{project}}", project);
+            let text = template::TEMPLATES[0].text.replace("{{project}}", project);
             let (document, value) = parse_policy(&text).unwrap_or_else(|p| panic!("{p:#?}"));
             assert_eq!(document.project.as_str(), project);
             assert_eq!(document.environments.len(), 2);
@@ -255,7 +320,7 @@ mod tests {
         for (text, expected) in [
             ("- evidence: { kind: sbom, max_ages: 7d }", &[(6, 33, "did you mean `max_age`?")][..]),
             ("- sook: { in: a, for: 1h }", &[(6, 9, "`sook`; did you mean `soak`?")]),
-            ("- window: {}", &[(6, 9, "known: id, why, provenance")]),
+            ("- weather: {}", &[(6, 9, "known: id, why, when")]),
             ("- größe: 1", &[(6, 9, "unknown field `größe`")]),
             ("- id: a", &[(6, 9, "a gate names one of")]),
             (
@@ -377,7 +442,7 @@ policy.yaml:6:33: unknown field `max_ages`; did you mean `max_age`? (known:
     /// accepted reads back the same.
     #[test]
     fn broken_templates_never_panic() {
-        let text = TEMPLATE.replace("{{project}}", "payments");
+        let text = template::TEMPLATES[0].text.replace("{{project}}", "payments");
         let new = ["", "\t", "[", "}", ":", "\n", "- ", "&a ", "'", "é", "#"];
         let mutants = (0..text.len()).flat_map(|at| {
             let (head, tail) = (&text[..at], &text[at + 1..]);

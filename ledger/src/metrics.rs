@@ -259,7 +259,7 @@ mod tests {
             entries: Vec::new(),
             until: None,
         };
-        Evaluation { gates: vec![gate], reads: Default::default(), relied: Vec::new() }
+        Evaluation::told(vec![gate], None)
     }
 
     #[test]

@@ -96,8 +96,8 @@ impl<S: Store> Ledger<S> {
         let newest = newest.first().map(|row| row.head.index);
         let found = find_decision(&mut read, &thread, newest, request).await?;
         Ok(found.map(|(entry, decision)| {
-            let gates = decision.extension.gates;
-            let evaluation = Evaluation { gates, reads: BTreeSet::new(), relied: Vec::new() };
+            let decision = decision.extension;
+            let evaluation = Evaluation::told(decision.gates, Some(decision.outcome));
             Evaluated { request, environment, artifact, evaluation, decision: Some(entry.index) }
         }))
     }

@@ -135,7 +135,7 @@ pub fn judge(
         | Body::Migration(_)
         | Body::Other
         | Body::Review(_)
-        | Body::Sbom
+        | Body::Sbom(_)
         | Body::Test(_)
         | Body::Unreadable(_)
         | Body::Vex(_)

@@ -3,6 +3,8 @@
 //! No binary fractions anywhere: a threshold of 83.4 admits 83.40 and refuses 83.39999999999999999
 //! on every machine.
 
+mod arithmetic;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -10,6 +12,8 @@ use std::str::FromStr;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
+
+pub use arithmetic::change_in_percent;
 
 /// Longest accepted number, in characters.
 pub const DECIMAL_CHARS_MAX: usize = 64;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod bill;
 pub mod canonical;
 pub mod chain;
 pub mod checkpoint;

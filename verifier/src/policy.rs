@@ -3,17 +3,27 @@
 pub mod decide;
 pub mod document;
 mod gate;
+mod glob;
+mod look;
+pub mod overdue;
 pub mod path;
+mod rego;
+mod spdx;
+pub mod supply;
 pub mod version;
+pub mod waiver;
+pub mod weekly;
+mod when;
 
 pub use gate::approvals::why_not;
 pub use gate::for_people;
+pub use rego::BUILTINS as REGO_BUILTINS;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use schemas::id::{Digest, EntryIndex, Environment, EnvironmentName, KeyId, Project, Time};
-use schemas::policy::{EnvironmentRule, Gate, GateRule};
+use schemas::policy::{EnvironmentRule, Fails, Gate, GateRule};
 use schemas::predicate::decision::Outcome;
 use schemas::report::{GateVerdict, Verdict};
 use schemas::thread::ThreadId;
@@ -38,12 +48,29 @@ pub struct Evaluation {
     pub reads: BTreeSet<ThreadId>,
     /// The evidence and approvals that gates relied on, with the keys that signed them.
     pub relied: Vec<(EntryIndex, KeyId)>,
+    /// The gates whose fail only waits, by id.
+    pub patient: BTreeSet<String>,
+    /// The SLSA build level that the provenance gate has proven.
+    pub level: Option<u8>,
 }
 
 impl Evaluation {
-    /// Granted where every gate admits, denied where one fails, else still open.
+    /// An evaluation as somebody else tells it: what it has read stays with them.
+    pub fn told(gates: Vec<GateVerdict>, outcome: Option<Outcome>) -> Evaluation {
+        let failed = gates.iter().filter(|gate| gate.verdict == Verdict::Fail);
+        let patient = match outcome {
+            None => failed.map(|gate| gate.id.clone()).collect(),
+            Some(Outcome::Denied | Outcome::Granted) => BTreeSet::new(),
+        };
+        Evaluation { gates, reads: BTreeSet::new(), relied: Vec::new(), patient, level: None }
+    }
+
+    /// Granted where every gate admits, denied where one fails, else still open. The fail of a gate
+    /// that the policy lets wait denies nothing.
     pub fn outcome(&self) -> Option<Outcome> {
-        if self.gates.iter().any(|gate| gate.verdict == Verdict::Fail) {
+        let denies =
+            |gate: &GateVerdict| gate.verdict == Verdict::Fail && !self.patient.contains(&gate.id);
+        if self.gates.iter().any(denies) {
             Some(Outcome::Denied)
         } else if self.gates.iter().all(|gate| gate.verdict.admits()) {
             Some(Outcome::Granted)
@@ -83,37 +110,61 @@ pub fn evaluate(state: &State, ask: &Ask, at: Time) -> Result<Evaluation, Missin
             ThreadId::Environment(ask.environment.clone()),
         ])),
         relied: RefCell::default(),
+        level: Cell::default(),
     };
-    let mut gates = Vec::with_capacity(rule.gates.len() + 1);
-    gates.extend(gate::source_environment(rule, &context)?);
-    for gate in &rule.gates {
+    let path = context.path()?;
+    let Some(way) = path::way(rule, path) else {
+        let (name, path) = (&ask.environment.name, path.name());
+        return Ok(cannot_tell(format!("the policy has no {path} path to {name}")));
+    };
+    let rules = way.gates;
+    let mut gates = Vec::with_capacity(rules.len() + 1);
+    if way.asks_from {
+        gates.extend(gate::source_environment(rule, &context)?);
+    }
+    for gate in rules {
         gates.push(evaluate_gate(gate, &context)?);
     }
     let mut relied = context.relied.into_inner();
     relied.sort_unstable();
     relied.dedup();
-    Ok(Evaluation { gates, reads: context.reads.into_inner(), relied })
+    let patient = rules.iter().filter(|rule| rule.labels.fails == Fails::Wait);
+    let patient = patient.map(|rule| rule.id.clone()).collect();
+    let level = context.level.get();
+    Ok(Evaluation { gates, reads: context.reads.into_inner(), relied, patient, level })
 }
 
-fn evaluate_gate(rule: &GateRule, context: &Context) -> Result<GateVerdict, Missing> {
-    let finding = match &rule.gate {
-        Gate::Provenance(gate) => gate::provenance::evaluate(gate, context)?,
-        Gate::Evidence(gate) => gate::evidence::evaluate(gate, context)?,
-        Gate::Vulnerabilities(gate) => gate::vulnerabilities::evaluate(gate, context)?,
-        Gate::Soak(gate) => gate::soak::evaluate(gate, context)?,
-        Gate::Approvals(gate) => gate::approvals::evaluate(gate, context)?,
+macro_rules! evaluate_each {
+    ($($variant:ident $module:ident $name:literal $asks:literal;)*) => {
+        fn answer_of(gate: &Gate, context: &Context) -> Result<gate::Answer, Missing> {
+            match gate { $(Gate::$variant(gate) => gate::$module::evaluate(gate, context),)* }
+        }
     };
-    Ok(finding.named(&rule.id, rule.gate.kind()))
+}
+
+schemas::for_gates!(evaluate_each);
+
+fn evaluate_gate(rule: &GateRule, context: &Context) -> Result<GateVerdict, Missing> {
+    let applies = match &rule.labels.when {
+        Some(when) => Some(when::applies(when, context)?),
+        None => None,
+    };
+    let answer = match applies {
+        None => answer_of(&rule.gate, context)?,
+        Some(it) if it.applies => it.noted(answer_of(&rule.gate, context)?),
+        Some(it) => gate::Answer::pass(format!("does not apply: {}", it.because)).on(it.entries),
+    };
+    let terms = rule.labels.waiver.as_ref();
+    let terms = terms.map(|it| waiver::Terms { by: &it.by, max_ms: it.max.ms() });
+    let answer = waiver::apply(&rule.id, answer, terms, context)?;
+    Ok(answer.named(&rule.id, rule.gate.kind()))
 }
 
 fn cannot_tell(reason: String) -> Evaluation {
     let next = Some("log a policy with this environment: attestry policy set".to_owned());
     let verdict = gate::Answer { next, ..gate::Answer::new(Verdict::Indeterminate, reason) };
-    Evaluation {
-        gates: vec![verdict.named("policy", "policy")],
-        reads: BTreeSet::from([ThreadId::Control]),
-        relied: Vec::new(),
-    }
+    let reads = BTreeSet::from([ThreadId::Control]);
+    Evaluation { reads, ..Evaluation::told(vec![verdict.named("policy", "policy")], None) }
 }
 
 /// What a gate may look at. Every look at a thread is written down.
@@ -126,6 +177,8 @@ struct Context<'a> {
     at: Time,
     reads: RefCell<BTreeSet<ThreadId>>,
     relied: RefCell<Vec<(EntryIndex, KeyId)>>,
+    /// What a provenance gate has proven; of several the lowest.
+    level: Cell<Option<u8>>,
 }
 
 impl<'a> Context<'a> {
@@ -153,6 +206,12 @@ impl<'a> Context<'a> {
         let environment = Environment { project: self.project.clone(), name: name.clone() };
         self.reads.borrow_mut().insert(ThreadId::Environment(environment.clone()));
         self.state.environment(&environment)
+    }
+
+    /// Notes the build level that a provenance gate has proven; of several the lowest holds.
+    fn proves_level(&self, level: u8) {
+        let before = self.level.get().unwrap_or(level);
+        self.level.set(Some(level.min(before)));
     }
 
     /// True where a signer still counts; what counts is relied on.

@@ -1,10 +1,14 @@
 //! `attestry gate`: asks the same question as `promote`, without a request.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use ledger::http::artifacts::ArtifactName;
 use ledger::http::gate::{GateAnswer, PolicyName};
+use schemas::id::IdentityName;
 use schemas::report::Verdict;
-use verifier::policy::Ask;
+use verifier::policy::{Ask, supply};
+use verifier::trust::Trust;
 
 use super::promote;
 use crate::argument::{LedgerArgs, ProjectArgs};
@@ -51,15 +55,24 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
     let control = service.control()?;
     let policy = control.policies.get(&environment.project);
     let head = format!("{} -> {}", called.line(), environment.name);
-    let rule = policy.map_or(String::new(), |policy| {
+    let shown = policy.map_or(String::new(), |policy| {
         format!("policy {} (sha256:{}…)", policy.revision, &policy.digest.short()[..4])
     });
-    let gap = crate::output::WIDTH.saturating_sub(columns(&head) + columns(&rule)).max(2);
-    let list = gates::render(&evaluation.gates);
+    let gap = crate::output::WIDTH.saturating_sub(columns(&head) + columns(&shown)).max(2);
+    let rule = policy.and_then(|policy| policy.document.environment(&environment.name));
+    let trust = control.trust.as_ref().map(|it| Trust::of(it.document.clone()));
+    let who = match (rule, trust) {
+        (Some(rule), Some(Ok(trust))) => {
+            supply::missing(&rule.gates, &evaluation.gates, &trust, &environment)
+        }
+        _ => BTreeMap::new(),
+    };
+    let mut list = gates::render(&evaluation.gates);
+    list.push_str(&people(&who));
     let conclusion = gates::conclusion(&evaluation.gates);
     let asked =
         request.map_or(String::new(), |request| format!(" (with the approvals of P-{request})"));
-    let text = format!("{head}{:gap$}{rule}\n\n{list}{conclusion}{asked}\n", "");
+    let text = format!("{head}{:gap$}{shown}\n\n{list}{conclusion}{asked}\n", "");
     let answer = GateAnswer {
         artifact: ArtifactName {
             name: called.name.clone(),
@@ -75,10 +88,21 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
         request: request.map(|request| format!("P-{request}")),
         admitted: evaluation.gates.iter().all(|gate| gate.verdict.admits()),
         gates: evaluation.gates.clone(),
+        who,
     };
     let json = serde_json::to_value(answer).map_err(Failure::unexpected)?;
     io.answer(&text, &json)?;
     Ok(exit(evaluation.gates.iter().map(|gate| gate.verdict)))
+}
+
+/// One line for each gate that somebody can do something about.
+fn people(who: &BTreeMap<String, Vec<IdentityName>>) -> String {
+    let line = |(gate, people): (&String, &Vec<IdentityName>)| {
+        let names: Vec<&str> = people.iter().map(IdentityName::as_str).collect();
+        format!("  {gate} can be supplied by {}\n", names.join(", "))
+    };
+    let lines: String = who.iter().map(line).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}\n") }
 }
 
 /// 0 where every gate admits, 8 where only "could not tell" stands in the way, else 3.

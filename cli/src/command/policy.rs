@@ -13,10 +13,14 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::plural;
-use crate::policy_text::{Problem, lint, parse_policy, render};
+#[cfg(feature = "ledger")]
+use crate::policy_text::template;
+use crate::policy_text::{Problem, lint, parse_policy_in, render};
 
+mod diff;
 #[cfg(feature = "ledger")]
 mod set;
+mod test;
 
 /// Longest policy file that is read.
 const POLICY_BYTES_MAX: u64 = 1 << 20;
@@ -36,8 +40,14 @@ pub struct PolicyCommand {
 pub enum PolicyAction {
     /// Print a commented policy to start from
     #[cfg(feature = "ledger")]
-    #[command(before_help = "Example:\n  attestry policy new --project payments > policy.yaml")]
+    #[command(
+        before_help = "Example:\n  attestry policy new --template regulated --project payments > policy.yaml"
+    )]
     New {
+        /// What to start from: plain, regulated, web-service, library, database, ml-model,
+        /// edge-config or serverless
+        #[arg(long, value_name = "NAME", default_value = "plain")]
+        template: String,
         #[command(flatten)]
         project: ProjectArgs,
     },
@@ -45,6 +55,23 @@ pub enum PolicyAction {
     #[command(before_help = "Example:\n  attestry policy check policy.yaml")]
     Check {
         /// The policy in YAML
+        #[arg(value_name = "FILE")]
+        file: String,
+    },
+    /// Say what a new policy makes stricter and what looser, gate by gate
+    #[command(before_help = "Example:\n  attestry policy diff policy.yaml new.yaml")]
+    Diff {
+        /// The policy as it is
+        #[arg(value_name = "OLD")]
+        old: String,
+        /// The policy as it shall be
+        #[arg(value_name = "NEW")]
+        new: String,
+    },
+    /// Play the cases of a fixture: given these events, the policy says this
+    #[command(before_help = "Example:\n  attestry policy test policy.test.yaml")]
+    Test {
+        /// The fixture in YAML; it names the policy beside it
         #[arg(value_name = "FILE")]
         file: String,
     },
@@ -68,8 +95,10 @@ pub enum PolicyAction {
 pub fn run(command: &PolicyCommand, io: &mut Io) -> Result<Exit, Failure> {
     match &command.action {
         #[cfg(feature = "ledger")]
-        PolicyAction::New { project } => new(project, io),
+        PolicyAction::New { template, project } => new(template, project, io),
         PolicyAction::Check { file } => check(file, io),
+        PolicyAction::Diff { old, new } => diff::run(old, new, io),
+        PolicyAction::Test { file } => test::run(file, io),
         #[cfg(feature = "ledger")]
         PolicyAction::Set { file, ledger, key } => set::run(file, ledger, key, io),
         #[cfg(not(feature = "ledger"))]
@@ -84,11 +113,18 @@ pub fn run(command: &PolicyCommand, io: &mut Io) -> Result<Exit, Failure> {
 }
 
 #[cfg(feature = "ledger")]
-fn new(project: &ProjectArgs, io: &mut Io) -> Result<Exit, Failure> {
-    let named = project.named(io)?;
-    let name = named.as_ref().map_or("my-project", |project| project.as_str());
-    let text = crate::policy_text::TEMPLATE.replace("{{project}}", name);
-    io.answer(&text, &json!({ "policy": text }))?;
+fn new(name: &str, project: &ProjectArgs, io: &mut Io) -> Result<Exit, Failure> {
+    let Some(found) = template::named(name) else {
+        let names: Vec<&str> = template::TEMPLATES.iter().map(|it| it.name).collect();
+        return Err(Failure::usage(format!("there is no template {name}"))
+            .hint(format!("one of {}", names.join(", "))));
+    };
+    let project = project.named(io)?;
+    let project = project.as_ref().map_or("my-project", |project| project.as_str());
+    let parameters = [("project".to_owned(), project.to_owned())].into();
+    let text = template::fill(found.text, &parameters).map_err(Failure::unexpected)?;
+    let digest = template::digest(found.text);
+    io.answer(&text, &json!({ "policy": text, "template": name, "digest": digest }))?;
     Ok(Exit::Done)
 }
 
@@ -107,7 +143,9 @@ fn read(file: &str, io: &mut Io) -> Result<Sound, Refused> {
     let text = String::from_utf8(bytes).map_err(|_| {
         Failure::new(Exit::No, "policy-refused", format!("{file} is not UTF-8 text"))
     })?;
-    match parse_policy(&text) {
+    let reader = std::cell::RefCell::new(&mut *io);
+    let parsed = parse_policy_in(&text, &|name| beside(file, name, &mut reader.borrow_mut()));
+    match parsed {
         Ok((document, _)) => {
             let warnings = lint(&text, &document);
             if !io.json && !warnings.is_empty() {
@@ -122,6 +160,20 @@ fn read(file: &str, io: &mut Io) -> Result<Sound, Refused> {
         }
         Err(problems) => Err(Refused::Problems(problems, text)),
     }
+}
+
+/// Reads a file that a policy names, from the policy's folder.
+fn beside(file: &str, name: &str, io: &mut Io) -> Result<String, String> {
+    // A policy speaks for its own folder: what it names is what somebody reviewed beside it.
+    let plain = |part: std::path::Component| matches!(part, std::path::Component::Normal(_));
+    if !std::path::Path::new(name).components().all(plain) {
+        return Err(format!("`{name}` is no file of the policy's folder; put it there"));
+    }
+    let path = std::path::Path::new(file).with_file_name("").join(name);
+    let bytes = io
+        .read_file(&path.to_string_lossy(), POLICY_BYTES_MAX)
+        .map_err(|_| format!("`{name}` cannot be read; put it beside the policy"))?;
+    String::from_utf8(bytes).map_err(|_| format!("`{name}` is not UTF-8 text"))
 }
 
 enum Refused {
@@ -159,7 +211,8 @@ impl Refused {
 fn check(file: &str, io: &mut Io) -> Result<Exit, Failure> {
     let sound = read(file, io).map_err(|refused| refused.tell(file, io))?;
     let Sound { document, warnings, .. } = sound;
-    let gates: usize = document.environments.iter().map(|rule| rule.gates.len()).sum();
+    let lists = document.environments.iter().flat_map(|rule| rule.gate_lists());
+    let gates: usize = lists.map(|(_, gates)| gates.len()).sum();
     let environments = document.environments.len();
     let warned = match warnings.len() as u64 {
         0 => String::new(),

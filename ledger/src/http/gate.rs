@@ -1,15 +1,17 @@
 //! Gates asked without a request, and open requests evaluated again.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
-use schemas::id::{Digest, EntryIndex, Environment, Hash, Project};
+use schemas::id::{Digest, EntryIndex, Environment, Hash, IdentityName, Project};
 use schemas::predicate::decision::Outcome;
 use schemas::report::GateVerdict;
 use schemas::thread::ThreadId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use verifier::access::{Act, Reach};
-use verifier::policy::{Ask, Evaluation};
+use verifier::policy::{Ask, Evaluation, supply};
 
 use super::Server;
 use super::artifacts::ArtifactName;
@@ -69,6 +71,10 @@ pub struct GateAnswer {
     pub admitted: bool,
     #[schema(value_type = Vec<GateBody>)]
     pub gates: Vec<GateVerdict>,
+    /// Who can supply what a gate still asks for, by the gate's id.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Vec<String>>)]
+    pub who: BTreeMap<String, Vec<IdentityName>>,
 }
 
 /// A policy, named.
@@ -150,10 +156,9 @@ impl TryFrom<EvaluatedBody> for Evaluated {
 
     /// Reads a server's answer. What the evaluation has read stays with the server.
     fn try_from(it: EvaluatedBody) -> Result<Evaluated, Problem> {
-        let EvaluatedBody { request, environment, artifact, decision, gates, .. } = it;
-        let (reads, relied) = Default::default();
+        let EvaluatedBody { request, environment, artifact, decision, gates, outcome } = it;
         let request = super::promotions::parse_request(&request)?;
-        let evaluation = Evaluation { gates, reads, relied };
+        let evaluation = Evaluation::told(gates, outcome);
         Ok(Evaluated { request, environment, artifact, evaluation, decision })
     }
 }
@@ -183,6 +188,11 @@ pub async fn gate<S: Store>(
     let gates = loader.evaluate(&ask, server.ledger.now()).await?.gates;
     let slice = loader.state.artifact(&artifact).ok().flatten();
     let policy = loader.state.policy(&environment.project);
+    let rule = policy.and_then(|policy| policy.document.environment(&environment.name));
+    let who = match (rule, loader.state.trust()) {
+        (Some(rule), Some(trust)) => supply::missing(&rule.gates, &gates, trust, &environment),
+        (None, _) | (_, None) => BTreeMap::new(),
+    };
     Ok(Json(GateAnswer {
         artifact: ArtifactName::of(&artifact, slice, &environment.project),
         policy: policy.map(|it| PolicyName {
@@ -192,6 +202,7 @@ pub async fn gate<S: Store>(
         }),
         environment,
         request: request.map(|index| format!("P-{index}")),
+        who,
         admitted: gates.iter().all(|gate| gate.verdict.admits()),
         gates,
     }))

@@ -54,3 +54,11 @@ pub enum SigningMode {
     /// An Ed25519 key file.
     Key,
 }
+
+impl SigningMode {
+    pub fn name(self) -> &'static str {
+        match self {
+            SigningMode::Key => "key",
+        }
+    }
+}

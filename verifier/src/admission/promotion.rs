@@ -3,7 +3,7 @@
 use schemas::id::{Digest, DigestAlgorithm, Environment};
 use schemas::predicate::approval::{Approval, ApprovalOutcome, POST_HOC_REVIEW};
 use schemas::predicate::decision::{
-    ADMITTED, Decision, DecisionExtension, FAILED, Outcome, ThreadRead, VerificationResult,
+    Decision, DecisionExtension, Outcome, ThreadRead, VerificationResult,
 };
 use schemas::predicate::promotion_request::{PromotionRequest, RequestPath};
 use schemas::predicate::{EntryRef, Seen};
@@ -12,7 +12,8 @@ use schemas::trust::role;
 
 use super::environment::environment_of;
 use super::{Accepted, Case, Refusal, bounded, refuse};
-use crate::policy::{self, Ask, Evaluation};
+use crate::policy::decide::verified_levels;
+use crate::policy::{self, Ask, Evaluation, path};
 use crate::projection::promotion::Closed;
 use crate::projection::slice::{APPROVALS_MAX, REQUESTS_MAX, REVIEWS_MAX, Request, Signer};
 
@@ -90,6 +91,12 @@ impl Case<'_> {
         let due = slice.map_or(0, |slice| slice.reviews_due.len());
         if count >= REQUESTS_MAX {
             return refuse(self, Code::PredicateInvalid, "256 requests are open already");
+        }
+        let policy = self.state.policy(&body.project);
+        let rule = policy.and_then(|policy| policy.document.environment(&body.to));
+        if rule.is_some_and(|rule| path::way(rule, body.path).is_none()) {
+            let detail = format!("the policy has no {} path to {environment}", body.path.name());
+            return refuse(self, Code::IllegalMove, detail);
         }
         match body.path {
             RequestPath::Normal => Ok(()),
@@ -310,7 +317,8 @@ impl Case<'_> {
         if reads != expected {
             return disagree("it does not name the threads that were read".to_owned());
         }
-        if !summary_agrees(body, said, environment) {
+        let levels = verified_levels(again, said.outcome);
+        if body.verified_levels != levels || !summary_agrees(body, said, environment) {
             return disagree("its summary says something else than its decision".to_owned());
         }
         Ok(())
@@ -336,9 +344,7 @@ fn difference(said: &GateVerdict, again: &GateVerdict) -> Option<&'static str> {
 fn summary_agrees(body: &Decision, said: &DecisionExtension, environment: &Environment) -> bool {
     let granted = said.outcome == Outcome::Granted;
     let result = if granted { VerificationResult::Passed } else { VerificationResult::Failed };
-    let level = if granted { ADMITTED } else { FAILED };
     body.verification_result == result
-        && body.verified_levels == [level]
         && body.time_verified == said.at
         && body.resource_uri == format!("attestry:{}/{environment}", said.ledger)
         && body.verifier.id == format!("attestry:{}", said.ledger)

@@ -22,12 +22,14 @@ use schemas::predicate::promotion_request::PromotionRequest;
 use schemas::predicate::rehearsal::Rehearsal;
 use schemas::predicate::review::Review;
 use schemas::predicate::rollback::Rollback;
+use schemas::predicate::sbom;
 use schemas::predicate::test::Test;
 use schemas::predicate::trust::Trust;
 use schemas::predicate::vex::Vex;
 use schemas::predicate::vulnerabilities::Vulnerabilities;
 use schemas::predicate::waiver::Waiver;
 
+use crate::bill::Bill;
 use crate::canonical;
 use crate::json::{self, Value};
 use crate::merkle;
@@ -56,7 +58,8 @@ pub enum Body {
     Rehearsal(Rehearsal),
     Review(Review),
     Rollback(Rollback),
-    Sbom,
+    /// What the document says; nothing where the statement only names it by digest.
+    Sbom(Option<Box<Bill>>),
     Test(Test),
     /// The trust statement and the SHA-256 of its document's canonical JSON.
     Trust(Box<Trust>, Hash),
@@ -111,7 +114,7 @@ impl Body {
             Body::Build(_)
             | Body::Heads(_)
             | Body::Other
-            | Body::Sbom
+            | Body::Sbom(_)
             | Body::Test(_)
             | Body::Trust(..)
             | Body::Vex(_)
@@ -145,7 +148,7 @@ impl Body {
             Body::Waiver(body) => Some(&body.ledger),
             Body::Build(_)
             | Body::Other
-            | Body::Sbom
+            | Body::Sbom(_)
             | Body::Test(_)
             | Body::Unreadable(_)
             | Body::Vex(_)
@@ -179,7 +182,7 @@ impl Body {
             | Body::Other
             | Body::Policy(..)
             | Body::Review(_)
-            | Body::Sbom
+            | Body::Sbom(_)
             | Body::Test(_)
             | Body::Trust(..)
             | Body::Vex(_)
@@ -257,7 +260,10 @@ fn read(kind: EventKind, predicate_type: &str, predicate: &Value) -> Result<Body
         EventKind::Rehearsal => Body::Rehearsal(read(predicate)?),
         EventKind::Review => Body::Review(read(predicate)?),
         EventKind::Rollback => Body::Rollback(read(predicate)?),
-        EventKind::Sbom => Body::Sbom,
+        EventKind::Sbom => {
+            let inline = sbom::is_document_type(predicate_type);
+            Body::Sbom(inline.then(|| Box::new(Bill::of(predicate_type, predicate))))
+        }
         EventKind::Test => Body::Test(read(predicate)?),
         EventKind::Trust => Body::Trust(read(predicate)?, canonical_hash("trust")?),
         EventKind::Vex => Body::Vex(read(predicate)?),

@@ -22,6 +22,9 @@ use crate::projection::{Missing, State};
 /// The SLSA version whose level words the summary uses.
 const SLSA_VERSION: &str = "1.2";
 
+/// The SLSA build track's words, before the level.
+const BUILD_LEVEL: &str = "SLSA_BUILD_LEVEL_";
+
 /// Why there is nothing to sign.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ComposeError {
@@ -63,9 +66,9 @@ pub fn compose_decision(
     let ledger = trust.document.origin.clone();
     let reads =
         evaluation.reads.iter().map(|thread| read_of(state, thread)).collect::<Result<_, _>>()?;
-    let (result, level) = match outcome {
-        Outcome::Granted => (VerificationResult::Passed, ADMITTED),
-        Outcome::Denied => (VerificationResult::Failed, FAILED),
+    let result = match outcome {
+        Outcome::Granted => VerificationResult::Passed,
+        Outcome::Denied => VerificationResult::Failed,
     };
     let body = Decision {
         verifier: SummaryVerifier { id: format!("attestry:{ledger}") },
@@ -77,7 +80,7 @@ pub fn compose_decision(
         },
         input_attestations: Vec::new(),
         verification_result: result,
-        verified_levels: vec![level.to_owned()],
+        verified_levels: verified_levels(evaluation, outcome),
         slsa_version: SLSA_VERSION.to_owned(),
         extension: DecisionExtension {
             ledger,
@@ -95,6 +98,17 @@ pub fn compose_decision(
     };
     let subject = Subject::of(ask.artifact, None);
     Ok(Statement::new(vec![subject], decision::TYPE, body))
+}
+
+/// The summary's words: admitted, with the build level that the provenance gate has proven.
+pub fn verified_levels(evaluation: &Evaluation, outcome: Outcome) -> Vec<String> {
+    match outcome {
+        Outcome::Denied => vec![FAILED.to_owned()],
+        Outcome::Granted => {
+            let level = evaluation.level.map(|level| format!("{BUILD_LEVEL}{level}"));
+            [ADMITTED.to_owned()].into_iter().chain(level).collect()
+        }
+    }
 }
 
 fn open_request<'s>(

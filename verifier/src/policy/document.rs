@@ -3,9 +3,27 @@
 //! `policy set` refuses a document with a complaint before anybody signs it, and the fold applies
 //! the same rules to what was logged, so that a policy that slipped past one tool decides nothing.
 
+mod analysis;
 mod approvals;
+mod canary;
+mod configuration;
+mod dependency;
 mod evidence;
+mod freeze;
+mod labels;
+mod licenses;
+mod measurement;
+mod migration;
+mod paths;
 mod provenance;
+mod rego;
+mod rollback_ready;
+mod sbom;
+mod shared;
+mod slo;
+mod soak;
+mod vulnerabilities;
+mod window;
 mod words;
 
 use std::collections::BTreeSet;
@@ -14,9 +32,6 @@ use schemas::id::EnvironmentName;
 use schemas::policy::{
     API_VERSION, ENVIRONMENTS_MAX, EnvironmentRule, GATES_MAX, Gate, GateRule, PolicyDocument,
 };
-
-/// Longest `why` of a gate, in characters: it stands in every verdict and in table cells.
-pub const WHY_CHARS_MAX: usize = 500;
 
 /// One thing that is wrong with a policy document, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +48,7 @@ pub fn check_document(document: &PolicyDocument) -> Vec<Complaint> {
         let message = format!("this is no version we know; write `apiVersion: {API_VERSION}`");
         complaints.add("apiVersion", message);
     }
+    shared::check(document, &mut complaints);
     let count = document.environments.len();
     if !(1..=ENVIRONMENTS_MAX).contains(&count) {
         let message = format!("{count} environments; write 1 to {ENVIRONMENTS_MAX} of them");
@@ -74,27 +90,54 @@ fn check_environment(document: &PolicyDocument, index: usize, complaints: &mut C
         complaints.add(format!("{at}.name"), message);
     }
     check_from(document, index, complaints);
-    let count = environment.gates.len();
-    if count > GATES_MAX {
-        let message = format!("{count} gates; write at most {GATES_MAX}");
-        complaints.add(format!("{at}.gates"), message);
-    }
-    for (gate_index, rule) in environment.gates.iter().take(GATES_MAX).enumerate() {
-        let at = format!("{at}.gates[{gate_index}]");
-        check_labels(&at, rule, &environment.gates[..gate_index], complaints);
-        match &rule.gate {
-            Gate::Soak(soak) => {
-                if let Some(message) = not_earlier(document, index, &soak.environment) {
-                    complaints.add(format!("{at}.soak.in"), message);
-                }
-            }
-            Gate::Provenance(gate) => provenance::check_provenance(&at, gate, complaints),
-            Gate::Evidence(gate) => evidence::check_evidence(&at, gate, complaints),
-            Gate::Vulnerabilities(gate) => evidence::check_limits(&at, gate, complaints),
-            Gate::Approvals(gate) => approvals::check_approvals(&at, gate, complaints),
-        }
+    paths::check(&at, environment, complaints);
+    for (list, rules) in environment.gate_lists() {
+        check_gates(document, index, &format!("{at}.{list}"), rules, complaints);
     }
 }
+
+fn check_gates(
+    document: &PolicyDocument,
+    environment: usize,
+    at: &str,
+    rules: &[GateRule],
+    complaints: &mut Complaints,
+) {
+    if rules.len() > GATES_MAX {
+        complaints.add(at, format!("{} gates; write at most {GATES_MAX}", rules.len()));
+    }
+    for (index, rule) in rules.iter().take(GATES_MAX).enumerate() {
+        let at = format!("{at}[{index}]");
+        labels::check(&at, rule, &rules[..index], complaints);
+        let site = Site { document, environment, path: format!("{at}.{}", rule.gate.kind()) };
+        check_gate(&rule.gate, &site, complaints);
+    }
+}
+
+/// Where the parameters of a gate stand.
+struct Site<'a> {
+    document: &'a PolicyDocument,
+    /// The position of the gate's environment.
+    environment: usize,
+    path: String,
+}
+
+impl Site<'_> {
+    /// The path of a field of the gate.
+    fn at(&self, field: &str) -> String {
+        format!("{}.{field}", self.path)
+    }
+}
+
+macro_rules! check_each {
+    ($($variant:ident $module:ident $name:literal $asks:literal;)*) => {
+        fn check_gate(gate: &Gate, site: &Site, complaints: &mut Complaints) {
+            match gate { $(Gate::$variant(gate) => $module::check(gate, site, complaints),)* }
+        }
+    };
+}
+
+schemas::for_gates!(check_each);
 
 fn check_from(document: &PolicyDocument, index: usize, complaints: &mut Complaints) {
     let mut seen = BTreeSet::new();
@@ -126,6 +169,11 @@ fn not_earlier(document: &PolicyDocument, index: usize, name: &EnvironmentName) 
     Some(format!("no environment is named `{name}`; {}", offer(earlier)))
 }
 
+/// Says why a name is not that of an environment of the policy.
+fn no_environment(document: &PolicyDocument, name: &EnvironmentName) -> Option<String> {
+    document.environment(name).is_none().then(|| format!("no environment is named `{name}`"))
+}
+
 fn offer(earlier: &[EnvironmentRule]) -> String {
     const SHOWN_MAX: usize = 8;
     let names: Vec<&str> = earlier.iter().take(SHOWN_MAX).map(|e| e.name.as_str()).collect();
@@ -134,42 +182,6 @@ fn offer(earlier: &[EnvironmentRule]) -> String {
     }
     let more = if earlier.len() > SHOWN_MAX { ", ..." } else { "" };
     format!("write one that stands before this one: {}{more}", names.join(", "))
-}
-
-fn check_labels(at: &str, rule: &GateRule, before: &[GateRule], complaints: &mut Complaints) {
-    let id = &rule.id;
-    if !is_gate_id(id) {
-        let message = "not a gate id; write lower-case letters, digits, `.`, `_` and `-`, 1 to 63 \
-                       of them, the first a letter or digit";
-        complaints.add(format!("{at}.id"), message);
-    } else if before.iter().any(|other| other.id == *id) {
-        let message =
-            format!("a second gate with id `{id}`; give this one its own, such as `id: {id}-2`");
-        complaints.add(format!("{at}.id"), message);
-    }
-    if let Some(message) = rule.why.as_deref().and_then(why_trouble) {
-        complaints.add(format!("{at}.why"), message);
-    }
-}
-
-/// True for `[a-z0-9][a-z0-9._-]{0,62}`.
-fn is_gate_id(id: &str) -> bool {
-    let start = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    (1..=63).contains(&id.len())
-        && id.bytes().next().is_some_and(start)
-        && id.bytes().all(|byte| start(byte) || matches!(byte, b'.' | b'_' | b'-'))
-}
-
-fn why_trouble(why: &str) -> Option<String> {
-    let count = why.chars().count();
-    if why.trim().is_empty() {
-        return Some("`why` is empty; write the reason or leave it out".to_owned());
-    }
-    if count > WHY_CHARS_MAX {
-        return Some(format!("{count} characters; write at most {WHY_CHARS_MAX}"));
-    }
-    let hidden = why.chars().find(|c| is_hidden(*c) && *c != '\n')?;
-    Some(format!("holds the invisible {}; leave it out", hidden.escape_unicode()))
 }
 
 #[cfg(test)]
@@ -187,10 +199,26 @@ mod tests {
         }
     }
 
+    /// Checks one gate; `expected` pairs what follows its path with a part of the message.
+    pub(super) fn check_one(gate: &str, expected: &[(&str, &str)]) {
+        let rule: GateRule = serde_json::from_str(gate).unwrap();
+        let environments = r#"[{"name":"staging","gates":[]},{"name":"prod","gates":[]}]"#;
+        let text = format!(r#"{{{HEAD},"environments":{environments}}}"#);
+        let document = serde_json::from_str(&text).unwrap();
+        let path = format!("g.{}", rule.gate.kind());
+        let mut complaints = Complaints::default();
+        check_gate(
+            &rule.gate,
+            &Site { document: &document, environment: 1, path },
+            &mut complaints,
+        );
+        complaints.assert_below(&format!("g.{}", rule.gate.kind()), expected);
+    }
+
     const HEAD: &str = r#""apiVersion":"attestry/policy/v1","project":"payments""#;
 
     /// `expected` pairs a path with a part of its message.
-    fn check(environments: &str, expected: &[(&str, &str)]) {
+    pub(super) fn check(environments: &str, expected: &[(&str, &str)]) {
         let text = format!(r#"{{{HEAD},"environments":{environments}}}"#);
         let document: PolicyDocument = serde_json::from_str(&text).unwrap();
         Complaints(check_document(&document)).assert_below("", expected);
@@ -221,29 +249,6 @@ mod tests {
         check(&soak("c"), &[("environments[1].gates[0].soak.in", "later")]);
         let first = r#"[{"name":"a","gates":[{"soak":{"in":"x","for":"1h"}}]}]"#;
         check(first, &[("environments[0].gates[0].soak.in", "leave it out")]);
-    }
-
-    #[test]
-    fn gates_have_ids_and_reasons() {
-        let sbom = r#""evidence":{"kind":"sbom"}"#;
-        let gates = |list: &str| format!(r#"[{{"name":"a","gates":[{list}]}}]"#);
-        let labelled = |labels: &str| gates(&format!("{{{labels},{sbom}}}"));
-        let id = "environments[0].gates[0].id";
-        check(&labelled(r#""id":"a.b_c-1""#), &[]);
-        for bad in ["", "-a", "A", "a b", "é", &"a".repeat(64)] {
-            check(&labelled(&format!(r#""id":"{bad}""#)), &[(id, "not a gate id")]);
-        }
-        let twice = gates(&format!("{{{sbom}}},{{{sbom}}}"));
-        check(&twice, &[("environments[0].gates[1].id", "`id: evidence-2`")]);
-        let numbered: Vec<String> = (0..65).map(|i| format!(r#"{{"id":"g{i}",{sbom}}}"#)).collect();
-        check(&gates(&numbered.join(",")), &[("environments[0].gates", "65 gates")]);
-        let why = "environments[0].gates[0].why";
-        check(&labelled(&format!(r#""why":"{}""#, "é".repeat(500))), &[]);
-        check(&labelled(r#""why":"two\nlines""#), &[]);
-        check(&labelled(&format!(r#""why":"{}""#, "é".repeat(501))), &[(why, "at most 500")]);
-        check(&labelled(r#""why":" ""#), &[(why, "empty")]);
-        check(&labelled(r#""why":"a\u202eb""#), &[(why, "\\u{202e}")]);
-        check(&labelled(r#""why":"a\u001bb""#), &[(why, "\\u{1b}")]);
     }
 
     #[test]

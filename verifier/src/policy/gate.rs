@@ -1,12 +1,28 @@
 //! The gates: one file each. A gate answers with a verdict, one sentence, and the next step.
 
+pub mod analysis;
 pub mod approvals;
+pub mod canary;
 #[cfg(test)]
-mod cases;
+pub mod cases;
+pub mod configuration;
+pub mod dependency;
 pub mod evidence;
+pub mod freeze;
+pub mod licenses;
+pub mod measurement;
+pub mod migration;
 pub mod provenance;
+pub mod rego;
+pub mod reviews;
+pub mod rollback_ready;
+pub mod sbom;
+pub mod slo;
 pub mod soak;
+pub mod suites;
+pub mod test_runs;
 pub mod vulnerabilities;
+pub mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 

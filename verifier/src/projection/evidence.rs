@@ -89,7 +89,9 @@ pub fn build_facts(build: &Build) -> BuildFacts {
         }
     }
     let builder = first_chars(&build.run_details.builder.id, 2048).to_owned();
-    BuildFacts { builder, sources, truncated }
+    let dependencies = build.build_definition.resolved_dependencies.iter();
+    let unpinned = dependencies.filter(|it| it.digest.is_empty()).count() as u64;
+    BuildFacts { builder, sources, truncated, unpinned }
 }
 
 pub fn build_time(build: &Build) -> Option<Time> {

@@ -40,3 +40,8 @@ impl Signer {
 fn is_false(value: &bool) -> bool {
     !value
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}

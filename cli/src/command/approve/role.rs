@@ -37,7 +37,7 @@ pub fn choose(
 fn gates<'a>(policy: &'a PolicyInForce, environment: &Environment) -> Vec<&'a Approvals> {
     environment_rule(policy, environment)
         .into_iter()
-        .flat_map(|rule| &rule.gates)
+        .flat_map(|rule| rule.gate_lists().flat_map(|(_, rules)| rules))
         .filter_map(|rule| match &rule.gate {
             Gate::Approvals(gate) => Some(gate),
             _ => None,

@@ -1,36 +1,49 @@
 //! The parameters of the approvals gate.
 
-use schemas::policy::{Approvals, Excluded};
+use schemas::policy::Approvals;
 use schemas::trust::role;
 
-use super::Complaints;
+use super::shared::check_known;
 use super::words::check_list;
+use super::{Complaints, Site};
 
 /// Most approvals that a gate may ask for.
 const APPROVALS_MAX: u32 = 16;
 
-pub(super) fn check_approvals(at: &str, gate: &Approvals, complaints: &mut Complaints) {
-    let at = format!("{at}.approvals");
+pub(super) fn check(gate: &Approvals, site: &Site, complaints: &mut Complaints) {
     if !(1..=APPROVALS_MAX).contains(&gate.count) {
         let message = format!("{} approvals; write 1 to {APPROVALS_MAX}", gate.count);
-        complaints.add(format!("{at}.count"), message);
+        complaints.add(site.at("count"), message);
     }
     if gate.roles.is_empty() {
         let message = "names no role, so nobody could approve; write for example \
                        `roles: [release-approver]`";
-        complaints.add(format!("{at}.roles"), message);
+        complaints.add(site.at("roles"), message);
     }
-    check_list(&format!("{at}.roles"), &gate.roles, complaints, role_trouble);
+    check_list(&site.at("roles"), &gate.roles, complaints, role_trouble);
     if gate.meaning.as_deref().is_some_and(|word| !role::is_word(word)) {
         let message = "not a word; write lower-case letters, digits and hyphens, at most 63 of \
                        them, such as `meaning: release`";
-        complaints.add(format!("{at}.meaning"), message);
+        complaints.add(site.at("meaning"), message);
     }
-    let excluded: Vec<String> = gate.not.iter().map(|who| excluded_word(*who)).collect();
-    check_list(&format!("{at}.not"), &excluded, complaints, |_| None);
+    let excluded: Vec<String> = gate.not.iter().map(|who| who.name().to_owned()).collect();
+    check_list(&site.at("not"), &excluded, complaints, |_| None);
+    let signing: Vec<String> = gate.signing.iter().map(|mode| mode.name().to_owned()).collect();
+    check_list(&site.at("signing"), &signing, complaints, |_| None);
+    check_known(&site.at("groups"), "group", &gate.groups, &site.document.groups, complaints);
+    for (role, count) in &gate.each {
+        let at = site.at(&format!("each.{role}"));
+        if !gate.roles.contains(role) {
+            complaints.add(at, format!("`{role}` is not among `roles`; write it there too"));
+        } else if !(1..=gate.count).contains(count) {
+            let message = format!("{count} of {0} approvals; write 1 to {0}", gate.count);
+            complaints.add(at, message);
+        }
+    }
 }
 
-fn role_trouble(word: &str) -> Option<String> {
+/// Says why a word is no role that could approve, waive or review.
+pub(super) fn role_trouble(word: &str) -> Option<String> {
     if role::is_approval(word) {
         return None;
     }
@@ -47,30 +60,11 @@ fn role_trouble(word: &str) -> Option<String> {
     )
 }
 
-fn excluded_word(who: Excluded) -> String {
-    match who {
-        Excluded::Author => "author",
-        Excluded::Requester => "requester",
-    }
-    .to_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use schemas::policy::{Gate, GateRule};
+    use schemas::trust::role;
 
-    use super::*;
-
-    /// `expected` pairs what follows the gate's path with a part of the message.
-    fn check(gate: &str, expected: &[(&str, &str)]) {
-        let rule: GateRule = serde_json::from_str(gate).unwrap();
-        let mut complaints = Complaints::default();
-        match &rule.gate {
-            Gate::Approvals(gate) => check_approvals("g", gate, &mut complaints),
-            other => unreachable!("{} is checked elsewhere", other.kind()),
-        }
-        complaints.assert_below(&format!("g.{}", rule.gate.kind()), expected);
-    }
+    use crate::policy::document::tests::check_one as check;
 
     #[test]
     fn approvals_come_from_approval_roles() {
@@ -81,6 +75,13 @@ mod tests {
         approvals(r#""count":0,"roles":["qa"]"#, &[(".count", "1 to 16")]);
         approvals(r#""count":17,"roles":["qa"]"#, &[(".count", "1 to 16")]);
         approvals(r#""count":1,"roles":[]"#, &[(".roles", "nobody")]);
+        approvals(r#""count":2,"roles":["qa"],"each":{"qa":2},"signing":["key"]"#, &[]);
+        approvals(r#""count":1,"roles":["qa"],"each":{"qa":2}"#, &[(".each.qa", "1 to 1")]);
+        approvals(
+            r#""count":1,"roles":["qa"],"each":{"dev":1}"#,
+            &[(".each.dev", "among `roles`")],
+        );
+        approvals(r#""count":1,"roles":["qa"],"groups":["x"]"#, &[(".groups[0]", "no group `x`")]);
         approvals(r#""count":1,"roles":["qa","qa"]"#, &[(".roles[1]", "twice")]);
         approvals(r#""count":1,"roles":["QA"]"#, &[(".roles[0]", "not a role")]);
         approvals(r#""count":1,"roles":["qa"],"meaning":"a b""#, &[(".meaning", "not a word")]);

@@ -1,18 +1,20 @@
-//! The parameters of the gates that ask for reports: evidence and vulnerabilities.
+//! The parameters of the evidence gate: which fields go with which kind.
 
-use schemas::policy::{Evidence, EvidenceKind, RequiredResult, VulnerabilityLimits};
+use schemas::policy::{CountBound, Evidence, EvidenceKind, RequiredResult};
 
-use super::Complaints;
+use super::analysis::LEVELS;
+use super::approvals::role_trouble;
+use super::shared::day_trouble;
 use super::words::{check_list, name_trouble};
+use super::{Complaints, Site};
 use crate::decimal::Decimal;
 
-/// The levels of SARIF results.
-const LEVELS: [&str; 4] = ["error", "warning", "note", "none"];
-
-pub(super) fn check_evidence(at: &str, gate: &Evidence, complaints: &mut Complaints) {
-    let at = format!("{at}.evidence");
+pub(super) fn check(gate: &Evidence, site: &Site, complaints: &mut Complaints) {
+    let at = site.path.clone();
     check_fit(&at, gate, complaints);
     check_list(&format!("{at}.suites"), &gate.suites, complaints, name_trouble);
+    check_list(&format!("{at}.signed_by"), &gate.signed_by, complaints, role_trouble);
+    check_test_fields(&at, gate, complaints);
     match gate.kind {
         EvidenceKind::Test => match gate.result {
             Some(RequiredResult::Passed) => {}
@@ -24,28 +26,20 @@ pub(super) fn check_evidence(at: &str, gate: &Evidence, complaints: &mut Complai
     }
 }
 
-pub(super) fn check_limits(at: &str, gate: &VulnerabilityLimits, complaints: &mut Complaints) {
-    let at = format!("{at}.vulnerabilities");
-    if gate.max.is_empty() {
-        let message = "limits nothing, so everything would pass; write for example \
-                       `max: { critical: 0, high: 0 }`";
-        complaints.add(format!("{at}.max"), message);
-    }
-    check_list(&format!("{at}.suites"), &gate.suites, complaints, name_trouble);
-}
-
 /// Complains about fields that mean nothing for this kind of evidence.
 ///
 /// Ignoring them would leave people believing in a limit that nobody checks.
 fn check_fit(at: &str, gate: &Evidence, complaints: &mut Complaints) {
     use EvidenceKind::{Analysis, Measurement, Test};
-    let fields: [(&str, bool, &[EvidenceKind]); 6] = [
+    let fields: [(&str, bool, &[EvidenceKind]); 8] = [
         ("suites", !gate.suites.is_empty(), &[Test, Analysis]),
         ("result", gate.result.is_some(), &[Test]),
         ("levels", !gate.levels.is_empty(), &[Analysis]),
         ("metric", gate.metric.is_some(), &[Measurement]),
         ("min", gate.min.is_some(), &[Measurement]),
         ("max", gate.max.is_some(), &[Measurement]),
+        ("counts", !gate.counts.is_empty(), &[Test]),
+        ("quarantine", !gate.quarantine.is_empty(), &[Test]),
     ];
     for (field, present, kinds) in fields {
         if present && !kinds.contains(&gate.kind) {
@@ -56,6 +50,31 @@ fn check_fit(at: &str, gate: &Evidence, complaints: &mut Complaints) {
                 owners.join(" and ")
             );
             complaints.add(format!("{at}.{field}"), message);
+        }
+    }
+}
+
+fn check_test_fields(at: &str, gate: &Evidence, complaints: &mut Complaints) {
+    for (name, CountBound { min, max }) in &gate.counts {
+        let at = format!("{at}.counts.{name}");
+        match (min, max) {
+            (None, None) => complaints.add(at, "bounds nothing; write `min`, `max` or both"),
+            (Some(min), Some(max)) if min > max => {
+                let message = format!("at least {min} and at most {max} fits no count; swap them");
+                complaints.add(at, message);
+            }
+            (Some(_), _) | (None, Some(_)) => {}
+        }
+    }
+    let names: Vec<String> = gate.quarantine.iter().map(|it| it.test.clone()).collect();
+    check_list(&format!("{at}.quarantine"), &names, complaints, name_trouble);
+    for (index, held) in gate.quarantine.iter().enumerate().take(names.len().min(64)) {
+        let at = format!("{at}.quarantine[{index}]");
+        if let Some(message) = day_trouble(&held.until) {
+            complaints.add(format!("{at}.until"), message);
+        }
+        if let Some(message) = name_trouble(&held.why) {
+            complaints.add(format!("{at}.why"), message);
         }
     }
 }
@@ -115,21 +134,7 @@ fn kind_word(kind: EvidenceKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use schemas::policy::{Gate, GateRule};
-
-    use super::*;
-
-    /// `expected` pairs what follows the gate's path with a part of the message.
-    fn check(gate: &str, expected: &[(&str, &str)]) {
-        let rule: GateRule = serde_json::from_str(gate).unwrap();
-        let mut complaints = Complaints::default();
-        match &rule.gate {
-            Gate::Evidence(gate) => check_evidence("g", gate, &mut complaints),
-            Gate::Vulnerabilities(gate) => check_limits("g", gate, &mut complaints),
-            other => unreachable!("{} is checked elsewhere", other.kind()),
-        }
-        complaints.assert_below(&format!("g.{}", rule.gate.kind()), expected);
-    }
+    use crate::policy::document::tests::check_one as check;
 
     fn check_all(cases: &[(&str, &[(&str, &str)])]) {
         for (fields, expected) in cases {
@@ -149,6 +154,26 @@ mod tests {
             (r#""kind":"test","result":"passed","suites":["a","a"]"#, &[(".suites[1]", "twice")]),
             (r#""kind":"test","result":"passed","suites":["a\t"]"#, &[(".suites[0]", "invisible")]),
             (&long, &[(".suites[0]", "at most 200")]),
+        ]);
+    }
+
+    #[test]
+    fn counts_and_quarantines_are_bounded() {
+        let test = |rest: &str| format!(r#""kind":"test","result":"passed",{rest}"#);
+        let held = |test: &str, until: &str, why: &str| {
+            format!(r#"{{"test":"{test}","until":"{until}","why":"{why}"}}"#)
+        };
+        let quarantine = |list: &str| test(&format!(r#""quarantine":[{list}]"#));
+        check_all(&[
+            (&test(r#""counts":{"passed":{"min":1,"max":2}},"signed_by":["qa"]"#), &[]),
+            (&test(r#""counts":{"passed":{}}"#), &[(".counts.passed", "bounds nothing")]),
+            (&test(r#""counts":{"a":{"min":2,"max":1}}"#), &[(".counts.a", "swap")]),
+            (&test(r#""signed_by":["admin"]"#), &[(".signed_by[0]", "approves nothing")]),
+            (&quarantine(&held("a", "2026-12-24", "flaky")), &[]),
+            (&quarantine(&held("a", "soon", "flaky")), &[(".quarantine[0].until", "`2026-12-24`")]),
+            (&quarantine(&held("a", "2026-12-24", "")), &[(".quarantine[0].why", "empty")]),
+            (&quarantine(&held("", "2026-12-24", "x")), &[(".quarantine[0]", "empty")]),
+            (r#""kind":"sbom","counts":{"a":{"min":1}}"#, &[(".counts", "belongs to test")]),
         ]);
     }
 
@@ -190,12 +215,5 @@ mod tests {
             ),
             (r#""kind":"review","metric":"a""#, &[(".metric", "review")]),
         ]);
-    }
-
-    #[test]
-    fn vulnerability_limits_limit_something() {
-        check(r#"{"vulnerabilities":{"max":{"critical":0},"suites":["trivy"]}}"#, &[]);
-        check(r#"{"vulnerabilities":{"max":{}}}"#, &[(".max", "limits nothing")]);
-        check(r#"{"vulnerabilities":{"max":{"low":1},"suites":[""]}}"#, &[(".suites[0]", "empty")]);
     }
 }

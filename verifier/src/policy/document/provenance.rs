@@ -2,26 +2,25 @@
 
 use schemas::policy::Provenance;
 
-use super::Complaints;
 use super::words::check_list;
+use super::{Complaints, Site};
 
 /// Longest builder or source.
 const URI_BYTES_MAX: usize = 500;
 
-pub(super) fn check_provenance(at: &str, gate: &Provenance, complaints: &mut Complaints) {
-    let at = format!("{at}.provenance");
+pub(super) fn check(gate: &Provenance, site: &Site, complaints: &mut Complaints) {
     if gate.builders.is_empty() {
         let message = "names no builder, so nothing could pass; write for example \
                        `builders: [\"https://github.com/actions/runner\"]`";
-        complaints.add(format!("{at}.builders"), message);
+        complaints.add(site.at("builders"), message);
     }
-    check_list(&format!("{at}.builders"), &gate.builders, complaints, |builder| {
+    check_list(&site.at("builders"), &gate.builders, complaints, |builder| {
         uri_trouble(builder).map(str::to_owned)
     });
     if let Some(trouble) = source_trouble(&gate.source) {
         let message =
             format!("{trouble}; write it like `git+https://github.com/acme/payments`, without `@`");
-        complaints.add(format!("{at}.source"), message);
+        complaints.add(site.at("source"), message);
     }
 }
 
@@ -75,20 +74,7 @@ fn is_scheme(scheme: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use schemas::policy::{Gate, GateRule};
-
-    use super::*;
-
-    /// `expected` pairs what follows the gate's path with a part of the message.
-    fn check(gate: &str, expected: &[(&str, &str)]) {
-        let rule: GateRule = serde_json::from_str(gate).unwrap();
-        let mut complaints = Complaints::default();
-        match &rule.gate {
-            Gate::Provenance(gate) => check_provenance("g", gate, &mut complaints),
-            other => unreachable!("{} is checked elsewhere", other.kind()),
-        }
-        complaints.assert_below(&format!("g.{}", rule.gate.kind()), expected);
-    }
+    use crate::policy::document::tests::check_one as check;
 
     #[test]
     fn sources_name_one_repository() {

@@ -1,20 +1,19 @@
-//! `approvals`: signed answers by distinct people who hold a role, and who are not the author or
-//! the requester.
+//! `approvals`: signed answers by distinct people who hold a role, and who are not those whose work
+//! or wish it is.
 
-use std::collections::BTreeSet;
+mod excluded;
 
 use schemas::id::{EntryIndex, IdentityName};
-use schemas::policy::{Approvals, Excluded};
+use schemas::policy::Approvals;
 use schemas::predicate::approval::ApprovalOutcome;
 
-use super::{Answer, commits};
+use super::Answer;
 use crate::policy::Context;
 use crate::projection::Missing;
-use crate::projection::slice::{ApprovalGiven, Request};
+use crate::projection::slice::ApprovalGiven;
 use crate::threshold;
 
 pub fn evaluate(gate: &Approvals, context: &Context) -> Result<Answer, Missing> {
-    let roles = gate.roles.join(" or ");
     let slice = context.environment()?;
     let request = context
         .ask
@@ -25,7 +24,7 @@ pub fn evaluate(gate: &Approvals, context: &Context) -> Result<Answer, Missing> 
         let reason = format!("0 of {}, nothing is requested yet", gate.count);
         return Ok(Answer::waiting(reason).next("ask for it: attestry promote"));
     };
-    let excluded = match excluded(gate, request, context)? {
+    let excluded = match excluded::people(gate, request, context)? {
         Ok(excluded) => excluded,
         Err(answer) => return Ok(answer),
     };
@@ -40,26 +39,44 @@ pub fn evaluate(gate: &Approvals, context: &Context) -> Result<Answer, Missing> 
             }
         }
     }
-    let count = threshold::count_identities(
-        counted.iter().map(|approval| (&approval.signer.identity, &approval.signer.key)),
-    );
     let looked: Vec<EntryIndex> = request.approvals.iter().map(|it| it.entry).collect();
+    let relied = counted.iter().map(|it| (it.entry, it.signer.key));
+    context.relied.borrow_mut().extend(relied);
+    Ok(answer(gate, &counted, &remarks).on(looked))
+}
+
+/// Counts distinct people, all together and for each role that must be there.
+fn answer(gate: &Approvals, counted: &[&ApprovalGiven], remarks: &[String]) -> Answer {
+    let people = |role: Option<&str>| {
+        let of_role = counted.iter().filter(|it| role.is_none_or(|role| it.role == role));
+        threshold::count_identities(of_role.map(|it| (&it.signer.identity, &it.signer.key)))
+    };
+    let count = people(None);
     let names: Vec<String> =
         counted.iter().map(|it| format!("{} ({})", it.signer.identity, it.role)).collect();
     let mut reason = format!("{count} of {}", gate.count);
     if !names.is_empty() {
         reason.push_str(&format!(": {}", names.join(", ")));
     }
+    let mut missing = Vec::new();
+    for (role, least) in &gate.each {
+        let found = people(Some(role));
+        if found < *least as usize {
+            reason.push_str(&format!("; {found} of {least} {role}"));
+            missing.push(role.as_str());
+        }
+    }
     for remark in remarks {
         reason.push_str(&format!("; {remark}"));
     }
-    let enough = count >= gate.count as usize;
-    let answer = if enough { Answer::pass(reason) } else { Answer::waiting(reason) };
-    let next = format!("approval by another {roles}: attestry approve");
-    let answer = if enough { answer } else { answer.next(next) };
-    let relied = counted.iter().map(|it| (it.entry, it.signer.key));
-    context.relied.borrow_mut().extend(relied);
-    Ok(answer.on(looked))
+    if count >= gate.count as usize && missing.is_empty() {
+        return Answer::pass(reason);
+    }
+    let roles = match missing.is_empty() {
+        true => gate.roles.join(" or "),
+        false => missing.join(" and "),
+    };
+    Answer::waiting(reason).next(format!("approval by another {roles}: attestry approve"))
 }
 
 /// What stands between a name and why its answer does not count.
@@ -124,6 +141,12 @@ fn standing(
     if gate.meaning.as_ref().is_some_and(|meaning| *meaning != approval.meaning) {
         return not(&format!("it means {}", approval.meaning));
     }
+    if !gate.signing.is_empty() && !gate.signing.contains(&approval.signing_mode) {
+        return not(&format!("signed by {}", approval.signing_mode.name()));
+    }
+    if !gate.groups.is_empty() && !in_groups(gate, identity, context) {
+        return not(&format!("not of {}", gate.groups.join(" or ")));
+    }
     if approval.policy != context.policy.statement {
         return not("the policy has changed since");
     }
@@ -133,57 +156,10 @@ fn standing(
     }
 }
 
-/// The identities that do not count, with why; or an answer where they cannot be told.
-fn excluded(
-    gate: &Approvals,
-    request: &Request,
-    context: &Context,
-) -> Result<Result<Vec<(IdentityName, String)>, Answer>, Missing> {
-    let mut excluded = Vec::new();
-    for group in &gate.not {
-        match group {
-            Excluded::Requester => {
-                let name = request.requester.identity.clone();
-                excluded.push((name, "asked for it".to_owned()));
-            }
-            Excluded::Author => match authors(context)? {
-                Ok(authors) => excluded.extend(authors),
-                Err(answer) => return Ok(Err(answer)),
-            },
-        }
-    }
-    Ok(Ok(excluded))
-}
-
-/// The authors of every source commit of the newest build, as their reviews name them.
-fn authors(context: &Context) -> Result<Result<Vec<(IdentityName, String)>, Answer>, Missing> {
-    let (_, commits) = match commits(context)? {
-        Ok(found) => found,
-        Err(answer) => {
-            let reason = format!("{}, so the author is unknown", answer.reason);
-            return Ok(Err(Answer { reason, ..answer }));
-        }
-    };
-    let mut found = BTreeSet::new();
-    for digest in commits {
-        let commit = digest.short();
-        let review = context.artifact(digest)?.and_then(|known| known.review.as_ref());
-        let Some(review) = review.filter(|it| context.counts(it.entry, &it.signers)) else {
-            let next = format!("record the review: attestry record review --subject {}", digest);
-            let reason = format!("no review of {commit} is recorded, so its author is unknown");
-            return Ok(Err(Answer::waiting(reason).next(next)));
-        };
-        for author in &review.facts.authors {
-            let Some(identity) = context.trust.by_alias(author) else {
-                let reason = format!("author {author} of {commit} is no known identity");
-                let next =
-                    format!("give an identity this alias: attestry identity add --alias {author}");
-                return Ok(Err(Answer::indeterminate(reason).next(next).on([review.entry])));
-            };
-            found.insert((identity.clone(), format!("wrote {commit}")));
-        }
-    }
-    Ok(Ok(found.into_iter().collect()))
+fn in_groups(gate: &Approvals, identity: &IdentityName, context: &Context) -> bool {
+    let groups = &context.policy.document.groups;
+    let has = |name| groups.get(name).is_some_and(|people| people.contains(identity));
+    gate.groups.iter().any(has)
 }
 
 #[cfg(test)]

@@ -64,8 +64,13 @@ pub fn build_of(world: &mut World, commits: &[&Digest]) -> EntryIndex {
 
 /// Records a predicate of this type that nobody can read.
 pub fn unreadable(world: &mut World, predicate_type: &str) -> EntryIndex {
+    unreadable_about(world, &app(), predicate_type)
+}
+
+/// Records one about something else.
+pub fn unreadable_about(world: &mut World, subject: &Digest, predicate_type: &str) -> EntryIndex {
     let body = serde_json::json!({"unlike": "anything"});
-    world.record("ci", &app(), predicate_type, &body).unwrap()
+    world.record("ci", subject, predicate_type, &body).unwrap()
 }
 
 /// Calls a key compromised from an entry on.

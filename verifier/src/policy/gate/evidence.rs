@@ -1,78 +1,93 @@
 //! `evidence`: events of one kind about the artifact; the newest per suite decides.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use schemas::policy::{Evidence as Gate, EvidenceKind};
-use schemas::predicate::analysis::Levels;
 use schemas::predicate::measurement::Metric;
 use schemas::predicate::report::Binding;
-use schemas::predicate::review::ReviewOutcome;
-use schemas::predicate::test::TestResult;
 
-use super::{Answer, commits, join, recorded_since, staleness, unreadable};
+use super::analysis::level_count;
+use super::suites::{Suites, each_suite, missing};
+use super::{Answer, reviews, staleness, test_runs, unreadable};
 use crate::decimal::Decimal;
 use crate::policy::Context;
 use crate::projection::Missing;
-use crate::projection::slice::{AnalysisFacts, Evidence, ReviewFacts, TestFacts};
+use crate::projection::slice::{AnalysisFacts, Evidence};
 
 pub fn evaluate(gate: &Gate, context: &Context) -> Result<Answer, Missing> {
     let known = context.asked()?;
     match gate.kind {
         EvidenceKind::Test => {
-            by_suite(gate, context, "test", known.map(|known| &known.tests), judge_test)
+            let suites = suites(gate, "test", known.map(|known| &known.tests));
+            let judge = |it: &Evidence<_>| test_runs::judge(gate, it, context.at);
+            by_role(gate, context, judge, |judge| each_suite(&suites, context, judge))
         }
         EvidenceKind::Analysis => {
-            by_suite(gate, context, "analysis", known.map(|known| &known.analyses), judge_analysis)
+            let suites = suites(gate, "analysis", known.map(|known| &known.analyses));
+            let judge = |it: &Evidence<_>| judge_analysis(gate, it);
+            by_role(gate, context, judge, |judge| each_suite(&suites, context, judge))
         }
         EvidenceKind::Measurement => {
             let metric = gate.metric.as_deref().unwrap_or_default();
             let found = known.and_then(|known| known.metrics.get(metric));
-            one(gate, context, "measurement", metric, found, judge_metric)
+            let judge = |it: &Evidence<_>| judge_metric(gate, it);
+            let of = |judge: &dyn Fn(&Evidence<_>) -> Answer| {
+                one(gate, context, "measurement", metric, found, judge)
+            };
+            by_role(gate, context, judge, of)
         }
         EvidenceKind::Sbom => {
             let found = known.and_then(|known| known.sbom.as_ref());
-            one(gate, context, "sbom", "bill of materials", found, |_, it| {
+            let judge = |it: &Evidence<crate::projection::slice::SbomFacts>| {
                 Answer::pass(format!("{} recorded", it.facts.predicate_type))
-            })
+            };
+            let of = |judge: &dyn Fn(&Evidence<_>) -> Answer| {
+                one(gate, context, "sbom", "bill of materials", found, judge)
+            };
+            by_role(gate, context, judge, of)
         }
-        EvidenceKind::Review => reviews(gate, context),
+        EvidenceKind::Review => {
+            let objection = |it: &Evidence<_>| signer_objection(gate, it, context);
+            reviews::each_review(gate.max_age.as_ref(), context, objection)
+        }
     }
 }
 
-/// Every suite that the gate names, or every suite that there is, and at least one.
-pub fn by_suite<T>(
+/// Judges evidence only where somebody with a role that the gate asks for has signed it.
+fn by_role<T>(
     gate: &Gate,
     context: &Context,
-    kind: &str,
-    found: Option<&BTreeMap<String, Evidence<T>>>,
-    judge: impl Fn(&Gate, &Evidence<T>) -> Answer,
+    judge: impl Fn(&Evidence<T>) -> Answer,
+    of: impl Fn(&dyn Fn(&Evidence<T>) -> Answer) -> Result<Answer, Missing>,
 ) -> Result<Answer, Missing> {
-    let empty = BTreeMap::new();
-    let found = found.unwrap_or(&empty);
-    let all: Vec<String> = found.keys().cloned().collect();
-    let suites = if gate.suites.is_empty() { &all } else { &gate.suites };
-    if let Some(answer) = unreadable(kind, recorded_since(suites, found), context)? {
-        return Ok(answer);
-    }
-    if suites.is_empty() {
-        return Ok(missing(kind, kind));
-    }
-    let answer = |suite: &String| {
-        let what = if suite.is_empty() { kind.to_owned() } else { format!("{kind} {suite}") };
-        let Some(evidence) = found.get(suite) else {
-            return missing(kind, &what);
-        };
-        staleness(evidence, &what, gate.max_age.as_ref(), context)
-            .unwrap_or_else(|| prefixed(suite, judge(gate, evidence)).on([evidence.entry]))
-    };
-    Ok(join(suites.iter().map(answer).collect()))
+    of(&|evidence| signer_objection(gate, evidence, context).unwrap_or_else(|| judge(evidence)))
 }
 
-fn prefixed(suite: &str, answer: Answer) -> Answer {
-    match suite {
-        "" => answer,
-        suite => Answer { reason: format!("{suite}: {}", answer.reason), ..answer },
+/// The answer where nobody who signed holds one of the roles that the gate asks for.
+fn signer_objection<T>(gate: &Gate, evidence: &Evidence<T>, context: &Context) -> Option<Answer> {
+    if gate.signed_by.is_empty() {
+        return None;
     }
+    let name = &context.ask.environment.name;
+    let holds = |signer: &crate::projection::slice::Signer| {
+        !context.trust.is_tainted(&signer.key, signer.signed_at(evidence.entry))
+            && gate.signed_by.iter().any(|role| {
+                context.trust.has_role(&signer.identity, role, context.project, Some(name))
+            })
+    };
+    if evidence.signers.iter().any(holds) {
+        return None;
+    }
+    let names: Vec<&str> = evidence.signers.iter().map(|it| it.identity.as_str()).collect();
+    let (names, roles) = (names.join(", "), gate.signed_by.join(" or "));
+    let reason = format!("signed by {names}, policy asks for {roles}");
+    Some(Answer::waiting(reason).next(format!("have a {roles} record it")))
+}
+
+fn suites<'a, T>(
+    gate: &'a Gate,
+    kind: &'static str,
+    found: Option<&'a std::collections::BTreeMap<String, Evidence<T>>>,
+) -> Suites<'a, T> {
+    Suites { kind, named: &gate.suites, max_age: gate.max_age.as_ref(), found }
 }
 
 fn one<T>(
@@ -81,7 +96,7 @@ fn one<T>(
     kind: &str,
     what: &str,
     found: Option<&Evidence<T>>,
-    judge: impl Fn(&Gate, &Evidence<T>) -> Answer,
+    judge: impl Fn(&Evidence<T>) -> Answer,
 ) -> Result<Answer, Missing> {
     let newest = found.map_or(0, |evidence| evidence.entry);
     if let Some(answer) = unreadable(kind, newest, context)? {
@@ -91,37 +106,14 @@ fn one<T>(
         return Ok(missing(kind, what));
     };
     Ok(staleness(evidence, what, gate.max_age.as_ref(), context)
-        .unwrap_or_else(|| judge(gate, evidence).on([evidence.entry])))
-}
-
-fn missing(kind: &str, what: &str) -> Answer {
-    Answer::waiting(format!("no {what} is recorded"))
-        .next(format!("record it: attestry record {kind}"))
+        .unwrap_or_else(|| judge(evidence).on([evidence.entry])))
 }
 
 /// Says in every reason where only the signer claims what a report is about.
-fn unbound<T>(evidence: &Evidence<T>) -> &'static str {
+pub fn unbound<T>(evidence: &Evidence<T>) -> &'static str {
     match evidence.binding {
         Some(Binding::Unbound) => ", report names no artifact",
         Some(Binding::Subject) | None => "",
-    }
-}
-
-fn judge_test(_: &Gate, evidence: &Evidence<TestFacts>) -> Answer {
-    let facts = &evidence.facts;
-    let count = |name: &str| facts.counts.get(name).copied().unwrap_or(0);
-    let counts = format!("{} passed, {} failed", count("passed"), count("failed"));
-    match facts.result {
-        // Whoever says both has not looked: the evidence says no.
-        TestResult::Passed if count("failed") > 0 || count("errors") > 0 => {
-            Answer::fail(format!("{counts}, and yet it says passed{}", unbound(evidence)))
-                .next("mend what fails and record the tests again")
-        }
-        TestResult::Passed => Answer::pass(format!("{counts}{}", unbound(evidence))),
-        TestResult::Warned => Answer::fail(format!("{counts}, with warnings{}", unbound(evidence)))
-            .next("mend what warns and record the tests again"),
-        TestResult::Failed => Answer::fail(format!("{counts}{}", unbound(evidence)))
-            .next("mend what fails and record the tests again"),
     }
 }
 
@@ -136,22 +128,12 @@ fn judge_analysis(gate: &Gate, evidence: &Evidence<AnalysisFacts>) -> Answer {
         })
         .collect();
     if over.is_empty() {
-        let Levels { error, warning, note, .. } = levels;
+        let schemas::predicate::analysis::Levels { error, warning, note, .. } = levels;
         let counts = format!("{error} error, {warning} warning, {note} note");
         return Answer::pass(format!("{counts}{}", unbound(evidence)));
     }
     Answer::fail(format!("{}{}", over.join(", "), unbound(evidence)))
         .next("mend the findings and record the analysis again")
-}
-
-fn level_count(levels: &Levels, level: &str) -> Option<u64> {
-    match level {
-        "error" => Some(levels.error),
-        "warning" => Some(levels.warning),
-        "note" => Some(levels.note),
-        "none" => Some(levels.none),
-        _ => None,
-    }
 }
 
 fn judge_metric(gate: &Gate, evidence: &Evidence<Metric>) -> Answer {
@@ -184,62 +166,6 @@ fn judge_metric(gate: &Gate, evidence: &Evidence<Metric>) -> Answer {
         }
     }
     Answer::pass(format!("{shown}{}", unbound(evidence)))
-}
-
-/// Every source commit of the newest build has an approving review by somebody else.
-fn reviews(gate: &Gate, context: &Context) -> Result<Answer, Missing> {
-    let (build, commits) = match commits(context)? {
-        Ok(found) => found,
-        Err(answer) => return Ok(answer),
-    };
-    let mut answers = Vec::new();
-    for commit in commits {
-        let review = context.artifact(commit)?.and_then(|known| known.review.as_ref());
-        let what = format!("review of {}", commit.short());
-        let judge = |_: &Gate, it: &Evidence<ReviewFacts>| judge_review(context, it);
-        answers.push(one(gate, context, "review", &what, review, judge)?);
-    }
-    Ok(join(answers).on([build]))
-}
-
-fn judge_review(context: &Context, evidence: &Evidence<ReviewFacts>) -> Answer {
-    match evidence.facts.outcome {
-        ReviewOutcome::Approved => by_another(context, &evidence.facts),
-        ReviewOutcome::ChangesRequested => {
-            Answer::fail("the review asks for changes").next("make the changes, have it reviewed")
-        }
-        ReviewOutcome::Commented => {
-            Answer::waiting("the review only comments").next("have the change approved")
-        }
-    }
-}
-
-/// Whoever approves a change has not written it; and who is who, only identities can tell.
-fn by_another(context: &Context, review: &ReviewFacts) -> Answer {
-    let mut authors = BTreeSet::new();
-    for author in &review.authors {
-        match context.trust.by_alias(author) {
-            Some(identity) => authors.insert(identity),
-            None => return nobody_known("author", author),
-        };
-    }
-    let identity = |name: &&String| context.trust.by_alias(name);
-    let is_another = |name: &&String| identity(name).is_some_and(|it| !authors.contains(it));
-    let others: Vec<&str> =
-        review.reviewers.iter().filter(is_another).map(String::as_str).collect();
-    if !others.is_empty() {
-        return Answer::pass(format!("approved by {}", others.join(", ")));
-    }
-    match review.reviewers.iter().find(|name| identity(name).is_none()) {
-        Some(unknown) => nobody_known("reviewer", unknown),
-        None => Answer::waiting("approved by nobody but its author")
-            .next("have somebody else review it and record the review"),
-    }
-}
-
-fn nobody_known(what: &str, name: &str) -> Answer {
-    Answer::indeterminate(format!("{what} {name} is no known identity"))
-        .next(format!("give an identity this alias: attestry identity add --alias {name}"))
 }
 
 #[cfg(test)]

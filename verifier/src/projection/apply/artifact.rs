@@ -91,8 +91,9 @@ pub(super) fn put(
                 known.metrics.insert(metric.name.clone(), evidence);
             }
         }
-        Body::Sbom => {
-            let facts = SbomFacts { predicate_type: event.predicate_type.clone() };
+        Body::Sbom(bill) => {
+            let bill = bill.as_ref().map(|bill| bill.facts(digest));
+            let facts = SbomFacts { predicate_type: event.predicate_type.clone(), bill };
             known.sbom = Some(swap(keep(None, None), facts));
         }
         Body::Review(body) => {

@@ -105,7 +105,7 @@ pub(super) fn apply(
         | Body::Other
         | Body::Policy(..)
         | Body::Review(_)
-        | Body::Sbom
+        | Body::Sbom(_)
         | Body::Test(_)
         | Body::Trust(..)
         | Body::Unreadable(_)
@@ -185,6 +185,7 @@ fn add_approval(
         reason: body.reason.clone(),
         policy: body.policy,
         expires_at: body.expires_at,
+        signing_mode: body.signing_mode,
     });
 }
 

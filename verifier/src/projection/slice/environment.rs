@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemas::id::{Digest, EntryIndex, Hash, IdentityName, Time};
-use schemas::predicate::approval::ApprovalOutcome;
+use schemas::predicate::approval::{ApprovalOutcome, SigningMode};
 use schemas::predicate::deployment::DeploymentResult;
 use schemas::predicate::promotion_request::{Plans, RequestPath};
 use serde::{Deserialize, Serialize};
@@ -126,6 +126,7 @@ pub struct ApprovalGiven {
     /// Statement digest of the policy that the approver saw.
     pub policy: Hash,
     pub expires_at: Time,
+    pub signing_mode: SigningMode,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

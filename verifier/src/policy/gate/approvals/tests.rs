@@ -296,6 +296,114 @@ fn withdraw(world: &mut World, request: u64, entry: u64) {
     world.answer("ben", &body).unwrap();
 }
 
+/// A gate for one approval with these further parameters.
+fn gate(rest: &str) -> String {
+    format!(r#"{{"approvals":{{"count":1,"roles":["release-approver","security"],{rest}}}}}"#)
+}
+
+#[test]
+fn a_committer_does_not_count() {
+    let gate = gate(r#""not":["committer"]"#);
+    let committed = |names: Option<&'static [&'static str]>| {
+        move |w: &mut World| {
+            w.build(&app(), &source()).unwrap();
+            let mut body = w.review_body(&["alexcodes"], ReviewOutcome::Approved);
+            body.committers = names.map(|it| it.iter().map(|name| (*name).to_owned()).collect());
+            let review = w.record("ci", &source(), review::TYPE, &body).unwrap();
+            let request = w.request(&app(), "prod").unwrap();
+            let known = names.is_some_and(|it| !it.contains(&"who"));
+            let approval = w.approve("ben", APPROVER, request).unwrap();
+            vec![if known { approval } else { review }]
+        }
+    };
+    check(&gate, committed(Some(&["alexcodes"])), Pass, "1 of 1: ben");
+    check(&gate, committed(Some(&["ben@acme.example"])), Waiting, "ben does not count: committed");
+    check(&gate, committed(None), Indeterminate, "names no committer");
+    check(&gate, committed(Some(&["who"])), Indeterminate, "committer who of ");
+}
+
+#[test]
+fn an_implementer_does_not_count() {
+    let gate = gate(r#""not":["implementer"]"#);
+    check(&gate, by(&[("ben", APPROVER)]), Pass, "1 of 1: ben");
+    let may = |w: &mut World, kind: &str| {
+        let grant = crate::fixture::cast::grant("ben", "emitter", &[kind], "payments");
+        w.amend(|it| it.grants.push(grant)).unwrap();
+    };
+    let built = |w: &mut World| {
+        may(w, "build");
+        let body = crate::fixture::body::build(crate::fixture::body::BUILDER, &[]);
+        w.record("ben", &app(), schemas::predicate::build::TYPE, &body).unwrap();
+        let request = w.request(&app(), "prod").unwrap();
+        vec![w.approve("ben", APPROVER, request).unwrap()]
+    };
+    check(&gate, built, Waiting, "ben does not count: built it");
+    let deployed = |w: &mut World| {
+        may(w, "deployment");
+        w.build(&app(), &source()).unwrap();
+        let result = schemas::predicate::deployment::DeploymentResult::Succeeded;
+        let body = w.deployment_body("staging", result);
+        let kind = schemas::predicate::deployment::TYPE;
+        w.record("ben", &app(), kind, &body).unwrap();
+        let request = w.request(&app(), "prod").unwrap();
+        vec![w.approve("ben", APPROVER, request).unwrap()]
+    };
+    check(&gate, deployed, Waiting, "ben does not count: deployed it to staging");
+    let no_build = |w: &mut World| {
+        w.request(&app(), "prod").unwrap();
+        vec![]
+    };
+    check(&gate, no_build, Waiting, "so the implementer is unknown");
+}
+
+#[test]
+fn some_roles_must_be_there() {
+    let gate = r#"{"approvals":{"count":2,"roles":["release-approver","security"],
+        "each":{"security":1}}}"#;
+    let (anna, ben, sara) = (("anna", APPROVER), ("ben", APPROVER), ("sara", SECURITY));
+    check(gate, by(&[anna, ben]), Waiting, "2 of 2: anna (release-approver), ben");
+    check(gate, by(&[anna, ben]), Waiting, "; 0 of 1 security");
+    check(gate, by(&[sara]), Waiting, "1 of 2: sara (security)");
+    check(gate, by(&[anna, sara]), Pass, "2 of 2");
+}
+
+/// A person counts once, in whatever roles they sign.
+#[test]
+fn two_roles_of_one_person_are_one_person() {
+    let gate = r#"{"approvals":{"count":2,"roles":["release-approver","security"],
+        "each":{"release-approver":1,"security":1}}}"#;
+    let both = |w: &mut World| {
+        let grant = crate::fixture::cast::grant("anna", SECURITY, &[], "payments");
+        w.amend(|it| it.grants.push(grant)).unwrap();
+        by(&[("anna", APPROVER), ("anna", SECURITY)])(w)
+    };
+    check(gate, both, Waiting, "1 of 2: anna (release-approver), anna (security)");
+}
+
+#[test]
+fn only_people_of_a_group_count() {
+    let gate = gate(r#""groups":["leads"]"#);
+    let json = crate::fixture::body::policy_json("[]", &format!("[{gate}]"));
+    let groups = r#""groups":{"leads":["anna","mia"],"others":["ben"]},"environments""#;
+    let json = json.replacen(r#""environments""#, groups, 1);
+    let of = |who: &'static str, verdict, reason: &str| {
+        let mut world = World::new();
+        world.policy("paul", &json).unwrap();
+        let request = asked(&mut world);
+        let entry = world.approve(who, APPROVER, request).unwrap();
+        let answer = crate::policy::gate::cases::ask(&world).remove(0);
+        crate::policy::gate::cases::assert_answer(&answer, verdict, reason, &[entry]);
+    };
+    of("anna", Pass, "1 of 1: anna");
+    of("ben", Waiting, "ben does not count: not of leads");
+}
+
+#[test]
+fn a_key_is_held_as_the_policy_asks() {
+    let gate = gate(r#""signing":["key"]"#);
+    check(&gate, by(&[("ben", APPROVER)]), Pass, "1 of 1: ben");
+}
+
 #[test]
 fn an_approval_by_nobody_in_particular_is_refused() {
     let mut world = World::with_gates("[]", &format!("[{ONE}]"));

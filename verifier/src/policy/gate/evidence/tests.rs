@@ -3,7 +3,11 @@ use schemas::predicate::{review, sbom, test};
 use schemas::report::Verdict::{Fail, Indeterminate, Pass, Waiting};
 use serde_json::json;
 
-use super::*;
+use schemas::predicate::analysis::Levels;
+use schemas::predicate::report::Binding;
+use schemas::predicate::review::ReviewOutcome;
+use schemas::predicate::test::TestResult;
+
 use crate::fixture::body;
 use crate::fixture::{DAY, World, commit};
 use crate::policy::gate::cases::{app, build_of, check, compromise, other, source, unreadable};

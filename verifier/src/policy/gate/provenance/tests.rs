@@ -147,3 +147,107 @@ fn a_source_is_equal_up_to_the_at_sign() {
         assert_eq!(is_from(uri, source), expected, "{uri}");
     }
 }
+
+/// A gate with further parameters.
+fn gate(rest: &str) -> String {
+    format!(r#"{{"provenance":{{"builders":["{BUILDER}"],"source":"{SOURCE}",{rest}}}}}"#)
+}
+
+#[test]
+fn a_build_comes_from_a_listed_ref() {
+    let refs = gate(r#""refs":["refs/heads/main","refs/tags/v*"]"#);
+    for (at, verdict, reason) in [
+        ("@refs/heads/main", Pass, "payments@"),
+        ("@refs/tags/v1.2", Pass, "payments@"),
+        ("@refs/tags/v1/evil", Fail, "built from refs/tags/v1/evil, policy asks for"),
+        ("@refs/heads/main2", Fail, "policy asks for refs/heads/main or refs/tags/v*"),
+        ("@", Fail, "built from "),
+        ("", Indeterminate, "does not say from which branch"),
+    ] {
+        let uri = format!("{SOURCE}{at}");
+        check(&refs, |w| vec![build(w, BUILDER, &uri)], verdict, reason);
+    }
+    let twice = |w: &mut World| {
+        let (main, other) = (format!("{SOURCE}@refs/heads/main"), format!("{SOURCE}@refs/heads/x"));
+        let body = body::build(BUILDER, &[(&other, &commit("lib")), (&main, &source())]);
+        vec![w.record("ci", &app(), build::TYPE, &body).unwrap()]
+    };
+    check(&refs, twice, Pass, &source().short());
+}
+
+#[test]
+fn a_builder_reaches_its_level() {
+    let levels = |level: u8| gate(&format!(r#""levels":{{"{BUILDER}":2}},"level":{level}"#));
+    check(&levels(2), |w| vec![build(w, BUILDER, SOURCE)], Pass, "payments@");
+    check(
+        &levels(3),
+        |w| vec![build(w, BUILDER, SOURCE)],
+        Fail,
+        "build level 2, policy asks for 3",
+    );
+    let unknown = gate(r#""level":1"#);
+    check(&unknown, |w| vec![build(w, BUILDER, SOURCE)], Indeterminate, "no build level");
+}
+
+/// What is proven stands in the decision, and nothing that is not.
+#[test]
+fn a_decision_says_what_level_was_proven() {
+    let levels = |gate: &str, verdict| {
+        let mut world = World::with_gates(&format!("[{gate}]"), "[]");
+        build(&mut world, BUILDER, SOURCE);
+        let request = world.request(&app(), "staging").unwrap();
+        let decision = world.decision(request).unwrap();
+        assert_eq!(decision.predicate.extension.outcome, verdict);
+        world.log(&decision, &["service"], None).unwrap();
+        // Whoever claims a higher one is refused.
+        let mut world = World::with_gates(&format!("[{gate}]"), "[]");
+        build(&mut world, BUILDER, SOURCE);
+        let request = world.request(&app(), "staging").unwrap();
+        let mut forged = world.decision(request).unwrap();
+        forged.predicate.verified_levels.push("SLSA_BUILD_LEVEL_4".to_owned());
+        assert!(world.log(&forged, &["service"], None).is_err());
+        decision.predicate.verified_levels
+    };
+    use schemas::predicate::decision::Outcome::{Denied, Granted};
+    let proven = gate(&format!(r#""levels":{{"{BUILDER}":3}}"#));
+    assert_eq!(levels(&proven, Granted), ["ATTESTRY_ADMITTED", "SLSA_BUILD_LEVEL_3"]);
+    assert_eq!(levels(GATE, Granted), ["ATTESTRY_ADMITTED"]);
+    let failing = gate(&format!(r#""levels":{{"{BUILDER}":3}},"level":4"#));
+    assert_eq!(levels(&failing, Denied), ["FAILED"]);
+}
+
+#[test]
+fn dependencies_are_pinned() {
+    let unpinned = |w: &mut World| {
+        let mut body = body::build(BUILDER, &[(SOURCE, &source())]);
+        let loose = schemas::statement::ResourceDescriptor {
+            uri: Some("pkg:npm/left-pad@1.0.0".to_owned()),
+            ..Default::default()
+        };
+        body.build_definition.resolved_dependencies.push(loose);
+        vec![w.record("ci", &app(), build::TYPE, &body).unwrap()]
+    };
+    check(&gate(r#""pinned":true"#), unpinned, Fail, "1 dependencies have no digest");
+    check(&gate(r#""pinned":false"#), unpinned, Pass, "payments@");
+    check(&gate(r#""pinned":true"#), |w| vec![build(w, BUILDER, SOURCE)], Pass, "payments@");
+}
+
+#[test]
+fn the_commit_that_was_built_was_reviewed() {
+    let gate = gate(r#""reviewed":true"#);
+    let by = |author: &'static str| {
+        move |w: &mut World| {
+            let build = build(w, BUILDER, SOURCE);
+            vec![build, w.review(&source(), author).unwrap()]
+        }
+    };
+    check(&gate, by("alex@acme.example"), Pass, "approved by ben@acme.example");
+    check(&gate, by("ben@acme.example"), Waiting, "approved by nobody but its author");
+    check(&gate, by("who"), Indeterminate, "author who is no known identity");
+    check(&gate, |w| vec![build(w, BUILDER, SOURCE)], Waiting, "no review of");
+    let another = |w: &mut World| {
+        w.review(&commit("other"), "alex@acme.example").unwrap();
+        vec![build(w, BUILDER, SOURCE)]
+    };
+    check(&gate, another, Waiting, "no review of");
+}

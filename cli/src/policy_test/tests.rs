@@ -1,0 +1,89 @@
+use super::*;
+use crate::policy_text::parse_policy;
+
+const POLICY: &str = "apiVersion: attestry/policy/v1
+project: payments
+environments:
+  - name: staging
+    gates:
+      - evidence: { kind: test, suites: [unit], result: passed, max_age: 7d }
+  - name: prod
+    from: [staging]
+    gates:
+      - soak: { in: staging, for: 24h }
+      - approvals: { count: 1, roles: [qa], not: [author, requester], within: 72h }
+";
+
+/// Plays one case; gives what was wrong with it.
+fn play(case: &str) -> Vec<String> {
+    let people = "people:\n  mia: { roles: [release-manager] }\n  anna: { roles: [qa] }\n  alex: \
+                  { roles: [qa], aliases: [alex@acme.example] }\n";
+    let text = format!("policy: policy.yaml\n{people}cases:\n{case}");
+    let fixture = read(&text).unwrap_or_else(|cause| panic!("{text}\n{cause}"));
+    let (policy, _) = parse_policy(POLICY).unwrap();
+    super::play(&fixture, &policy).remove(0).wrong
+}
+
+const STORY: &str = "  - name: a release
+    to: prod
+    events:
+      - build: { commits: [c1] }
+      - review: { commit: c1, authors: [alex@acme.example], reviewers: [anna] }
+      - test: { suite: unit }
+      - request: { by: mia, to: staging }
+      - decide: { to: staging }
+      - deployment: { to: staging }
+      - wait: WAIT
+      - request: { by: mia }
+      - approval: { by: WHO, role: qa }
+    expect:
+";
+
+fn story(wait: &str, who: &str, expected: &str) -> Vec<String> {
+    let story = STORY.replace("WAIT", wait).replace("WHO", who);
+    play(&format!("{story}      {expected}\n"))
+}
+
+#[test]
+fn a_story_comes_out_as_expected() {
+    let nothing: Vec<String> = Vec::new();
+    let expected = "outcome: granted\n      gates: { from: pass, soak: pass, approvals: pass }";
+    assert_eq!(story("24h", "anna", expected), nothing);
+    assert_eq!(story("23h", "anna", "outcome: open\n      gates: { soak: waiting }"), nothing);
+    let reasoned = "gates: { approvals: { verdict: waiting, reason: \"alex does not count\" } }";
+    assert_eq!(story("24h", "alex", reasoned), nothing);
+}
+
+#[test]
+fn what_comes_out_differently_is_told() {
+    let wrong = story("24h", "anna", "outcome: denied\n      gates: { soak: fail, moon: pass }");
+    assert_eq!(wrong.len(), 3, "{wrong:?}");
+    assert_eq!(wrong[0], "it is granted");
+    assert_eq!(wrong[1], "there is no gate moon");
+    assert!(wrong[2].starts_with("soak is pass: "), "{wrong:?}");
+}
+
+/// Who has no role cannot approve here either: the rules of admission are the ledger's.
+#[test]
+fn what_a_ledger_would_refuse_is_refused() {
+    let wrong = story("24h", "mia", "outcome: granted");
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert!(wrong[0].starts_with("event 9: the ledger would refuse it"), "{wrong:?}");
+    assert!(wrong[0].ends_with("[role-missing]"), "{wrong:?}");
+    let nothing_asked = "  - name: x\n    to: prod\n    events:\n      - approval: { by: anna, role: \
+                         qa }\n    expect: { outcome: open }\n";
+    assert_eq!(play(nothing_asked), ["event 1: nothing is requested for prod"]);
+}
+
+#[test]
+fn a_fixture_is_read_strictly() {
+    for (text, part) in [
+        ("policy: a\ncases: []\nmore: 1\n", "line 3: unknown field `more`"),
+        ("policy: a\ncases:\n  - name: x\n    to: a\n    expect: { outcome: maybe }\n", "line 5"),
+        ("policy: a\ncases:\n  - {name: x, to: a, events: [{ sing: {} }], expect: {}}\n", "line 3"),
+        ("policy: &a b\ncases: []\n", "line 1"),
+    ] {
+        let cause = read(text).unwrap_err();
+        assert!(cause.contains(part), "{text}: {cause}");
+    }
+}
