@@ -196,7 +196,7 @@ mod tests {
         {
             assert!(lists.contains(name), "{name}");
         }
-        for name in ["soak", "when", "max", "emergency", "groups"] {
+        for name in ["soak", "when", "max", "emergency", "calendars"] {
             assert!(!lists.contains(name), "{name}");
         }
     }

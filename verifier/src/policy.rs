@@ -25,6 +25,7 @@ use std::collections::BTreeSet;
 use schemas::id::{Digest, EntryIndex, Environment, EnvironmentName, KeyId, Project, Time};
 use schemas::policy::{EnvironmentRule, Fails, Gate, GateRule};
 use schemas::predicate::decision::Outcome;
+use schemas::predicate::promotion_request::RequestPath;
 use schemas::report::{GateVerdict, Verdict};
 use schemas::thread::ThreadId;
 
@@ -112,14 +113,20 @@ pub fn evaluate(state: &State, ask: &Ask, at: Time) -> Result<Evaluation, Missin
         relied: RefCell::default(),
         level: Cell::default(),
     };
-    let path = context.path()?;
-    let Some(way) = path::way(rule, path) else {
-        let (name, path) = (&ask.environment.name, path.name());
-        return Ok(cannot_tell(format!("the policy has no {path} path to {name}")));
+    let slice = context.environment()?;
+    let request = ask.request.and_then(|index| slice?.requests.get(&index));
+    let way = request.map_or(RequestPath::Normal, |request| request.path);
+    let Some(rules) = path::gates(rule, way) else {
+        return Ok(cannot_tell(format!("the policy has no {} path", way.name())));
     };
-    let rules = way.gates;
     let mut gates = Vec::with_capacity(rules.len() + 1);
-    if way.asks_from {
+    // What an emergency does without, its own gates say; and whoever goes back has been there.
+    let own_gates = match way {
+        RequestPath::Normal => false,
+        RequestPath::Emergency => true,
+        RequestPath::Rollback => rule.rollback.is_some(),
+    };
+    if !own_gates {
         gates.extend(gate::source_environment(rule, &context)?);
     }
     for gate in rules {

@@ -34,6 +34,7 @@ const BEGINS: &str = "2026-01-05T09:00:00.000Z";
 pub const EMITTER: &str = "ci";
 const POLICY_ADMIN: &str = "policy-admin";
 const SERVICE: &str = "service";
+const NOBODY: &[String] = &[];
 
 pub struct Stage {
     sequence: Sequence,
@@ -114,7 +115,7 @@ impl Stage {
             grant(SERVICE, role::SERVICE, &[])?,
         ];
         let mut people: BTreeMap<&str, &[String]> =
-            [EMITTER, POLICY_ADMIN, SERVICE].map(|name| (name, &[][..])).into();
+            [EMITTER, POLICY_ADMIN, SERVICE].map(|name| (name, NOBODY)).into();
         for (name, person) in &fixture.people {
             people.insert(name, &person.aliases);
             for role in &person.roles {

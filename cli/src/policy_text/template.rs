@@ -105,7 +105,7 @@ pub fn expand(
             return Err(("extends.digest", message));
         }
         None => {
-            return Err(("extends", format!("says of no digest; write `digest: {found}`")));
+            return Err(("extends", format!("names no digest; write `digest: {found}`")));
         }
     }
     let mut parameters: BTreeMap<String, String> = BTreeMap::new();

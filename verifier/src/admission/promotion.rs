@@ -13,7 +13,7 @@ use schemas::trust::role;
 use super::environment::environment_of;
 use super::{Accepted, Case, Refusal, bounded, refuse};
 use crate::policy::decide::verified_levels;
-use crate::policy::{self, Ask, Evaluation, path};
+use crate::policy::{self, Ask, Evaluation};
 use crate::projection::promotion::Closed;
 use crate::projection::slice::{APPROVALS_MAX, REQUESTS_MAX, REVIEWS_MAX, Request, Signer};
 
@@ -91,12 +91,6 @@ impl Case<'_> {
         let due = slice.map_or(0, |slice| slice.reviews_due.len());
         if count >= REQUESTS_MAX {
             return refuse(self, Code::PredicateInvalid, "256 requests are open already");
-        }
-        let policy = self.state.policy(&body.project);
-        let rule = policy.and_then(|policy| policy.document.environment(&body.to));
-        if rule.is_some_and(|rule| path::way(rule, body.path).is_none()) {
-            let detail = format!("the policy has no {} path to {environment}", body.path.name());
-            return refuse(self, Code::IllegalMove, detail);
         }
         match body.path {
             RequestPath::Normal => Ok(()),

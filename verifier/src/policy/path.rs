@@ -1,31 +1,10 @@
-//! What a policy says of the ways into an environment: which gates, how long a request is open, and
+//! What a policy says of the ways into an environment: their gates, how long a request is open, and
 //! the review that an emergency brings with it.
 
 use schemas::policy::{EnvironmentRule, GateRule};
 use schemas::predicate::promotion_request::RequestPath;
 
-/// A way into an environment.
-#[derive(Debug, Clone, Copy)]
-pub struct Way<'a> {
-    pub gates: &'a [GateRule],
-    /// The artifact must come from an earlier environment.
-    pub asks_from: bool,
-}
-
-/// The gates of a way in; none where the policy has no such way.
-///
-/// Going back needs what going forward needs, where the policy does not say less.
-pub fn way(rule: &EnvironmentRule, path: RequestPath) -> Option<Way<'_>> {
-    let normal = Way { gates: &rule.gates, asks_from: true };
-    let own = |gates| Way { gates, asks_from: false };
-    match path {
-        RequestPath::Normal => Some(normal),
-        RequestPath::Emergency => rule.emergency.as_ref().map(|it| own(&it.gates)),
-        RequestPath::Rollback => Some(rule.rollback.as_ref().map_or(normal, |it| own(&it.gates))),
-    }
-}
-
-/// Where the policy does not say when an emergency is to be reviewed: within so long.
+/// Where the policy has no emergency path: what was granted on one is to be reviewed within so long.
 pub const REVIEW_MS: i64 = 7 * 86_400_000;
 
 /// The review after the fact.
@@ -36,6 +15,18 @@ pub struct Review {
     pub roles: Vec<String>,
 }
 
+/// The gates of a way; `None` where the policy has no such way.
+pub fn gates(rule: &EnvironmentRule, way: RequestPath) -> Option<&[GateRule]> {
+    match way {
+        RequestPath::Normal => Some(&rule.gates),
+        RequestPath::Emergency => rule.emergency.as_ref().map(|path| &path.gates[..]),
+        // Going back needs what going forward needs, unless the policy says less.
+        RequestPath::Rollback => {
+            Some(rule.rollback.as_ref().map_or(&rule.gates[..], |path| &path.gates[..]))
+        }
+    }
+}
+
 /// How long a request is open, where the policy gives it less than the longest time.
 pub fn expiry_ms(rule: &EnvironmentRule) -> Option<i64> {
     rule.expires.as_ref().map(|_| rule.expires_ms())
@@ -44,7 +35,12 @@ pub fn expiry_ms(rule: &EnvironmentRule) -> Option<i64> {
 /// The review that a granted emergency brings with it.
 pub fn review(rule: Option<&EnvironmentRule>) -> Review {
     match rule.and_then(|rule| rule.emergency.as_ref()) {
-        Some(it) => Review { within_ms: it.review.within.ms(), roles: it.review.roles.clone() },
+        Some(path) => {
+            Review { within_ms: path.review.within.ms(), roles: path.review.roles.clone() }
+        }
         None => Review { within_ms: REVIEW_MS, roles: Vec::new() },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,12 +5,14 @@
 //! serialised here is a promise.
 
 mod artifact;
+mod bill;
 mod control;
 mod environment;
 mod exception;
 mod running;
 
 pub use artifact::*;
+pub use bill::*;
 pub use control::*;
 pub use environment::*;
 pub use exception::*;

@@ -2,8 +2,11 @@
 
 use schemas::policy::Provenance;
 
-use super::words::check_list;
+use super::words::{check_list, name_trouble};
 use super::{Complaints, Site};
+
+/// The levels of SLSA's build track.
+const BUILD_LEVELS: std::ops::RangeInclusive<u8> = 1..=3;
 
 /// Longest builder or source.
 const URI_BYTES_MAX: usize = 500;
@@ -17,6 +20,20 @@ pub(super) fn check(gate: &Provenance, site: &Site, complaints: &mut Complaints)
     check_list(&site.at("builders"), &gate.builders, complaints, |builder| {
         uri_trouble(builder).map(str::to_owned)
     });
+    check_list(&site.at("refs"), &gate.refs, complaints, name_trouble);
+    for (builder, level) in &gate.levels {
+        if !gate.builders.contains(builder) || !BUILD_LEVELS.contains(level) {
+            let message = "not the level of a listed builder; write for example \
+                           `levels: { \"https://github.com/actions/runner\": 2 }`";
+            complaints.add(site.at(&format!("levels.{builder}")), message);
+        }
+    }
+    if gate.level.is_some_and(|level| !BUILD_LEVELS.contains(&level)) {
+        complaints.add(site.at("level"), "no build level; write 1, 2 or 3");
+    } else if gate.level.is_some() && gate.levels.is_empty() {
+        let message = "no builder has a level; write them under `levels`";
+        complaints.add(site.at("level"), message);
+    }
     if let Some(trouble) = source_trouble(&gate.source) {
         let message =
             format!("{trouble}; write it like `git+https://github.com/acme/payments`, without `@`");
@@ -116,6 +133,16 @@ mod tests {
                 expected,
             );
         };
+        let levels = |rest: &str, expected: &[(&str, &str)]| {
+            let gate = format!(r#"{{"builders":["b"],"source":"git+https://h/p",{rest}}}"#);
+            check(&format!(r#"{{"provenance":{gate}}}"#), expected);
+        };
+        levels(r#""levels":{"b":3},"level":2,"refs":["refs/heads/*"]"#, &[]);
+        levels(r#""levels":{"b":4}"#, &[(".levels.b", "listed builder")]);
+        levels(r#""levels":{"c":1}"#, &[(".levels.c", "listed builder")]);
+        levels(r#""level":2"#, &[(".level", "no builder has a level")]);
+        levels(r#""levels":{"b":1},"level":0"#, &[(".level", "write 1, 2 or 3")]);
+        levels(r#""refs":[""]"#, &[(".refs[0]", "empty")]);
         builders("[]", &[(".builders", "no builder")]);
         builders(r#"[""]"#, &[(".builders[0]", "empty")]);
         builders(r#"["a","a"]"#, &[(".builders[1]", "twice")]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemas::id::{Digest, EntryIndex, EnvironmentName, Hash, KeyId, Project, Time};
-use schemas::policy::{SbomFormat, SeverityWord};
+use schemas::policy::SeverityWord;
 use schemas::predicate::analysis::Levels;
 use schemas::predicate::canary::CanaryVerdict;
 use schemas::predicate::decision::Outcome;
@@ -15,7 +15,7 @@ use schemas::predicate::test::TestResult;
 use schemas::predicate::vex::VexStatus;
 use serde::{Deserialize, Serialize};
 
-use super::{Signer, is_false, is_zero};
+use super::{BillFacts, Signer, is_false, is_zero};
 
 /// Most suites, metrics and dependencies that a slice keeps for one artifact and project.
 pub const SUITES_MAX: usize = 256;
@@ -27,8 +27,6 @@ pub const DEPENDENCIES_MAX: usize = 256;
 pub const FAILED_MAX: usize = 64;
 /// Most vulnerabilities that a slice names; the counts are whole.
 pub const NAMED_MAX: usize = 128;
-/// Most spellings of licences that a slice keeps of a bill of materials.
-pub const LICENCES_MAX: usize = 256;
 /// Most vulnerabilities of which statements are kept, statements of each, and parts of a statement.
 pub const VEX_MAX: usize = 1024;
 pub const VEX_STATEMENTS_MAX: usize = 16;
@@ -234,44 +232,6 @@ pub struct SbomFacts {
     /// What the document says; absent where the statement only names it by digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bill: Option<BillFacts>,
-}
-
-/// What a bill of materials says by itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BillFacts {
-    pub format: SbomFormat,
-    /// Whose SHA-256 it names as what it is about.
-    pub covers: Covers,
-    pub components: u64,
-    /// Components that state no licence.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub unlicensed: u64,
-    /// Each spelling of a licence once, in order.
-    pub licences: Vec<LicenceUse>,
-    /// There were more spellings than a slice keeps, or longer ones.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub truncated: bool,
-}
-
-/// Whether a document names the artifact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Covers {
-    /// It names this artifact's SHA-256.
-    Named,
-    /// It names others only.
-    Other,
-    /// It names none.
-    Unnamed,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LicenceUse {
-    pub licence: String,
-    pub components: u64,
-    /// The first component that has it, by name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub example: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -185,7 +185,8 @@ fn a_builder_reaches_its_level() {
         Fail,
         "build level 2, policy asks for 3",
     );
-    let unknown = gate(r#""level":1"#);
+    let unknown = gate(r#""levels":{"local":3},"level":1"#);
+    let unknown = unknown.replacen(BUILDER, &format!(r#"local","{BUILDER}"#), 1);
     check(&unknown, |w| vec![build(w, BUILDER, SOURCE)], Indeterminate, "no build level");
 }
 
@@ -212,7 +213,7 @@ fn a_decision_says_what_level_was_proven() {
     let proven = gate(&format!(r#""levels":{{"{BUILDER}":3}}"#));
     assert_eq!(levels(&proven, Granted), ["ATTESTRY_ADMITTED", "SLSA_BUILD_LEVEL_3"]);
     assert_eq!(levels(GATE, Granted), ["ATTESTRY_ADMITTED"]);
-    let failing = gate(&format!(r#""levels":{{"{BUILDER}":3}},"level":4"#));
+    let failing = gate(&format!(r#""levels":{{"{BUILDER}":1}},"level":2"#));
     assert_eq!(levels(&failing, Denied), ["FAILED"]);
 }
 
