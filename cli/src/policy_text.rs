@@ -45,7 +45,8 @@ pub fn parse_policy_in(
     let mut yaml = yaml::read(text).map_err(sorted)?;
     let mut value = mem::take(&mut yaml.value);
     let lists = list_fields();
-    let mut reading = Reading { yaml, problems: Vec::new(), unread: Vec::new(), lists };
+    let (problems, unread, elsewhere) = Default::default();
+    let mut reading = Reading { yaml, problems, unread, elsewhere, lists };
     reading.include(&mut value, read);
     reading.refuse_positions("", "", &value);
     let whole = serde_path_to_error::deserialize::<_, PolicyDocument>(&value);
@@ -81,6 +82,8 @@ struct Reading {
     problems: Vec<Problem>,
     /// Places that could not be read: nothing more is said about them.
     unread: Vec<String>,
+    /// Places whose text stands elsewhere and could not be brought.
+    elsewhere: Vec<String>,
     /// Fields whose values are lists.
     lists: BTreeSet<String>,
 }
@@ -98,13 +101,15 @@ impl Reading {
             self.add(path, false, message);
             // Nothing more is said of what a template would have brought.
             self.unread.push(String::new());
+            self.elsewhere.push(String::new());
         }
         let mut troubles = Vec::new();
         template::include_rego(value, "", read, &mut troubles);
         for (path, message) in troubles {
             self.add(&path, false, message);
             let above = path.strip_suffix(".file").unwrap_or(&path).to_owned();
-            self.unread.push(above);
+            self.unread.push(above.clone());
+            self.elsewhere.push(above);
         }
     }
 
@@ -205,7 +210,9 @@ impl Reading {
     /// a field is unknown replaces what was said about its value.
     fn failed(&mut self, above: &str, value: &Value, error: &TypeError) {
         let path = error_path(above, value, error);
-        if self.unread.iter().any(|unread| is_within(&path, unread)) {
+        // A document that is a list as a whole has no fields that could be wrong.
+        let nowhere = self.unread.iter().any(String::is_empty) && !path.is_empty();
+        if nowhere || self.elsewhere.iter().any(|it| is_within(&path, it)) {
             return;
         }
         let text = error.inner().to_string();
@@ -431,7 +438,8 @@ mod tests {
         let problems = parse_policy(&text).unwrap_err();
         let expected = "\
 policy.yaml:6:33: unknown field `max_ages`; did you mean `max_age`? (known:
-    kind, suites, result, levels, metric, min, max, max_age)
+    kind, suites, result, levels, metric, min, max, max_age, counts, quarantine,
+    signed_by)
         - evidence: { kind: sbom, max_ages: 7d }
                                   ^
 ";

@@ -4,12 +4,14 @@ pub mod decide;
 pub mod document;
 mod gate;
 mod glob;
+mod look;
 pub mod overdue;
 pub mod path;
 mod rego;
 mod spdx;
 pub mod supply;
 pub mod version;
+pub mod waiver;
 pub mod weekly;
 mod when;
 
@@ -173,6 +175,9 @@ fn evaluate_gate(rule: &GateRule, context: &Context) -> Result<GateVerdict, Miss
         Some(it) if it.applies => it.noted(answer_of(&rule.gate, context)?),
         Some(it) => gate::Answer::pass(format!("does not apply: {}", it.because)).on(it.entries),
     };
+    let terms = rule.labels.waiver.as_ref();
+    let terms = terms.map(|it| waiver::Terms { by: &it.by, max_ms: it.max.ms() });
+    let answer = waiver::apply(&rule.id, answer, terms, context)?;
     Ok(answer.named(&rule.id, rule.gate.kind()))
 }
 

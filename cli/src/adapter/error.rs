@@ -169,7 +169,17 @@ fn expected_format(kind: EventKind) -> &'static str {
         K::Vulnerabilities => "Trivy's JSON is read: `trivy image --format json`",
         K::Test => "JUnit XML is read",
         K::Analysis => "SARIF 2.1.0 is read",
-        K::Measurement
+        K::Canary
+        | K::Configuration
+        | K::Freeze
+        | K::Incident
+        | K::Migration
+        | K::Observation
+        | K::Rehearsal
+        | K::Rollback
+        | K::Vex
+        | K::Waiver
+        | K::Measurement
         | K::Review
         | K::Note
         | K::Deployment

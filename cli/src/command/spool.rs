@@ -175,7 +175,8 @@ fn push(args: &PushArgs, io: &mut Io) -> Result<Exit, Failure> {
 }
 
 fn tell_refused(refused: &[(Name, Failure)], spool: &Spool, io: &mut Io) -> Exit {
-    for (name, failure) in refused.iter().filter(|_| !io.json) {
+    let told = if io.json { &[] } else { refused };
+    for (name, failure) in told {
         let place = spool.refused().path(*name);
         io.note(&format!("refused, and kept as {}\n{}", place.display(), failure.render()));
     }

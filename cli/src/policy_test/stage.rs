@@ -129,10 +129,11 @@ impl Stage {
                 keys: vec![encode_key(key(name)?.public())],
                 aliases: aliases.to_vec(),
                 card: None,
+                sigstore: Vec::new(),
             })
         };
         let name = ORIGIN.parse().map_err(|_| "no key name".to_owned())?;
-        let log_key = Vkey::of(name, KeyAlgorithm::Ed25519, key("log")?.public());
+        let log_key = Vkey::of(name, KeyAlgorithm::Ed25519, key("log")?.ed25519());
         Ok(TrustDocument {
             origin: self.origin.clone(),
             entry: ENTRY_VERSION.to_owned(),
@@ -142,6 +143,7 @@ impl Stage {
             identities: people.into_iter().map(identity).collect::<Result<_, _>>()?,
             grants,
             compromises: Vec::new(),
+            sigstore_roots: Vec::new(),
         })
     }
 

@@ -232,7 +232,7 @@ mod tests {
                 .unwrap_or_else(|problems| panic!("{}: {problems:#?}", template.name));
             assert_eq!(document.project.as_str(), "payments");
             assert!(document.environments.len() >= 2, "{}", template.name);
-            let long = text.lines().find(|line| line.len() > 84);
+            let long = text.lines().find(|line| line.len() > 90);
             assert_eq!(long, None, "{}", template.name);
             assert!(text.starts_with("# "), "{}", template.name);
         }

@@ -208,7 +208,11 @@ fn resealed(world: &World, files: Files, change: impl FnOnce(&mut Files)) -> Fil
         findings: &derived::log_findings(&checked.findings),
     };
     payload.extend(derived::files(&material));
-    let readme = pack::report::readme(&bag.scope, &checked.shown);
+    let readme = pack::report::readme(
+        &bag.scope,
+        &checked.shown,
+        checked.state.trust().map(|trust| &**trust),
+    );
     bag::seal(&bag.scope, readme, payload).0
 }
 

@@ -7,8 +7,9 @@ use super::condition::When;
 use super::duration::Duration;
 use super::rule::{Fails, GateLabels, WaiverRule};
 use super::{
-    analysis, approvals, evidence, licenses, measurement, provenance, rego, sbom, soak,
-    vulnerabilities, window,
+    analysis, approvals, canary, configuration, dependency, evidence, freeze, licenses,
+    measurement, migration, provenance, rego, rollback_ready, sbom, slo, soak, vulnerabilities,
+    window,
 };
 
 /// Hands the register to another macro: the type of the parameters, the module that has them here
@@ -35,6 +36,20 @@ macro_rules! for_gates {
                 "Does every component have an admitted licence?";
             Soak soak "soak"
                 "Has it run in another environment for long enough?";
+            Canary canary "canary"
+                "Has a canary passed, for long enough and with enough samples?";
+            Slo slo "slo"
+                "Is error budget left, and does it burn slowly enough?";
+            Freeze freeze "freeze"
+                "Is nothing frozen?";
+            Configuration configuration "configuration"
+                "Was the configuration approved, and does it match that of another environment?";
+            Migration migration "migration"
+                "Can its database migration be taken back, and was it tried?";
+            RollbackReady rollback_ready "rollback-ready"
+                "Is there something to go back to, and was going back tried?";
+            Dependency dependency "dependency"
+                "Is another project's artifact there already?";
             Window window "window"
                 "Is now a time at which an artifact may enter?";
             Approvals approvals "approvals"

@@ -5,15 +5,22 @@
 
 mod analysis;
 mod approvals;
+mod canary;
+mod configuration;
+mod dependency;
 mod evidence;
+mod freeze;
 mod labels;
 mod licenses;
 mod measurement;
+mod migration;
 mod paths;
 mod provenance;
 mod rego;
+mod rollback_ready;
 mod sbom;
 mod shared;
+mod slo;
 mod soak;
 mod vulnerabilities;
 mod window;
@@ -160,6 +167,11 @@ fn not_earlier(document: &PolicyDocument, index: usize, name: &EnvironmentName) 
         return Some(format!("`{name}` stands later in the list; move it above `{own}`"));
     }
     Some(format!("no environment is named `{name}`; {}", offer(earlier)))
+}
+
+/// Says why a name is not that of an environment of the policy.
+fn no_environment(document: &PolicyDocument, name: &EnvironmentName) -> Option<String> {
+    document.environment(name).is_none().then(|| format!("no environment is named `{name}`"))
 }
 
 fn offer(earlier: &[EnvironmentRule]) -> String {

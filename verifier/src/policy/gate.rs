@@ -2,15 +2,22 @@
 
 pub mod analysis;
 pub mod approvals;
+pub mod canary;
 #[cfg(test)]
 pub mod cases;
+pub mod configuration;
+pub mod dependency;
 pub mod evidence;
+pub mod freeze;
 pub mod licenses;
 pub mod measurement;
+pub mod migration;
 pub mod provenance;
 pub mod rego;
 pub mod reviews;
+pub mod rollback_ready;
 pub mod sbom;
+pub mod slo;
 pub mod soak;
 pub mod suites;
 pub mod test_runs;

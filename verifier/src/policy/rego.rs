@@ -10,6 +10,7 @@ use std::thread;
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::RegoVM;
 use regorus::rvm::program::Program;
+use regorus::rvm::vm::{ExecutionMode, ExecutionState};
 use regorus::{CompiledPolicy, Engine, Value};
 
 /// Longest text of a module, and longest input, in bytes.
@@ -19,8 +20,8 @@ const INPUT_BYTES_MAX: usize = 4 << 20;
 /// Most steps of an evaluation.
 const STEPS_MAX: usize = 200_000;
 
-/// The stack of an evaluation. The parser bounds nesting, but rules call rules: a chain as long as
-/// a module allows must not end the process.
+/// The stack of reading and evaluating a module. Nesting is bounded, but rules depend on rules: a
+/// chain as long as a module allows must not end the process.
 const STACK_BYTES: usize = 128 << 20;
 
 /// The builtins that a rule may call. Part of the rules version.
@@ -137,10 +138,16 @@ pub fn evaluate(text: &str, rule: &str, input: &str) -> Result<serde_json::Value
         let mut machine = RegoVM::new_with_policy(policy);
         machine.load_program(program);
         machine.set_max_instructions(STEPS_MAX);
+        // Calls go on a stack of the machine's own, so rules that call each other in a circle end
+        // at the last step, and not at the end of ours.
+        machine.set_execution_mode(ExecutionMode::Suspendable);
         machine.set_strict_builtin_errors(true);
         machine.set_data(Value::new_object()).map_err(|cause| failed(&cause))?;
         machine.set_input(input);
         let value = machine.execute_entry_point_by_name(rule).map_err(|cause| failed(&cause))?;
+        if matches!(machine.execution_state(), ExecutionState::Suspended { .. }) {
+            return Err(RegoError::Engine);
+        }
         if value == Value::Undefined {
             return Err(RegoError::Undefined);
         }

@@ -72,6 +72,13 @@ fn supply(gate: &Gate) -> Supply<'_> {
             EvidenceKind::Sbom => EventKind::Sbom,
             EvidenceKind::Review => EventKind::Review,
         }),
+        Gate::Canary(_) => Supply::Kind(EventKind::Canary),
+        Gate::Slo(_) => Supply::Kind(EventKind::Measurement),
+        Gate::Configuration(gate) => Supply::Roles(&gate.roles),
+        Gate::Migration(_) => Supply::Kind(EventKind::Migration),
+        Gate::RollbackReady(_) => Supply::Kind(EventKind::Rehearsal),
+        // Another project, or time.
+        Gate::Dependency(_) | Gate::Freeze(_) => Supply::Nobody,
         Gate::Window(_) | Gate::Rego(_) => Supply::Nobody,
     }
 }

@@ -40,7 +40,7 @@ pub fn run(args: &RootsArgs, io: &mut Io) -> Result<Exit, Failure> {
         return Err(Failure::usage("nothing to change")
             .hint("--add NEW.pem.pub, --remove KEYID, --threshold N"));
     }
-    let added = change::read_public(&args.add, io)?;
+    let added = change::read_public(&args.add, false, io)?;
     let alter = |document: &mut TrustDocument| {
         for key in added {
             if document.roots.keys.contains(&key) {

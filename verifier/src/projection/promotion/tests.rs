@@ -278,16 +278,19 @@ fn a_rollback_goes_to_what_was_granted() {
     assert_eq!(story.world.verify().findings.len(), 3);
 }
 
-/// One approval by another than the requester, and a review within a week.
-const EMERGENCY_POLICY: &str = r#"{"apiVersion":"attestry/policy/v1","project":"payments",
-    "environments":[{"name":"staging","gates":[]},{"name":"prod","gates":[],"emergency":{
-        "gates":[{"approvals":{"count":1,"roles":["release-approver"],"not":["requester"]}}],
-        "review":{"within":"7d","roles":["release-approver","security"]}}}]}"#;
+/// Two people for a release, one of them beside the requester in an emergency.
+const EMERGENCY: &str = r#"{"apiVersion":"attestry/policy/v1","project":"payments","environments":[
+    {"name":"prod","expires":"7d",
+     "gates":[{"approvals":{"count":2,"roles":["release-approver"]}}],
+     "emergency":{
+       "gates":[{"approvals":{"count":1,"roles":["release-approver"],"not":["requester"]}}],
+       "review":{"within":"48h","roles":["release-approver","security"]}},
+     "rollback":{"gates":[]}}]}"#;
 
 /// An emergency with one approval, granted.
 fn emergency() -> (World, EntryRef) {
     let mut world = World::new();
-    world.policy("paul", EMERGENCY_POLICY).unwrap();
+    world.policy("paul", EMERGENCY).unwrap();
     let index = request_by(&mut world, RequestPath::Emergency, &app()).unwrap();
     let statement = world.open_request(index).1.statement;
     world.approve("anna", APPROVER, index).unwrap();
@@ -320,7 +323,7 @@ fn an_emergency_is_reviewed_afterwards_by_somebody_else() {
     let opened = due(&world).unwrap();
     let involved: Vec<&str> = opened.involved.iter().map(|it| it.as_str()).collect();
     assert_eq!((opened.artifact, involved), (app(), vec!["anna", "mia"]));
-    assert_eq!(opened.due_at, opened.granted_at.plus_ms(crate::policy::path::REVIEW_MS));
+    assert_eq!(opened.due_at, opened.granted_at.plus_ms(2 * DAY));
     // It is about what is deployed by then, too.
     world.deploy(&app(), "prod").unwrap();
     refused(review(&mut world, "anna", APPROVER, &request), Code::ReviewerInvolved);
@@ -374,4 +377,41 @@ fn a_request_is_withdrawn_by_who_asked_or_may_ask() {
     let mut other = Story::of(&[]);
     other.request.statement = schemas::id::Hash([7; 32]);
     refused(other.happen("withdraw"), Code::RequestMismatch);
+}
+
+#[test]
+fn each_path_has_its_own_gates() {
+    let (mut world, _) = emergency();
+    let verdicts = |world: &World, request: EntryIndex| {
+        let gates = world.evaluate("prod", &app(), Some(request)).gates;
+        gates.into_iter().map(|it| it.reason).collect::<Vec<_>>()
+    };
+    let normal = request_by(&mut world, RequestPath::Normal, &app()).unwrap();
+    assert_eq!(verdicts(&world, normal), ["0 of 2"]);
+    let again = request_by(&mut world, RequestPath::Emergency, &app()).unwrap();
+    assert_eq!(verdicts(&world, again), ["0 of 1"]);
+    let back = request_by(&mut world, RequestPath::Rollback, &app()).unwrap();
+    assert_eq!(verdicts(&world, back), [""; 0]);
+    world.decide(back).unwrap();
+    assert_eq!(state_of(&world, back), "granted");
+    // A policy that has lost the path admits nobody by it.
+    let mut late = world.clone();
+    late.policy("paul", &crate::fixture::body::policy_json("[]", "[]")).unwrap();
+    let told = late.evaluate("prod", &app(), Some(again)).gates;
+    assert_eq!(told[0].verdict, schemas::report::Verdict::Indeterminate);
+    assert_eq!(told[0].reason, "the policy has no emergency path");
+}
+
+/// A policy may give a request less than 30 days; a later policy changes nothing for it.
+#[test]
+fn a_request_expires_when_its_policy_said() {
+    let (mut world, _) = emergency();
+    let request = request_by(&mut world, RequestPath::Normal, &app()).unwrap();
+    let asked = world.open_request(request).1;
+    assert_eq!(asked.ends_at(), asked.time.plus_ms(7 * DAY));
+    world.policy("paul", &EMERGENCY.replace("7d", "14d")).unwrap();
+    world.wait(7 * DAY);
+    refused(world.withdraw("mia", request), Code::RequestUnknown);
+    world.observe("prod", &[]).unwrap();
+    assert_eq!(state_of(&world, request), "expired");
 }

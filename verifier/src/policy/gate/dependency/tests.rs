@@ -1,0 +1,123 @@
+use schemas::id::Digest;
+use schemas::predicate::build;
+use schemas::predicate::deployment::{self, DeploymentResult};
+use schemas::predicate::promotion_request;
+use schemas::report::Verdict::{Pass, Waiting, Waived};
+use schemas::statement::{Annotations, Statement, Subject};
+use schemas::thread::ThreadId;
+use schemas::trust::role;
+
+use crate::fixture::cast::grant;
+use crate::fixture::{World, artifact, body};
+use crate::policy::gate::cases::{app, check, compromise};
+
+const GATE: &str = r#"{"dependency":{"project":"shop","versions":">=2.1.0, <3.0.0"},
+    "waiver":{"by":["security"],"max":"30d"}}"#;
+const ANY: &str = r#"{"dependency":{"project":"shop"}}"#;
+const STAGED: &str = r#"{"dependency":{"project":"shop","in":"staging"}}"#;
+
+fn api() -> Digest {
+    artifact("the other project's")
+}
+
+/// The other project has people, and a policy that asks for nothing.
+fn enrol(world: &mut World) {
+    world
+        .amend(|it| {
+            let kinds = ["build", "deployment"];
+            it.grants.push(grant("ci", role::EMITTER, &kinds, "shop"));
+            it.grants.push(grant("mia", role::RELEASE_MANAGER, &[], "shop"));
+            it.grants.push(grant("paul", role::POLICY_ADMIN, &[], "shop"));
+        })
+        .unwrap();
+    let json = body::policy_json("[]", "[]").replace("payments", "shop");
+    let mut statement = world.policy_statement(&json);
+    statement.predicate.project = "shop".parse().unwrap();
+    statement.predicate.replaces = None;
+    world.log(&statement, &["paul"], None).unwrap();
+}
+
+fn deploy(world: &mut World, of: &Digest, to: &str) -> u64 {
+    let mut body = world.deployment_body(to, DeploymentResult::Succeeded);
+    body.project = "shop".parse().unwrap();
+    let subject = vec![Subject::of(of, None)];
+    world.log(&Statement::new(subject, deployment::TYPE, body), &["ci"], None).unwrap()
+}
+
+/// Version 2.1.4 of the other project is granted and deployed there.
+fn ready(to: &'static str, version: Option<&'static str>) -> impl Fn(&mut World) -> Vec<u64> {
+    move |world| {
+        enrol(world);
+        let mut subject = Subject::of(&api(), None);
+        subject.annotations =
+            version.map(|version| Annotations { version: Some(version.to_owned()) });
+        let built = Statement::new(vec![subject], build::TYPE, body::build(body::BUILDER, &[]));
+        world.log(&built, &["ci"], Some("shop")).unwrap();
+        let mut asked = world.request_body(to);
+        asked.project = "shop".parse().unwrap();
+        let subject = vec![Subject::of(&api(), None)];
+        let statement = Statement::new(subject, promotion_request::TYPE, asked);
+        let request = world.log(&statement, &["mia"], None).unwrap();
+        world.decide_in("shop", to, request);
+        vec![deploy(world, &api(), to)]
+    }
+}
+
+#[test]
+fn the_other_artifact_is_there_by_a_grant() {
+    check(GATE, |_| vec![], Waiting, "nothing is deployed in shop/prod");
+    check(GATE, ready("prod", Some("2.1.4")), Pass, "2.1.4 sha256:");
+    check(GATE, ready("prod", Some("2.0.9")), Waiting, "policy asks for >=2.1.0, <3.0.0");
+    check(GATE, ready("prod", None), Waiting, "an unknown version");
+    check(ANY, ready("prod", None), Pass, "an unknown version");
+    check(STAGED, ready("staging", Some("2.1.4")), Pass, "in shop/staging");
+    check(
+        GATE,
+        |w| ready("staging", Some("2.1.4"))(w).split_off(1),
+        Waiting,
+        "nothing is deployed",
+    );
+    let ungranted = |w: &mut World| {
+        enrol(w);
+        vec![deploy(w, &api(), "prod")]
+    };
+    check(ANY, ungranted, Waiting, "which nothing has granted there");
+}
+
+#[test]
+fn just_this_artifact_may_be_asked_for() {
+    let of =
+        |digest: &Digest| format!(r#"{{"dependency":{{"project":"shop","artifact":"{digest}"}}}}"#);
+    check(&of(&api()), ready("prod", None), Pass, "in shop/prod");
+    check(&of(&app()), ready("prod", None), Waiting, "policy asks for sha256:");
+    // Our own deployment of it says nothing of theirs.
+    let ours = |w: &mut World| {
+        w.deploy(&api(), "prod").unwrap();
+        vec![]
+    };
+    check(&of(&api()), ours, Waiting, "nothing is deployed in shop/prod");
+}
+
+#[test]
+fn a_compromised_key_deploys_nothing_and_the_threads_are_read() {
+    let tainted = |w: &mut World| {
+        let entries = ready("prod", Some("2.1.4"))(w);
+        compromise(w, "ci", entries[0]);
+        entries
+    };
+    check(GATE, tainted, Waiting, "compromised");
+    let mut world = World::with_gates("[]", &format!("[{GATE}]"));
+    ready("prod", Some("2.1.4"))(&mut world);
+    let evaluation = world.evaluate("prod", &app(), None);
+    assert!(evaluation.reads.contains(&ThreadId::Environment("shop/prod".parse().unwrap())));
+    assert!(evaluation.reads.contains(&ThreadId::Artifact(api())));
+}
+
+#[test]
+fn a_missing_dependency_may_be_waived() {
+    let accepted = |w: &mut World| {
+        let body = w.waiver_body("dependency", Some("prod"));
+        vec![w.waive("sara", &body).unwrap()]
+    };
+    check(GATE, accepted, Waived, "nothing is deployed in shop/prod");
+}
