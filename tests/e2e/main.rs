@@ -12,6 +12,7 @@ mod edge;
 mod exchange;
 mod forked;
 mod fuzz;
+mod happenings;
 mod kill;
 mod live;
 mod login;
