@@ -5,14 +5,18 @@
 //! in a warning, and where a file does not prove that the tool ran it is refused. An empty report
 //! is not "no findings".
 
+mod argo;
 mod cyclonedx;
 mod document;
 mod error;
 mod fields;
 mod junit;
+mod k6;
 pub mod measurement;
 mod sarif;
+pub mod snapshot;
 mod trivy;
+mod vex;
 mod warnings;
 mod xml;
 
@@ -24,6 +28,7 @@ use std::collections::BTreeMap;
 use schemas::id::{Digest, Time};
 use schemas::kind::EventKind;
 use schemas::predicate::analysis::Levels;
+use schemas::predicate::canary::CanaryVerdict;
 use schemas::predicate::measurement::Metric;
 use schemas::predicate::report::Tool;
 use schemas::predicate::test::TestResult;
@@ -88,6 +93,14 @@ pub enum Body {
     Measurement {
         metrics: Vec<Metric>,
         measured_at: Option<Time>,
+    },
+    Canary {
+        verdict: CanaryVerdict,
+        started_at: Time,
+        finished_at: Option<Time>,
+        /// How many times it was looked at.
+        windows: Option<u64>,
+        metrics: Vec<Metric>,
     },
     /// The text of one JSON object: the predicate's own fields, strictly read and not rewritten.
     Fields(String),

@@ -35,6 +35,8 @@ pub mod doctor;
 #[cfg(feature = "ledger")]
 pub mod evaluate;
 #[cfg(feature = "ledger")]
+pub mod freeze;
+#[cfg(feature = "ledger")]
 pub mod gate;
 #[cfg(feature = "ledger")]
 pub mod identity;
@@ -48,6 +50,8 @@ pub mod log;
 pub mod metrics;
 #[cfg(feature = "ledger")]
 pub mod moving;
+#[cfg(feature = "ledger")]
+pub mod observe;
 #[cfg(feature = "ledger")]
 pub mod pack;
 pub mod policy;
@@ -69,6 +73,8 @@ pub mod status;
 pub mod token;
 pub mod trust;
 pub mod verify;
+#[cfg(feature = "ledger")]
+pub mod waive;
 #[cfg(feature = "ledger")]
 pub mod webhook;
 #[cfg(feature = "ledger")]
@@ -130,6 +136,12 @@ pub enum Command {
     Approve(approve::ApproveArgs),
     #[cfg(feature = "ledger")]
     Reject(approve::RejectArgs),
+    #[cfg(feature = "ledger")]
+    Observe(observe::ObserveArgs),
+    #[cfg(feature = "ledger")]
+    Waive(Box<waive::WaiveArgs>),
+    #[cfg(feature = "ledger")]
+    Freeze(freeze::FreezeArgs),
     #[cfg(feature = "ledger")]
     Gate(gate::GateArgs),
     #[cfg(feature = "ledger")]
@@ -210,6 +222,12 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         #[cfg(feature = "ledger")]
         Command::Reject(args) => approve::run_reject(&args, io),
         #[cfg(feature = "ledger")]
+        Command::Observe(args) => observe::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Waive(args) => waive::run(&args, io),
+        #[cfg(feature = "ledger")]
+        Command::Freeze(args) => freeze::run(&args, io),
+        #[cfg(feature = "ledger")]
         Command::Gate(args) => gate::run(&args, io),
         #[cfg(feature = "ledger")]
         Command::Evaluate(args) => evaluate::run(&args, io),
@@ -252,9 +270,9 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 /// The commands that only the whole tool has.
 #[cfg(not(feature = "ledger"))]
 const ELSEWHERE: &[&str] = &[
-    "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "gate",
-    "evaluate", "metrics", "receipt", "replay", "what-if", "pack", "move", "serve", "spool", "token",
-    "backup", "doctor", "webhook", "witness",
+    "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "observe",
+    "waive", "freeze", "gate", "evaluate", "metrics", "receipt", "replay", "what-if", "pack", "move",
+    "serve", "spool", "token", "backup", "doctor", "webhook", "witness",
 ];
 
 #[cfg(not(feature = "ledger"))]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use schemas::id::{Digest, DigestAlgorithm, Origin, Project, Time};
-use schemas::kind::EventKind;
+use schemas::id::{Digest, DigestAlgorithm, EntryIndex, EnvironmentName, Origin, Project, Time};
+use schemas::kind::{EventKind, ExtraThread};
 use schemas::predicate::analysis::{self, Analysis};
 use schemas::predicate::build::{self, Build, BuildDefinition, Builder, Metadata, RunDetails};
+use schemas::predicate::canary::{self, Canary};
 use schemas::predicate::measurement::{self, Measurement};
 use schemas::predicate::report::{Binding, ReportNote};
 use schemas::predicate::sbom::{self, Attester, MEDIA_TYPES, Reference};
@@ -61,6 +62,9 @@ pub struct Report {
     pub reading: Reading,
     pub binding: Binding,
     pub suite: Option<String>,
+    /// Of what happens in an environment.
+    pub environment: Option<EnvironmentName>,
+    pub promotion: Option<EntryIndex>,
 }
 
 impl Report {
@@ -81,10 +85,10 @@ impl Report {
 /// The event that a report gives. The report itself goes along as an attachment.
 pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
     let note = report.note();
-    let Report { kind, bytes, reading, .. } = report;
+    let Report { kind, bytes, reading, environment, promotion, .. } = report;
     let draft = match reading.body {
         Body::Sbom { predicate_type, .. } => return bill(frame, predicate_type, bytes),
-        Body::Fields(text) => return fields(frame, kind, &text, &note, bytes),
+        Body::Fields(text) => return fields(frame, kind, &text, environment, &note, bytes),
         Body::Test { result, passed, warned, failed } => {
             let body = Test {
                 result,
@@ -113,6 +117,24 @@ pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
                 report: note,
             };
             Draft::of(frame.subject, analysis::TYPE, body)
+        }
+        Body::Canary { verdict, started_at, finished_at, windows, metrics } => {
+            let environment = environment.ok_or_else(|| Failure::usage("--to is missing"))?;
+            let body = Canary {
+                ledger: frame.origin.clone(),
+                project: frame.project.clone(),
+                nonce: frame.nonce,
+                environment,
+                verdict,
+                started_at,
+                finished_at,
+                windows,
+                samples: None,
+                metrics,
+                promotion,
+                report: Some(note),
+            };
+            Draft::of(frame.subject, canary::TYPE, body)
         }
         Body::Measurement { metrics, measured_at } => {
             measured(frame, metrics, measured_at, Some(note))
@@ -165,15 +187,20 @@ fn fields(
     frame: Frame,
     kind: EventKind,
     text: &str,
+    environment: Option<EnvironmentName>,
     note: &ReportNote,
     bytes: Vec<u8>,
 ) -> Result<Draft, Failure> {
     let own = || -> serde_json::Result<Vec<Member>> {
-        Ok(vec![
+        let mut members = vec![
             Member::new("ledger", frame.origin)?,
             Member::new("project", frame.project)?,
             Member::new("nonce", &frame.nonce)?,
-        ])
+        ];
+        let joins = kind.line().thread == ExtraThread::Environment;
+        let environment = environment.as_ref().filter(|_| joins);
+        members.extend(environment.map(|it| Member::new("environment", it)).transpose()?);
+        Ok(members)
     };
     let before = if kind.is_own() { own() } else { Ok(Vec::new()) };
     let noted = match kind {

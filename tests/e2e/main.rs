@@ -13,6 +13,7 @@ mod edge;
 mod exchange;
 mod forked;
 mod fuzz;
+mod happenings;
 mod kill;
 mod lists;
 mod live;

@@ -199,6 +199,11 @@ fn corpus() -> Option<PathBuf> {
     found.then_some(folder)
 }
 
+/// One file of the corpus, where it is here.
+pub fn file(name: &str) -> Option<Vec<u8>> {
+    Some(std::fs::read(corpus()?.join(name)).unwrap())
+}
+
 /// Every row with its folder and the kind that it is recorded as.
 fn rows() -> impl Iterator<Item = (String, EventKind, Row)> {
     let folder = |name: &'static str, kind: EventKind, rows: &'static [Row]| {

@@ -5,7 +5,10 @@ use verifier::json::{self, Value};
 
 use super::error::{check_kind, shown};
 use super::warnings::Warnings;
-use super::{AdapterError, Reading, cyclonedx, fields, measurement, sarif, trivy, without_mark};
+use super::{
+    AdapterError, Reading, argo, cyclonedx, fields, k6, measurement, sarif, trivy, vex,
+    without_mark,
+};
 
 /// Most accepted values of a JSON report, bounded before anything is allocated.
 ///
@@ -17,7 +20,10 @@ pub const ELEMENTS_MAX: usize = 16 << 20;
 /// The formats that are told apart.
 #[derive(Clone, Copy)]
 enum Format {
+    AnalysisRun,
     CycloneDx,
+    K6,
+    OpenVex,
     Sarif,
     Trivy,
     Plain,
@@ -40,15 +46,39 @@ pub fn read(bytes: &[u8], kind: EventKind) -> Result<Reading, AdapterError> {
     let format = format_of(&root);
     match format {
         // Their bytes go into the statement as they are, and there a mark may not stand.
-        Format::CycloneDx | Format::Plain if marked => return Err(AdapterError::ByteOrderMark),
-        Format::Sarif | Format::Trivy if marked => {
+        Format::CycloneDx | Format::OpenVex | Format::Plain if marked => {
+            return Err(AdapterError::ByteOrderMark);
+        }
+        Format::AnalysisRun | Format::K6 | Format::Sarif | Format::Trivy if marked => {
             warnings.push("the report starts with a byte order mark");
         }
-        Format::CycloneDx | Format::Sarif | Format::Trivy | Format::Plain => {}
+        Format::AnalysisRun
+        | Format::CycloneDx
+        | Format::K6
+        | Format::OpenVex
+        | Format::Sarif
+        | Format::Trivy
+        | Format::Plain => {}
     }
     match (format, kind) {
         (Format::Plain, EventKind::Measurement) => measurement::read(&root),
+        // Some documents leave their context empty.
+        (Format::Plain, EventKind::Vex) if root.get("statements").is_some() => {
+            vex::read(text, &root, warnings)
+        }
         (Format::Plain, _) | (_, EventKind::Other) => fields::read(text, &root, kind),
+        (Format::AnalysisRun, _) => {
+            check_kind(kind, EventKind::Canary, "an AnalysisRun of Argo Rollouts")?;
+            argo::read(&root, warnings)
+        }
+        (Format::K6, _) => {
+            check_kind(kind, EventKind::Measurement, "a summary of k6")?;
+            k6::read(&root, warnings)
+        }
+        (Format::OpenVex, _) => {
+            check_kind(kind, EventKind::Vex, "an OpenVEX document")?;
+            vex::read(text, &root, warnings)
+        }
         (Format::CycloneDx, _) => {
             check_kind(kind, EventKind::Sbom, "a CycloneDX bill of materials")?;
             cyclonedx::read(&root, warnings)
@@ -73,6 +103,14 @@ fn format_of(root: &Value<'_>) -> Format {
         Format::Sarif
     } else if has("SchemaVersion") || (has("ArtifactName") && has("Results")) {
         Format::Trivy
+    } else if text(root, "@context").is_some_and(|it| it.starts_with("https://openvex.dev/ns")) {
+        Format::OpenVex
+    } else if text(root, "kind") == Some("AnalysisRun") {
+        Format::AnalysisRun
+    } else if root.get("metrics").is_some_and(|it| it.as_object().is_some())
+        && (has("state") || has("root_group") || has("options"))
+    {
+        Format::K6
     } else {
         Format::Plain
     }

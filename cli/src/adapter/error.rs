@@ -60,6 +60,12 @@ pub enum AdapterError {
     FieldReserved { member: &'static str },
     #[error("{name:?} is no name for a metric")]
     MetricName { name: String },
+    #[error("{container} runs without a digest that could be compared")]
+    NoDigest { container: String },
+    #[error("{found} artifacts run; an observation names at most 1,024")]
+    TooManyArtifacts { found: usize },
+    #[error("the JSON is no snapshot of what runs")]
+    SnapshotUnknown,
     #[error("metric {name:?} occurs twice")]
     MetricTwice { name: String },
     #[error("the number {found:?} of metric {name:?} is not a plain decimal")]
@@ -94,6 +100,9 @@ impl AdapterError {
             E::FieldMissing { .. } => "field-missing",
             E::FieldReserved { .. } => "field-reserved",
             E::MetricName { .. } => "metric-name",
+            E::NoDigest { .. } => "no-digest",
+            E::TooManyArtifacts { .. } => "too-many-artifacts",
+            E::SnapshotUnknown => "snapshot-unknown",
             E::MetricTwice { .. } => "metric-twice",
             E::MetricNumber { .. } => "metric-number",
         }
@@ -136,6 +145,14 @@ impl AdapterError {
             E::FieldMissing { .. } => "add it to the file",
             E::FieldReserved { .. } => "remove it from the file",
             E::MetricName { .. } => "use 1 to 255 printable characters, such as coverage.line",
+            E::NoDigest { .. } => {
+                "start it by digest (name@sha256:…); a look that leaves it out would be no look"
+            }
+            E::TooManyArtifacts { .. } => "observe its parts as environments of their own",
+            E::SnapshotUnknown => {
+                "read are kubectl get pods -o json, docker ps --no-trunc --format json, and \
+                 {\"takenAt\", \"source\", \"artifacts\": [{\"digest\", \"name\", \"tag\", \"instances\"}]}"
+            }
             E::MetricTwice { .. } => "give each metric its own name",
             E::MetricNumber { .. } => {
                 "write it without exponent and in at most 40 characters, such as 83.4"
@@ -169,15 +186,15 @@ fn expected_format(kind: EventKind) -> &'static str {
         K::Vulnerabilities => "Trivy's JSON is read: `trivy image --format json`",
         K::Test => "JUnit XML is read",
         K::Analysis => "SARIF 2.1.0 is read",
-        K::Canary
-        | K::Configuration
+        K::Vex => "an OpenVEX document is read",
+        K::Canary => "an AnalysisRun of Argo Rollouts is read, or an object with its fields",
+        K::Configuration
         | K::Freeze
         | K::Incident
         | K::Migration
         | K::Observation
         | K::Rehearsal
         | K::Rollback
-        | K::Vex
         | K::Waiver
         | K::Measurement
         | K::Review

@@ -122,7 +122,7 @@ fn checked_name(name: &str) -> Result<String, AdapterError> {
 }
 
 /// Reads a number, or a text that holds one.
-fn number(name: &str, value: &Value<'_>, at: String) -> Result<DecimalText, AdapterError> {
+pub fn number(name: &str, value: &Value<'_>, at: String) -> Result<DecimalText, AdapterError> {
     let text = match value {
         Value::Number(text) => text,
         Value::String(text) => text.as_ref(),

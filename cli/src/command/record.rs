@@ -26,9 +26,10 @@ use desk::{Desk, Signed, Submitted};
 /// Sign and log an event: a test run, a scan, a build, a deployment
 ///
 /// The file's format is recognised by its content: JUnit XML, SARIF 2.1, CycloneDX JSON, Trivy
-/// JSON, plain JSON. KIND is build, test, vulnerabilities (or scan), sbom, analysis, measurement
-/// (or coverage), review, deployment, note, or envelope: somebody else's DSSE file or Sigstore
-/// bundle, kept unchanged.
+/// JSON, OpenVEX, k6 and Argo Rollouts in JSON, plain JSON. KIND is build, test, vulnerabilities
+/// (or scan), vex, sbom, analysis, measurement (or coverage), review, migration, rehearsal,
+/// configuration, canary, deployment, rollback, incident, note, or envelope: somebody else's DSSE
+/// file or Sigstore bundle, kept unchanged.
 #[derive(Debug, Args)]
 #[command(
     before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz --suite unit",
@@ -90,9 +91,9 @@ pub struct BuildArgs {
 }
 
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "For deployment")]
+#[command(next_help_heading = "For deployment, rollback, and what happens in an environment")]
 pub struct DeploymentArgs {
-    /// Where it was deployed
+    /// The environment
     #[arg(long, value_name = "ENV")]
     pub to: Option<String>,
     /// started, succeeded or failed
@@ -104,6 +105,15 @@ pub struct DeploymentArgs {
     /// Cluster, host or region
     #[arg(long, value_name = "T")]
     pub target: Option<String>,
+    /// For rollback: the artifact that is left
+    #[arg(long, value_name = "DIGEST")]
+    pub from: Option<String>,
+    /// For rollback: why
+    #[arg(long, value_name = "R")]
+    pub reason: Option<String>,
+    /// For rollback: the entry of the incident that it answers
+    #[arg(long, value_name = "INDEX")]
+    pub incident: Option<String>,
 }
 
 pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
@@ -142,29 +152,45 @@ fn parse_kind(word: &str) -> Result<EventKind, Failure> {
         "coverage" => Some(EventKind::Measurement),
         word => EventKind::from_name(word),
     };
-    let hint = "one of: build, test, scan, sbom, analysis, coverage, measurement, review, \
-                deployment, note, envelope";
+    let hint = "one of: build, test, scan, vex, sbom, analysis, coverage, measurement, review, \
+                migration, rehearsal, configuration, canary, deployment, rollback, incident, \
+                note, envelope";
     use EventKind as K;
     match kind {
         Some(
             kind @ (K::Analysis
             | K::Build
+            | K::Canary
+            | K::Configuration
             | K::Deployment
+            | K::Incident
             | K::Measurement
+            | K::Migration
             | K::Note
+            | K::Rehearsal
             | K::Review
+            | K::Rollback
             | K::Sbom
             | K::Test
+            | K::Vex
             | K::Vulnerabilities),
         ) => Ok(kind),
         Some(K::PromotionRequest) => Err(Failure::usage("requests are made with attestry promote")),
         Some(K::Approval) => Err(Failure::usage("approvals are given with attestry approve")),
         Some(K::Policy) => Err(Failure::usage("policies are set with attestry policy set")),
+        Some(K::Observation) => Err(Failure::usage("what runs is recorded with attestry observe")),
+        Some(K::Waiver) => Err(Failure::usage("gates are waived with attestry waive")),
+        Some(K::Freeze) => Err(Failure::usage("freezes are set with attestry freeze")),
         Some(K::Trust) => Err(Failure::usage("trust is changed with attestry identity")),
         Some(K::Decision | K::Export | K::Heads | K::Other) | None => {
             Err(Failure::usage(format!("{word:?} is no kind that is recorded")).hint(hint))
         }
     }
+}
+
+/// The kinds that are, or may be, about no artifact.
+fn may_be_about_the_ledger(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Note | EventKind::Configuration | EventKind::Incident)
 }
 
 /// What one call of `record` works with.
@@ -200,7 +226,7 @@ impl Job {
                 found.retain(|digest| digest.algorithm() == *algorithm);
                 (Some(subject::only(&text, found)?), None)
             }
-            None if kind == EventKind::Note => (None, None),
+            None if may_be_about_the_ledger(kind) => (None, None),
             None => {
                 return Err(Failure::usage("what is it about? --subject is missing")
                     .hint("--subject FILE, or --subject sha256:…"));

@@ -77,6 +77,8 @@ fn of_report(
         reading: read.reading,
         binding,
         suite: args.suite.clone(),
+        environment: deployment::environment(args, job)?.map(|it| it.name),
+        promotion: deployment::promotion(args)?,
     };
     Ok((summary, compose::report(frame(job)?, report)?))
 }
@@ -84,7 +86,7 @@ fn of_report(
 /// The kinds whose reports say, or could say, what they are about.
 fn takes_binding(kind: EventKind) -> bool {
     use EventKind as K;
-    matches!(kind, K::Test | K::Vulnerabilities | K::Analysis | K::Measurement)
+    matches!(kind, K::Test | K::Vulnerabilities | K::Vex | K::Analysis | K::Measurement)
 }
 
 /// A report that names its artifact by a comparable digest must name this one.
@@ -118,6 +120,7 @@ fn without_file(args: &RecordArgs, job: &Job) -> Result<(String, Draft), Failure
     match job.kind {
         K::Build => build(args, job),
         K::Deployment => deployment::draft(args, job, frame(job)?),
+        K::Rollback => deployment::draft_rollback(args, job, frame(job)?),
         K::Note => {
             let text = args.text.as_deref().ok_or_else(|| {
                 Failure::usage("--text is missing").hint("attestry record note --text TEXT")
