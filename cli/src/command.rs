@@ -271,8 +271,8 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 #[cfg(not(feature = "ledger"))]
 const ELSEWHERE: &[&str] = &[
     "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "observe",
-    "waive", "freeze", "gate", "evaluate", "metrics", "receipt", "replay", "what-if", "pack", "move",
-    "serve", "spool", "token", "backup", "doctor", "webhook", "witness",
+    "waive", "freeze", "gate", "evaluate", "metrics", "receipt", "replay", "what-if", "pack",
+    "move", "serve", "spool", "token", "backup", "doctor", "webhook", "witness",
 ];
 
 #[cfg(not(feature = "ledger"))]

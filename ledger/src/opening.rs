@@ -7,9 +7,9 @@ use schemas::id::Origin;
 use verifier::pin::{Pin, parse_pin};
 use verifier::signed::KeyRing;
 
-use crate::documents::Documents;
 use crate::clock::{Clock, SystemClock};
 use crate::database::Database;
+use crate::documents::Documents;
 use crate::error::{LedgerError, file_error, malformed};
 use crate::export::Asked;
 use crate::folder::Folder;

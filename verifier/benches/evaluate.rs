@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a bench")]
 
+#[allow(dead_code, reason = "shared with benches that use more of it")]
 mod machine;
 
 use schemas::predicate::test::TestResult;

@@ -72,13 +72,7 @@ fn environment_of(body: &Decision) -> Environment {
 }
 
 impl Hearing for Replay {
-    fn hear(
-        &mut self,
-        _: &State,
-        event: &Event,
-        judged: &Result<Accepted, Refusal>,
-        at: &Moment,
-    ) {
+    fn hear(&mut self, _: &State, event: &Event, judged: &Result<Accepted, Refusal>, at: &Moment) {
         let Body::Decision(body) = &event.body else { return };
         let environment = environment_of(body);
         if !self.scope.has(&environment, at.time) {

@@ -86,7 +86,6 @@ fn digest_in(text: &str) -> Option<Digest> {
 mod tests {
     use schemas::kind::EventKind;
 
-    use super::*;
     use crate::adapter;
 
     fn document(statements: &str) -> String {

@@ -75,7 +75,7 @@ pub fn run(args: &FreezeArgs, io: &mut Io) -> Result<Exit, Failure> {
         "until": body.until, "outcome": body.outcome, "exceptEmergency": body.except_emergency,
     });
     let draft = Draft::of(ledger_subject(service.origin()), freeze::TYPE, body)?;
-    let logged = service.submit_one(append::sign(draft, &key, None))?;
+    let logged = service.submit_one(append::sign(draft, &key, None)?)?;
     let signer = append::signer_name(&service, &key)?;
     text.push_str(&append::logged_lines(&logged, service.origin(), &signer, None));
     json["index"] = logged.index.into();

@@ -150,13 +150,9 @@ mod tests {
 
     #[test]
     fn plain_numbers_are_shown_without_trailing_zeros() {
-        for (value, text) in [
-            (0, "0"),
-            (1, "0.000001"),
-            (250_000, "0.25"),
-            (-2_500_000, "-2.5"),
-            (10_000_000, "10"),
-        ] {
+        for (value, text) in
+            [(0, "0"), (1, "0.000001"), (250_000, "0.25"), (-2_500_000, "-2.5"), (10_000_000, "10")]
+        {
             assert_eq!(millionths(value), text);
         }
     }

@@ -78,7 +78,7 @@ pub fn run(args: &ObserveArgs, io: &mut Io) -> Result<Exit, Failure> {
     };
     let taken_at = body.taken_at;
     let draft = Draft::of(ledger_subject(service.origin()), observation::TYPE, body)?.with(bytes);
-    let logged = service.submit_one(append::sign(draft, &key, None))?;
+    let logged = service.submit_one(append::sign(draft, &key, None)?)?;
     let signer = append::signer_name(&service, &key)?;
     let mut text = format!(
         "seen in {environment}: {count} artifacts, {instances} instances   ({})",

@@ -63,9 +63,8 @@ pub fn run(args: &ReplayArgs, io: &mut Io) -> Result<Exit, Failure> {
     let scope = args.period.scope(io)?;
     let service = Service::open(&args.ledger, io)?;
     let size = service.size()?;
-    let heard = watched(size, io, |progress| {
-        service.verify_heard(Replay::of(scope), progress.hearing())
-    });
+    let heard =
+        watched(size, io, |progress| service.verify_heard(Replay::of(scope), progress.hearing()));
     let (report, replay) = heard?;
     let mut text = String::new();
     for it in &replay.decisions {

@@ -90,7 +90,7 @@ pub fn run(args: &WaiveArgs, io: &mut Io) -> Result<Exit, Failure> {
         "expiresAt": body.expires_at, "outcome": body.outcome,
     });
     let draft = Draft::of(subject, waiver::TYPE, body)?;
-    let logged = service.submit_one(append::sign(draft, &key, None))?;
+    let logged = service.submit_one(append::sign(draft, &key, None)?)?;
     let signer = append::signer_name(&service, &key)?;
     let mut text = told;
     text.push_str(&append::logged_lines(&logged, service.origin(), &signer, None));

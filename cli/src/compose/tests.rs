@@ -16,6 +16,8 @@ fn composed(kind: EventKind, bytes: &[u8]) -> (String, usize) {
         reading: adapter::read(bytes, kind).unwrap(),
         binding: Binding::Unbound,
         suite: Some("unit".to_owned()),
+        environment: None,
+        promotion: None,
     };
     let draft = super::report(frame(&origin, &project), report).unwrap();
     let envelope = sign::sign_payload(&draft.payload, &[]);

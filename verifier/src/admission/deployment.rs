@@ -16,10 +16,11 @@ use crate::projection::slice::{Place, Running};
 impl Case<'_> {
     pub fn deployment(&self, body: &Deployment) -> Result<Accepted, Refusal> {
         let (project, name) = (&body.project, &body.environment);
-        let signers = self
-            .signers(format_args!("record deployments to {project}/{name}"), role::EMITTER, |identity| {
-                self.trust.may_emit(identity, EventKind::Deployment, project, Some(name))
-            })?;
+        let signers = self.signers(
+            format_args!("record deployments to {project}/{name}"),
+            role::EMITTER,
+            |identity| self.trust.may_emit(identity, EventKind::Deployment, project, Some(name)),
+        )?;
         let artifact = self.artifact()?;
         let environment = environment_of(project, name);
         self.room(Some(project))?;

@@ -35,7 +35,9 @@ impl Case<'_> {
         environment: &EnvironmentName,
     ) -> Result<Vec<Signer>, Refusal> {
         let what = format_args!("record {} of {project}/{environment}", kind.name());
-        self.signers(what, role::EMITTER, |name| self.trust.may_emit(name, kind, project, Some(environment)))
+        self.signers(what, role::EMITTER, |name| {
+            self.trust.may_emit(name, kind, project, Some(environment))
+        })
     }
 
     /// The subject is the ledger itself, and nothing else.
@@ -137,9 +139,11 @@ impl Case<'_> {
     /// Whoever has any role may say that something is wrong.
     pub fn incident(&self, body: &Incident) -> Result<Accepted, Refusal> {
         let (project, name) = (&body.project, &body.environment);
-        let signers = self.signers(format_args!("record incidents of {project}/{name}"), role::EMITTER, |it| {
-            self.trust.has_any_role(it, project)
-        })?;
+        let signers = self.signers(
+            format_args!("record incidents of {project}/{name}"),
+            role::EMITTER,
+            |it| self.trust.has_any_role(it, project),
+        )?;
         self.not_ahead(body.at)?;
         if !bounded(&body.id, 128) || !bounded(&body.summary, 4096) {
             let detail = "an incident has an id of 1 to 128 bytes and a summary of 1 to 4,096";

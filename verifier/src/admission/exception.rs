@@ -22,9 +22,10 @@ impl Case<'_> {
         project: &Project,
         environment: Option<&EnvironmentName>,
     ) -> Result<Vec<Signer>, Refusal> {
-        let signers = self.signers(format_args!("sign as {role} of {project}"), role, |identity| {
-            role::is_approval(role) && self.holds(identity, role, project, environment)
-        })?;
+        let signers =
+            self.signers(format_args!("sign as {role} of {project}"), role, |identity| {
+                role::is_approval(role) && self.holds(identity, role, project, environment)
+            })?;
         match signers.iter().find(|signer| self.trust.is_admin(&signer.identity)) {
             Some(admin) => {
                 refuse(self, Code::AdminApproves, format!("{} is an admin", admin.identity))
@@ -110,14 +111,17 @@ impl Case<'_> {
     /// Of one project by its release managers and policy admins, of all projects by an admin of
     /// all of them.
     pub fn freeze(&self, body: &Freeze) -> Result<Accepted, Refusal> {
-        let signers =
-            self.signers(format_args!("freeze that"), role::RELEASE_MANAGER, |identity| match &body.project {
+        let signers = self.signers(
+            format_args!("freeze that"),
+            role::RELEASE_MANAGER,
+            |identity| match &body.project {
                 Some(project) => self.may_freeze(identity, project, &body.environments),
                 None => self.trust.all_grants_of(identity).any(|grant| {
                     let all = grant.projects.iter().any(|name| name == ALL_PROJECTS);
                     grant.role == role::ADMIN && all && grant.environments.is_empty()
                 }),
-            })?;
+            },
+        )?;
         self.about_the_ledger()?;
         let mut names: Vec<&EnvironmentName> = body.environments.iter().collect();
         names.sort_unstable();

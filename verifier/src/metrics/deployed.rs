@@ -11,11 +11,11 @@ use schemas::predicate::promotion_request::RequestPath;
 use super::history::{At, Deployment, History, IncidentStory};
 use super::joined::Joined;
 use super::statistic::{frequency, statistic};
-use super::{Counted, Scope, metric};
 use super::{
-    CANARY_PASS, CHANGE_FAILURE, DEPLOYMENT_FREQUENCY, ESCAPED_VIOLATION, OBSERVABILITY, PROVENANCE,
-    REWORK, ROLLBACK_SUCCESS, SLO_BURN, TIME_TO_DETECT, TIME_TO_RECOVER,
+    CANARY_PASS, CHANGE_FAILURE, DEPLOYMENT_FREQUENCY, ESCAPED_VIOLATION, OBSERVABILITY,
+    PROVENANCE, REWORK, ROLLBACK_SUCCESS, SLO_BURN, TIME_TO_DETECT, TIME_TO_RECOVER,
 };
+use super::{Counted, Scope, metric};
 
 /// An environment counts as observed where somebody looked within a day.
 const OBSERVED_WITHIN_MS: i64 = 86_400_000;
@@ -72,10 +72,7 @@ fn rework(joined: &Joined, scope: &Scope) -> Metric {
 }
 
 /// The incidents of a scope that a deployment caused.
-fn caused<'a>(
-    joined: &'a Joined,
-    scope: &'a Scope,
-) -> impl Iterator<Item = &'a IncidentStory> {
+fn caused<'a>(joined: &'a Joined, scope: &'a Scope) -> impl Iterator<Item = &'a IncidentStory> {
     let began_here = |(environment, story): &&(&EnvironmentName, &IncidentStory)| {
         story.first.is_some_and(|first| scope.has(environment, first))
     };

@@ -51,7 +51,11 @@ impl<'a> Joined<'a> {
         }
     }
 
-    fn deployed_there(&self, artifact: &Digest, environment: &EnvironmentName) -> &[&'a Deployment] {
+    fn deployed_there(
+        &self,
+        artifact: &Digest,
+        environment: &EnvironmentName,
+    ) -> &[&'a Deployment] {
         let there = self.deployed.get(artifact).and_then(|places| places.get(environment));
         there.map(Vec::as_slice).unwrap_or_default()
     }

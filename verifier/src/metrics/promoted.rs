@@ -37,16 +37,14 @@ fn success(joined: &Joined, scope: &Scope) -> Metric {
     let granted = |it: &&Decision| it.outcome == Outcome::Granted;
     let here = |it: &&Decision| scope.has(&it.environment, it.at);
     for grant in joined.history.decisions.iter().filter(granted).filter(here) {
-        let deployed = joined.carried_out(grant)
+        let deployed = joined
+            .carried_out(grant)
             .filter(|it| it.at.time.since(grant.at.time) <= scope.watch_ms);
         let failed = deployed.map(|it| joined.failed(it, scope.watch_ms)).unwrap_or_default();
         let since = deployed.map_or(grant.at.time, |it| it.at.time);
         let is_old = joined.history.as_of.since(since) > scope.watch_ms;
-        let standing = if failed.is_empty() {
-            is_old.then_some(deployed.is_some())
-        } else {
-            Some(false)
-        };
+        let standing =
+            if failed.is_empty() { is_old.then_some(deployed.is_some()) } else { Some(false) };
         let indexes = deployed.map(|it| it.at.index).into_iter().chain(failed);
         counted.judge(standing, indexes.chain([grant.at.index]));
     }
@@ -56,7 +54,9 @@ fn success(joined: &Joined, scope: &Scope) -> Metric {
 fn lead_time(joined: &Joined, scope: &Scope) -> Metric {
     let mut counted = Counted::default();
     let mut seen: BTreeSet<(&EnvironmentName, &Digest)> = BTreeSet::new();
-    for it in joined.history.deployments.iter().filter(|it| it.result == DeploymentResult::Succeeded) {
+    for it in
+        joined.history.deployments.iter().filter(|it| it.result == DeploymentResult::Succeeded)
+    {
         let first = seen.insert((&it.environment, &it.artifact));
         if !first || !scope.has(&it.environment, it.at) {
             continue;
@@ -95,7 +95,8 @@ fn waiting_for_people(joined: &Joined, scope: &Scope) -> Metric {
         let people = grant.gates.iter().filter(|gate| gate.gate == APPROVALS);
         let entries: BTreeSet<EntryIndex> = people.flat_map(|gate| gate.entries.clone()).collect();
         let given = |index: EntryIndex| {
-            let at = joined.history.approvals.binary_search_by_key(&index, |it| it.at.index).ok()?;
+            let at =
+                joined.history.approvals.binary_search_by_key(&index, |it| it.at.index).ok()?;
             let approval = &joined.history.approvals[at];
             (approval.outcome == ApprovalOutcome::Granted).then_some(approval.at)
         };
@@ -130,7 +131,8 @@ fn approval_latency(joined: &Joined, scope: &Scope) -> Metric {
             counted.value(Some(span), [request.at.index, it.at.index]);
         }
     }
-    let decided: BTreeSet<EntryIndex> = joined.history.decisions.iter().map(|it| it.request).collect();
+    let decided: BTreeSet<EntryIndex> =
+        joined.history.decisions.iter().map(|it| it.request).collect();
     let open = joined.history.requests.iter().filter(|(index, request)| {
         scope.has(&request.environment, request.at)
             && !answered.contains(index)

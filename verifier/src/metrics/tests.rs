@@ -12,7 +12,7 @@ use schemas::report::{GateVerdict, Verdict};
 use schemas::time::Time;
 
 use super::history::{
-    Approval, At, Burn, Built, Canary, Decision, Deployment, History, IncidentStory, Observation,
+    Approval, At, Built, Burn, Canary, Decision, Deployment, History, IncidentStory, Observation,
     Request,
 };
 use super::*;
@@ -193,8 +193,9 @@ fn a_promotion_succeeds_once_it_was_watched() {
     let late = promoted(30).incident("i", [Some(14), None, None], cause);
     assert_eq!(late.rate(PROMOTION_SUCCESS), (1, 1, 0));
     // Granted, and never deployed.
-    let idle =
-        |hours| Told::new(hours).asked(1, "a", RequestPath::Normal).decided(2, "a", 1, Outcome::Granted);
+    let idle = |hours| {
+        Told::new(hours).asked(1, "a", RequestPath::Normal).decided(2, "a", 1, Outcome::Granted)
+    };
     assert_eq!(idle(12).rate(PROMOTION_SUCCESS), (0, 0, 1));
     assert_eq!(idle(13).rate(PROMOTION_SUCCESS), (0, 1, 0));
 }
