@@ -25,6 +25,7 @@ const KEY_BYTES_MAX: u64 = 16_384;
 
 /// Whatever signs.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for a process")]
 pub enum Signer {
     File(SigningKey),
     Ssh(SshSigner),

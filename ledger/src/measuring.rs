@@ -10,11 +10,30 @@ use verifier::metrics::history::History;
 use verifier::metrics::{Scope, measure};
 
 use crate::error::{LedgerError, malformed};
+use crate::reading::Reading;
 use crate::store::Read;
 
 /// Entries that are looked at in one go, and envelopes that are then read in one go.
 const PAGE: u64 = 4096;
 const ENVELOPES: usize = 256;
+
+impl<R: Read> Reading<R> {
+    /// Measures a project by the first entries of the log, or by all of them.
+    pub async fn metrics(
+        mut self,
+        project: &Project,
+        size: Option<TreeSize>,
+        scope: &Scope,
+    ) -> Result<MetricsReport, LedgerError> {
+        metrics(&mut self.read, project, size, scope).await
+    }
+
+    /// The time of the newest of the first entries.
+    pub async fn newest_time(mut self, size: Option<TreeSize>) -> Result<Time, LedgerError> {
+        let newest = size.unwrap_or(self.size()).saturating_sub(1);
+        time_of(&mut self.read, newest).await
+    }
+}
 
 /// Measures a project by the first `size` entries of the log.
 pub async fn metrics<R: Read>(

@@ -3,13 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use schemas::id::{Digest, EntryIndex, Environment, Hash, Project, Time, TreeSize};
-use schemas::metrics::MetricsReport;
+use schemas::id::{Digest, EntryIndex, Environment, Hash, Time, TreeSize};
 use schemas::predicate::Seen;
 use schemas::thread::ThreadId;
 use tracing::Instrument as _;
 use verifier::checkpoint::VerifiedCheckpoint;
-use verifier::metrics::Scope;
 use verifier::note::format_note;
 use verifier::pin::Pin;
 use verifier::policy::{Ask, Evaluation};
@@ -21,7 +19,6 @@ use verifier::view::View;
 use crate::error::{LedgerError, malformed};
 use crate::ledger::{Ledger, Stored};
 use crate::loader::Loader;
-use crate::measuring;
 use crate::promotion::evaluating;
 use crate::store::{RANGE_ENTRIES_MAX, Read, Store};
 use crate::tree::Tiles;
@@ -39,7 +36,7 @@ pub struct Page {
 
 /// One view of a log, wherever it is kept, and what can be asked of it.
 pub struct Reading<R> {
-    read: R,
+    pub(crate) read: R,
     pin: Arc<Pin>,
     now: Time,
 }
@@ -88,22 +85,6 @@ impl<R: Read> Reading<R> {
         question: impl Fn(View<'_>) -> Result<T, Missing>,
     ) -> Result<T, LedgerError> {
         Loader::new(self.read).await?.ask(self.now, question).await
-    }
-
-    /// Measures a project by the first entries of the log, or by all of them.
-    pub async fn metrics(
-        mut self,
-        project: &Project,
-        size: Option<TreeSize>,
-        scope: &Scope,
-    ) -> Result<MetricsReport, LedgerError> {
-        measuring::metrics(&mut self.read, project, size, scope).await
-    }
-
-    /// The time of the newest of the first entries.
-    pub async fn newest_time(mut self, size: Option<TreeSize>) -> Result<Time, LedgerError> {
-        let newest = size.unwrap_or(self.size()).saturating_sub(1);
-        measuring::time_of(&mut self.read, newest).await
     }
 
     pub async fn entry(mut self, index: EntryIndex) -> Result<Stored, LedgerError> {

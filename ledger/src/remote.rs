@@ -371,11 +371,7 @@ impl Views for Remote {
     type View = RemoteView;
 
     async fn view(&self) -> Result<RemoteView, StoreError> {
-        RemoteView::open(self.clone()).await.map_err(|cause| match cause {
-            LedgerError::Remote(cause) => StoreError::Remote(cause),
-            LedgerError::Store(cause) => cause,
-            other => StoreError::Remote(Box::new(RemoteError::Untrue(other.to_string()))),
-        })
+        RemoteView::open(self.clone()).await.map_err(error::stored)
     }
 }
 

@@ -79,7 +79,7 @@ fn a_server_takes_a_bundle_as_an_envelope() {
     let Some((place, bundle)) = believing() else { return };
     let path = "/api/v1/events?project=payments";
     let altered =
-        String::from_utf8(bundle.clone()).unwrap().replace("\"logIndex\": \"", "\"logIndex\": \"1");
+        String::from_utf8(bundle.clone()).unwrap().replace("\"logIndex\":\"", "\"logIndex\":\"1");
     assert_ne!(altered.as_bytes(), bundle, "the log index is found");
     let file = corpus().unwrap().join("sigstore-conformance/happy-path-v0.3.sigstore.json");
     let file = std::fs::read(file).unwrap();

@@ -191,6 +191,9 @@ fn every_help_begins_with_an_example_that_works() {
         assert!(help.contains("--json"), "{command} has no --json");
         let answers =
             ["record", "promote", "approve", "reject", "gate", "evaluate", "verify", "spool push"];
+        let answers =
+            [&answers[..], &["observe", "waive", "freeze", "replay", "what-if", "metrics"]];
+        let answers = answers.concat();
         let says = help.contains("Exit codes: 0 ");
         assert_eq!(says, answers.contains(&command.as_str()), "{command}: {help}");
         assert!(!help.lines().any(|line| line.trim() == "<FILE>"), "{command}: {help}");
@@ -209,6 +212,9 @@ fn every_help_begins_with_an_example_that_works() {
             "demo" | "move" | "serve" | "witness serve" | "webhook replay" | "spool push" => {
                 continue;
             }
+            // Their files are other tools' or a second policy: tests of their own have them.
+            "observe" | "waive" | "freeze" | "policy test" | "policy diff" | "what-if" => continue,
+            "identity sigstore-roots" => continue,
             _ => 0,
         };
         if command == "record" {

@@ -110,7 +110,7 @@ fn every_filter_finds_what_fits_and_nothing_else() {
     let mut compared = 0;
     let mut check = |chosen: &[&Part], limit: usize| {
         let query: String = chosen.iter().map(|(query, _)| query.as_str()).collect();
-        let fits = |row: &&Value| chosen.iter().all(|it| it.1(*row));
+        let fits = |row: &&Value| chosen.iter().all(|it| it.1(row));
         let mut expected: Vec<Value> = rows.iter().filter(fits).cloned().collect();
         let oldest = pages(server.address, &format!("{query}&order=oldest"), limit);
         assert_eq!(oldest, expected, "{query} {limit}");
@@ -181,14 +181,14 @@ fn status_and_lineage_are_what_the_commands_print() {
     let place = story::released();
     let again = "attestry promote dist/app.zip --to prod --reason again --key mia.pem";
     place.expect(0, again);
-    place.expect(0, "attestry approve P-36 --reason \"my own work\" --key alice.pem");
+    place.expect(0, "attestry approve P-37 --reason \"my own work\" --key alice.pem");
     let server = Running::over(place);
     let (place, address) = (&server.place, server.address);
     for query in ["", "?project=payments"] {
         let project = if query.is_empty() { "" } else { "--project payments" };
         let status = read(address, &format!("/api/v1/status{query}"));
         assert_eq!(status, printed(place, &format!("attestry status {project} --json")));
-        assert_eq!(status["projects"][0]["environments"][1]["requests"][0]["request"], "P-36");
+        assert_eq!(status["projects"][0]["environments"][1]["requests"][0]["request"], "P-37");
         for file in ["dist/app.zip", "dist/rc.zip"] {
             let line = format!("attestry lineage {file} {project} --json");
             let lineage = printed(place, &line);

@@ -31,9 +31,9 @@ fn commands_that_no_session_runs_are_commands() {
 }
 
 /// The id of a key, as the ledger writes it.
-fn key_id(place: &Place, public: &str) -> String {
-    let pem = std::fs::read_to_string(place.file(public)).unwrap();
-    verifier::signature::PublicKey::from_spki_pem(&pem).unwrap().key_id().to_string()
+fn key_id(place: &Place, private: &str) -> String {
+    let pem = std::fs::read_to_string(place.file(private)).unwrap();
+    verifier::signature::SigningKey::from_pkcs8_pem(&pem).unwrap().public().key_id().to_string()
 }
 
 /// What the table of keys says, done in its order.
@@ -48,7 +48,7 @@ fn keys_are_rotated_as_the_document_says() {
     expect(0, "record note --text old --key ci.pem");
     let next = 40;
     assert!(expect(0, "log --limit 1 --json").stdout.contains(&format!("\"index\":{}", next - 1)));
-    let old = key_id(&place, "ci.pem.pub");
+    let old = key_id(&place, "ci.pem");
     expect(0, &format!("identity compromise {old} --from {next} --key attestry-root.pem"));
     let refused = place.run("attestry record note --text old --key ci.pem");
     assert_eq!(refused.code, 4, "{refused:?}");
@@ -56,7 +56,7 @@ fn keys_are_rotated_as_the_document_says() {
 
     // The roots: signed by both, and from then on by the new ones alone.
     expect(0, "key generate root2.pem");
-    let root = key_id(&place, "attestry-root.pem.pub");
+    let root = key_id(&place, "attestry-root.pem");
     let line = format!("trust roots --add root2.pem.pub --remove {root}");
     for alone in ["--key attestry-root.pem", "--key root2.pem"] {
         let refused = place.run(&format!("attestry {line} {alone}"));

@@ -171,7 +171,9 @@ fn evidence_that_comes_later_decides_what_waits() {
         "attestry record test reports/unit.xml --suite unit --subject dist/app.zip --key ci.pem",
     );
     assert_eq!(recorded["decisions"][0]["outcome"], Value::from("granted"));
-    place.expect(5, &format!("attestry evaluate {request}"));
+    let again = json(&place, 0, &format!("attestry evaluate {request}"));
+    assert_eq!(again["requests"][0]["outcome"], Value::from("granted"));
+    assert_eq!(again["requests"][0]["decision"], recorded["decisions"][0]["decision"]);
     let none = place.expect(0, "attestry evaluate");
     assert!(none.stdout.contains("no request is open"), "{}", none.stdout);
 }

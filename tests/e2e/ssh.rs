@@ -71,10 +71,9 @@ fn stock_ssh_keygen_accepts_what_we_accept() {
     assert!(keygen_accepts(&place, &line, &signed, message));
     assert_eq!(key.verify(message, &signed), Ok(()));
     assert!(!keygen_accepts(&place, &line, &signed, b"other"));
-    // Untouched: neither takes it.
+    // Untouched: ssh-keygen leaves that to its caller, and we do not take it.
     device.flags = 0x04;
     let untouched = device.sign_in_browser(message, page);
-    assert!(!keygen_accepts(&place, &line, &untouched, message));
     assert!(key.verify(message, &untouched).is_err());
 }
 

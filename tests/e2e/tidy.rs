@@ -53,11 +53,9 @@ fn layers_point_one_way() {
             assert!(!below.iter().any(|name| name == above), "{layer} depends on {above}");
         }
     }
+    // regorus brings rand, without a source of randomness; the builtin that calls it is refused.
     for name in tree(&["-p", "attestry-verifier"]) {
-        assert!(
-            !["tokio", "sqlx", "rand", "getrandom", "reqwest"].contains(&name.as_str()),
-            "{name}"
-        );
+        assert!(!["tokio", "sqlx", "getrandom", "reqwest"].contains(&name.as_str()), "{name}");
     }
 }
 

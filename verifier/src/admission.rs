@@ -2,6 +2,7 @@
 //!
 //! The sequencer asks before it appends, and the auditor asks again years later; both ask here.
 
+mod body;
 mod control;
 mod deployment;
 mod environment;
@@ -12,8 +13,6 @@ use std::fmt;
 
 use schemas::id::{EntryIndex, Hash, IdentityName, KeyId, Project, Time};
 use schemas::kind::{EventKind, ExtraThread};
-use schemas::predicate::measurement::Metric;
-use schemas::predicate::review::{CHANGE_LIST_MAX, Change};
 use schemas::report::{Code, Finding};
 use schemas::trust::role;
 
@@ -348,82 +347,11 @@ impl Case<'_> {
         }
         Ok(())
     }
-
-    fn evidence_body(&self) -> Result<(), Refusal> {
-        use schemas::id::DigestAlgorithm::{GitCommit, Sha256};
-        let named = self.event.digests().next().is_some();
-        if self.event.kind.is_own() && !named {
-            return refuse(self, Code::SubjectInvalid, "the subject has no digest");
-        }
-        match &self.event.body {
-            Body::Measurement(body) => self.metrics(&body.metrics, 1)?,
-            Body::Migration(body) => {
-                let digests = [&body.migrations, &body.rollback_plan].into_iter().flatten();
-                if !digests.into_iter().all(|digest| digest.algorithm() == Sha256) {
-                    let detail = "migrations and rollback plan are named by their sha256";
-                    return refuse(self, Code::PredicateInvalid, detail);
-                }
-            }
-            Body::Review(body) => {
-                let commits = self.event.digests().all(|digest| digest.algorithm() == GitCommit);
-                let committers = body.committers.iter().flatten();
-                let mut people = body.authors.iter().chain(committers).chain(&body.reviewers);
-                // No alias is longer.
-                let bounded = people.clone().count() <= 256 && people.all(|it| it.len() <= 320);
-                if !body.change.as_ref().is_none_or(is_bounded) {
-                    let detail = "a change has at most 256 paths, labels and owners of 1 to 512 \
-                                  bytes, and words of 1 to 63";
-                    return refuse(self, Code::PredicateInvalid, detail);
-                }
-                if !commits || body.authors.is_empty() || !bounded {
-                    let detail = "a review is of a gitCommit and names its authors";
-                    return refuse(self, Code::PredicateInvalid, detail);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Checks metrics, of which there are at least so many.
-    fn metrics(&self, metrics: &[Metric], min: usize) -> Result<(), Refusal> {
-        let mut names: Vec<&str> = metrics.iter().map(|it| it.name.as_str()).collect();
-        names.sort_unstable();
-        let distinct = names.windows(2).all(|pair| pair[0] != pair[1]);
-        let texts = names.iter().all(|name| bounded(name, 200))
-            && metrics.iter().flat_map(|it| &it.unit).all(|unit| unit.len() <= 200);
-        if (min..=SUITES_MAX).contains(&names.len()) && distinct && texts {
-            return Ok(());
-        }
-        let detail = format!("{min} to {SUITES_MAX} metrics with distinct names");
-        refuse(self, Code::PredicateInvalid, detail)
-    }
-
-    fn note(&self, body: &schemas::predicate::note::Note) -> Result<Accepted, Refusal> {
-        let signers = self.signers(
-            format_args!("note anything about {}", body.project),
-            "of anybody in that project",
-            |name| self.trust.has_any_role(name, &body.project),
-        )?;
-        if body.text.is_empty() || body.text.len() > 65_536 {
-            return refuse(self, Code::PredicateInvalid, "a note has 1 to 65,536 bytes of text");
-        }
-        Ok(Accepted::by(Some(body.project.clone()), signers))
-    }
 }
 
 /// A text that is there, and no longer than so many bytes.
 fn bounded(text: &str, bytes_max: usize) -> bool {
     (1..=bytes_max).contains(&text.len())
-}
-
-/// Within what a slice keeps of a change.
-fn is_bounded(change: &Change) -> bool {
-    let lists = [&change.paths, &change.labels, &change.owners].into_iter().flatten();
-    let word = |it: &String| (1..=63).contains(&it.len());
-    let text = |it: &String| (1..=512).contains(&it.len());
-    lists.into_iter().all(|list| list.len() <= CHANGE_LIST_MAX && list.iter().all(text))
-        && [&change.class, &change.customer_impact].into_iter().flatten().all(word)
 }
 
 #[cfg(test)]

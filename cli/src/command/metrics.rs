@@ -112,7 +112,7 @@ fn value_of(metric: &Metric) -> String {
             }
             None => "none".to_owned(),
         },
-        Value::DurationMs(it) => statistic(metric.n, it, |ms| span(ms)),
+        Value::DurationMs(it) => statistic(metric.n, it, span),
         Value::Millionths(it) => statistic(metric.n, it, millionths),
         Value::Frequency(it) => format!("{} in {} d", it.count, it.days),
     }
@@ -136,7 +136,7 @@ fn millionths(value: i64) -> String {
 }
 
 fn gate_row(it: &GateUse) -> Vec<String> {
-    let waited = it.waited_ms.median.map_or_else(|| "-".to_owned(), |ms| span(ms));
+    let waited = it.waited_ms.median.map_or_else(|| "-".to_owned(), span);
     let counts = [it.evaluations, it.failures, it.waived, it.overturned].map(|it| it.to_string());
     let mut row = vec![format!("{} {}", it.environment, it.id)];
     row.extend(counts);

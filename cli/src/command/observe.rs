@@ -24,7 +24,7 @@ use crate::service::Service;
 /// a snapshot: {"takenAt", "source", "artifacts": [{"digest", "name", "tag", "instances"}]}.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Example:\n  kubectl get pods -o json | attestry observe prod --file -",
+    before_help = "Example:\n  attestry observe prod --file pods.json",
     after_help = "Exit codes: 0 logged, 2 a snapshot that cannot be read, 4 not allowed."
 )]
 pub struct ObserveArgs {

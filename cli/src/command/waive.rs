@@ -28,7 +28,7 @@ use crate::subject;
 /// cannot waive a gate of it, and what a gate could not tell is never waived.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Example:\n  attestry waive vulnerabilities --to prod --subject sha256:9f2c41d0 --role security \\\n    --expires 2026-11-30 --reason \"not reachable\"",
+    before_help = "Example:\n  attestry waive vulnerabilities --to prod --role security \\\n    --expires 2026-11-30 --reason \"not reachable\"",
     after_help = "Exit codes: 0 logged, 3 refused, 4 not allowed."
 )]
 pub struct WaiveArgs {

@@ -180,7 +180,7 @@ mod tests {
         let mut threads = threads();
         threads.sort();
         for step in 1..=threads.len() + 1 {
-            let is_new = |number: &usize| number % step == 0;
+            let is_new = |number: &usize| number.is_multiple_of(step);
             let name = |number: usize| (Name::of(&threads[number]), number);
             let (new, old): (Vec<usize>, Vec<usize>) = (0..threads.len()).partition(is_new);
             let mut names = Names::default();

@@ -16,7 +16,7 @@ use verifier::checkpoint::verify_checkpoint;
 use super::caching::{Freshness, keep};
 use super::problem::Problem;
 use super::rate::Allowance;
-use super::spooled::{SpooledHeader, waited};
+use super::spooled::waited;
 use super::{Server, TEXT_PLAIN};
 use crate::access::Caller;
 use crate::error::LedgerError;
@@ -208,7 +208,7 @@ fn tell(logged: &Logged) {
 
 /// Logs many envelopes; the answer has a line for each line, in their order.
 #[utoipa::path(post, path = "/api/v1/events/batch", tag = "events",
-    params(SeenHeader, SpooledHeader),
+    params(SeenHeader),
     request_body(content = BatchEvent, content_type = "application/x-ndjson",
         description = "One JSON object a line, up to 1,024 of them"),
     responses(

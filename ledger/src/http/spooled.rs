@@ -3,23 +3,11 @@
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::problem::Problem;
 
-/// The header in which a caller says so.
+/// The header in which a caller says for how many seconds: for metrics, and nothing else.
 pub const SPOOLED: &str = "attestry-spooled";
-
-/// What the caller says of the time before.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Header)]
-pub struct SpooledHeader {
-    /// How long the events have waited for this ledger to answer, in seconds: for its metrics, and
-    /// nothing else.
-    #[param(rename = "Attestry-Spooled", maximum = 4_294_967_295_u64)]
-    pub spooled: Option<u32>,
-}
 
 /// How long the events of a request have waited, if they have.
 pub fn waited(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {

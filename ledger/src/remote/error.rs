@@ -81,3 +81,22 @@ impl From<Told> for LedgerError {
         }
     }
 }
+
+/// An error of a ledger where a database's is wanted. A server that refuses to tell has said so; it
+/// has said nothing untrue.
+pub(super) fn stored(cause: LedgerError) -> StoreError {
+    match cause {
+        LedgerError::Remote(cause) => StoreError::Remote(cause),
+        LedgerError::Store(cause) => cause,
+        LedgerError::Refused(finding) => RemoteError::Told(Told {
+            status: 403,
+            code: finding.code.name().to_owned(),
+            title: finding.code.meaning().to_owned(),
+            detail: finding.detail,
+            hint: None,
+            request_id: None,
+        })
+        .into(),
+        other => RemoteError::Untrue(other.to_string()).into(),
+    }
+}

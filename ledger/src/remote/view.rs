@@ -6,6 +6,7 @@ use verifier::merkle::tile::TILE_WIDTH;
 use verifier::merkle::tile_path::TilePath;
 use verifier::note::format_note;
 
+use super::error::stored;
 use super::{Remote, RemoteError};
 use crate::error::LedgerError;
 use crate::http::events::EntryBody;
@@ -57,15 +58,6 @@ impl RemoteView {
             return Err(RemoteError::unreadable("a tile of another width").into());
         }
         Ok(Some(Tile { level, number, hashes: answer.body }))
-    }
-}
-
-/// An error of a ledger where a database's is wanted.
-fn stored(cause: LedgerError) -> StoreError {
-    match cause {
-        LedgerError::Remote(cause) => StoreError::Remote(cause),
-        LedgerError::Store(cause) => cause,
-        other => RemoteError::Untrue(other.to_string()).into(),
     }
 }
 

@@ -61,7 +61,6 @@ pub enum RequestPath {
 }
 
 impl RequestPath {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub fn is_normal(&self) -> bool {
         *self == RequestPath::Normal
     }

@@ -7,6 +7,7 @@ mod happenings;
 mod promotion;
 
 use schemas::id::Digest;
+use schemas::predicate::review::Change;
 use schemas::predicate::{analysis, measurement, note, review, test};
 use schemas::statement::{SUBJECTS_MAX, Statement, Subject};
 use serde_json::{Value, json};

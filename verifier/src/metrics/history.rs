@@ -126,7 +126,7 @@ pub struct History {
     pub heads: Vec<At>,
     statements: HashSet<Hash>,
     /// The time of every entry that was added.
-    times: BTreeMap<EntryIndex, Time>,
+    pub(super) times: BTreeMap<EntryIndex, Time>,
     /// The newest decision about each artifact, and the newest grant of each environment.
     newest: BTreeMap<(EnvironmentName, Digest), Outcome>,
     grants: BTreeMap<EnvironmentName, Digest>,

@@ -55,6 +55,7 @@ impl Told {
     fn approved(mut self, hour: u64, request: EntryIndex) -> Told {
         let (at, environment) = (Told::at(hour), environment("prod"));
         let outcome = ApprovalOutcome::Granted;
+        self.0.times.insert(hour, at.time);
         self.0.approvals.push(Approval { at, environment, request, outcome });
         self
     }

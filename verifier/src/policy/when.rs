@@ -81,6 +81,7 @@ impl Held {
 }
 
 /// Every condition that is written, in the order of the policy's fields.
+#[expect(clippy::too_many_lines, reason = "one block for each condition")]
 fn conditions(when: &When, changes: &[ChangeOf]) -> Vec<Held> {
     let mut held = Vec::new();
     let list = |words: &[String]| words.join(" or ");

@@ -146,12 +146,15 @@ fn check_inclusion(
         .map_err(|cause| Finding::new(Code::ProofInvalid, Some(index), cause.to_string()))
 }
 
+/// Where a heads event stands, and the lines of it that were shown.
+type HeadsSaid = ((EntryIndex, Hash), BTreeMap<ThreadId, ProvenHead>);
+
 /// Checks a heads event and its lines: where it stands, and what it says of threads.
 fn verify_heads(
     heads: &ShownHeads,
     trust: &Trust,
     checkpoint: &VerifiedCheckpoint,
-) -> Result<((EntryIndex, Hash), BTreeMap<ThreadId, ProvenHead>), Finding> {
+) -> Result<HeadsSaid, Finding> {
     let (entry, leaf) = included(&heads.at, checkpoint)?;
     let refuse = |code, detail: &str| Finding::new(code, Some(entry.index), detail.to_owned());
     if merkle::sha256(&[&heads.envelope]) != entry.envelope {

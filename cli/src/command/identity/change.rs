@@ -102,6 +102,9 @@ pub fn add(
         || !args.aliases.is_empty()
         || card.is_some()
         || granted.is_some();
+    if !changed && args.role.is_some() {
+        return Err(Failure::usage(format!("{name} has that already")));
+    }
     if !changed {
         return Err(Failure::usage("nothing to add")
             .hint("--role R --project P, --pub F, --alias A or --card F"));
@@ -136,7 +139,7 @@ fn grant(
             .map_err(|cause| Failure::usage(format!("--environment: {cause}")))?,
     };
     if document.grants.contains(&grant) {
-        return Err(Failure::usage(format!("{name} has that already")));
+        return Ok(None);
     }
     document.grants.push(grant);
     Ok(Some(role))

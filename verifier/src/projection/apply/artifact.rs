@@ -48,6 +48,7 @@ fn name(known: &mut ArtifactInProject, event: &Event, digest: &Digest) {
 }
 
 /// The newest event per suite, metric or kind takes the place of the one before.
+#[expect(clippy::too_many_lines, reason = "one arm for each kind")]
 pub(super) fn put(
     known: &mut ArtifactInProject,
     event: &Event,

@@ -18,6 +18,7 @@ use crate::projection::slice::{
 };
 
 /// Folds an event of this environment; `rule` is what the policy in force asks for there.
+#[expect(clippy::too_many_lines, reason = "one arm for each kind")]
 pub(super) fn apply(
     slice: &mut EnvironmentSlice,
     rule: Option<&EnvironmentRule>,

@@ -24,6 +24,7 @@ const PLACES: [Option<&str>; 3] = [Some("staging"), Some("prod"), None];
 
 impl Model {
     /// The state of every promotion to an environment, told from its beginning.
+    #[expect(clippy::too_many_lines, reason = "the naive reading, in one piece")]
     fn lives(&self, to_: &str, now: Time) -> BTreeMap<EntryIndex, (&'static str, Digest)> {
         let mut lives: BTreeMap<EntryIndex, (&'static str, Digest)> = BTreeMap::new();
         // Grants in their order, with their times; and when what runs was deployed.

@@ -106,7 +106,8 @@ fn a_whole_thread_is_proven_to_its_end() {
         // Without heads more of the log is read, and the answer is the same.
         let mut slow = case;
         slow.shown.heads = None;
-        slow.refused(Code::ChainBroken);
+        let found = slow.check().unwrap_err();
+        assert!([Code::ChainBroken, Code::ThreadGap].contains(&found.code), "{found:?}");
         slow.shown.rest = rest(&slow.world, proven.newest.index);
         assert_eq!(slow.check().unwrap(), proven);
     }
