@@ -56,7 +56,7 @@ pub struct AddArgs {
     /// Signatures of its P-256 keys are 64 bytes, r and s, instead of DER
     #[arg(long, requires = "public")]
     pub raw_signatures: bool,
-    /// Who vouches for it in Sigstore bundles, such as https://token.actions.githubusercontent.com
+    /// Who vouches for it in Sigstore bundles, such as `https://token.actions.githubusercontent.com`
     #[arg(long, value_name = "URL", requires = "sigstore_subject")]
     pub sigstore_issuer: Option<String>,
     /// Its workflow or e-mail address in Sigstore certificates, whole and exactly

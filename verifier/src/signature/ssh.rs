@@ -7,7 +7,7 @@
 //!
 //! A key that lives in a security key signs more: the hash of its application, flags and a counter
 //! (OpenSSH's PROTOCOL.u2f). A touch is demanded. A passkey signs what a browser has made of it; see
-//! [`webauthn`].
+//! `webauthn`.
 
 mod webauthn;
 pub mod wire;
