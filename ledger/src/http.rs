@@ -4,6 +4,7 @@
 //! has, whoever brings it. What a caller needs is said beside each route ([`auth::Need`]).
 
 pub mod artifacts;
+mod asked;
 pub mod attachments;
 pub mod auth;
 pub mod caching;

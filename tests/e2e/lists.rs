@@ -168,11 +168,12 @@ fn what_cannot_be_asked_for_is_refused() {
         "from_index=-1",
         "limit=0",
         "thread=control:ledger",
-        "as_of=4711",
     ] {
         let answer = get(server.address, &format!("/api/v1/events?{wrong}"));
         assert_problem(&answer, 400, "request-malformed");
     }
+    let answer = get(server.address, "/api/v1/events?as_of=4711");
+    assert_problem(&answer, 404, "not-found");
 }
 
 /// One request says what the command prints.

@@ -1,7 +1,7 @@
 //! The API document: what handlers say of themselves, and what the layers around all of them answer.
 
-use schemas::id::INTEGER_MAX;
-use utoipa::Number;
+mod shapes;
+
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
 use utoipa::openapi::response::Response;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
@@ -15,13 +15,17 @@ const OTHERS: &str = "default";
 /// Names the problems of each operation one by one: those that its handler names, and those that
 /// the layers around it answer.
 pub fn complete(mut document: OpenApi) -> OpenApi {
-    for (path, item) in &mut document.paths.paths {
-        let takes_names = path.contains('{');
+    shapes::shape_bodies(&mut document);
+    for item in document.paths.paths.values_mut() {
         for (method, operation) in operations(item) {
             let writes = !matches!(method, HttpMethod::Get | HttpMethod::Head);
             let secured = operation.security.as_ref().is_some_and(|all| !all.is_empty());
             let json = takes_json(operation);
-            bound_integers(operation);
+            for parameter in operation.parameters.iter_mut().flatten() {
+                if let RefOr::T(parameter) = parameter {
+                    shapes::shape_parameter(parameter);
+                }
+            }
             name_bytes(operation);
             let own = operation.responses.responses.remove(OTHERS).is_some();
             for (status, about, applies) in [
@@ -29,7 +33,7 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
                 ("400", "The request is malformed", own || secured),
                 ("401", "The token is missing, or not good", secured),
                 ("403", "The caller lacks a role", secured),
-                ("404", "There is no such thing", own && (takes_names || !writes)),
+                ("404", "There is no such thing", own),
                 ("409", "Somebody was faster", own && writes),
                 ("413", "The request is too large", own && writes),
                 ("415", "The request is no JSON", own && json),
@@ -69,20 +73,6 @@ fn name_bytes(operation: &mut Operation) {
             let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
             let bytes = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
             content.schema = Some(Schema::Object(bytes.build()).into());
-        }
-    }
-}
-
-/// Says where indexes and sizes end: at the largest integer of an entry.
-fn bound_integers(operation: &mut Operation) {
-    let parameters = operation.parameters.iter_mut().flatten();
-    for parameter in parameters {
-        let RefOr::T(parameter) = parameter else { continue };
-        let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema else { continue };
-        if schema.format == Some(SchemaFormat::KnownFormat(KnownFormat::Int64))
-            && schema.maximum.is_none()
-        {
-            schema.maximum = Some(Number::UInt(INTEGER_MAX as usize));
         }
     }
 }

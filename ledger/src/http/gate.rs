@@ -15,6 +15,7 @@ use verifier::policy::{Ask, Evaluation, supply};
 
 use super::Server;
 use super::artifacts::ArtifactName;
+use super::asked::Asked;
 use super::problem::Problem;
 use crate::access::Caller;
 use crate::promotion::{Evaluated, Which};
@@ -173,7 +174,7 @@ impl TryFrom<EvaluatedBody> for Evaluated {
 pub async fn gate<S: Store>(
     State(server): State<Server<S>>,
     caller: Caller,
-    Json(asked): Json<GateAsk>,
+    Asked(asked): Asked<GateAsk>,
 ) -> Result<Json<GateAnswer>, Problem> {
     let GateAsk { artifact, environment } = asked;
     caller.check(Act::Read, Reach::Environment(&environment))?;
@@ -220,7 +221,7 @@ pub async fn gate<S: Store>(
 pub async fn evaluate<S: Store>(
     State(server): State<Server<S>>,
     caller: Caller,
-    Json(asked): Json<EvaluateAsk>,
+    Asked(asked): Asked<EvaluateAsk>,
 ) -> Result<Json<EvaluatedRequests>, Problem> {
     let which = match asked {
         EvaluateAsk { request: None, project: None } => {

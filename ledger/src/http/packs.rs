@@ -5,7 +5,6 @@ use std::io::{BufWriter, Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -21,6 +20,7 @@ use verifier::access::{Act, Reach};
 use verifier::pack::bag::Files;
 
 use super::Server;
+use super::asked::Asked;
 use super::environments::parse_time;
 use super::problem::Problem;
 use crate::access::Caller;
@@ -164,7 +164,7 @@ impl PackAsk {
 pub async fn create<S: Store>(
     State(server): State<Server<S>>,
     caller: Caller,
-    Json(asked): Json<PackAsk>,
+    Asked(asked): Asked<PackAsk>,
 ) -> Result<Response, Problem> {
     let ask = asked.check()?;
     caller.check(Act::Read, Reach::Environment(&ask.environment))?;

@@ -38,7 +38,6 @@ const VERSION: &[u8] = b"attestry/cursor/v1\n";
 #[into_params(parameter_in = Query)]
 pub struct Paging {
     /// Where to go on: `next` of the page before. The filters must be the same.
-    #[param(example = "WzM2LDI3XcP1nQ3Xx-9k")]
     pub cursor: Option<String>,
     /// Most items of the page.
     #[param(minimum = 1, maximum = 500, default = 50)]
@@ -101,7 +100,7 @@ impl<F> Listed<F> {
         };
         if as_of > published {
             let detail = format!("as_of: {as_of} is not published yet, {published} is");
-            return Err(Problem::bad_request(detail));
+            return Err(Problem::not_found(detail));
         }
         Ok(Listing { as_of, limit, from, question })
     }

@@ -14,6 +14,7 @@ use verifier::access::{Act, Reach};
 use verifier::dsse::pae;
 
 use super::Server;
+use super::asked::Asked;
 use super::problem::Problem;
 use crate::access::Caller;
 use crate::prepare::PrepareAsk;
@@ -92,7 +93,7 @@ pub struct PreparedBody {
 pub async fn prepare<S: Store>(
     State(server): State<Server<S>>,
     caller: Caller,
-    Json(asked): Json<PrepareBody>,
+    Asked(asked): Asked<PrepareBody>,
 ) -> Result<Json<PreparedBody>, Problem> {
     if let Some(project) = &asked.project {
         caller.check(Act::Submit, Reach::Project(project))?;

@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use verifier::access::Scope;
 
 use super::Server;
+use super::asked::Asked;
 use super::problem::Problem;
 use crate::access::{NotAnId, TokenAsk, TokenError, TokenId};
 use crate::store::{Purpose, Store, TOKENS_PAGE, Token};
@@ -136,7 +137,7 @@ impl From<TokenError> for Problem {
 ))]
 pub async fn create<S: Store>(
     State(server): State<Server<S>>,
-    Json(ask): Json<NewToken>,
+    Asked(ask): Asked<NewToken>,
 ) -> Result<Response, Problem> {
     let scope = Scope {
         roles: ask.roles.into_iter().collect(),
