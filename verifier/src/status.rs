@@ -31,6 +31,8 @@ pub struct RunningStatus {
     pub name: Option<String>,
     pub version: Option<String>,
     pub artifact: Digest,
+    /// What runs beside it: artifacts that were granted with it.
+    pub beside: Vec<Digest>,
     pub since: Time,
     pub entry: EntryIndex,
     /// A decision had granted it.
@@ -42,6 +44,8 @@ pub struct RunningStatus {
 pub struct RequestStatus {
     pub request: EntryIndex,
     pub artifact: Digest,
+    /// Further artifacts that stand or fall with it.
+    pub with: Vec<Digest>,
     pub state: String,
 }
 
@@ -82,7 +86,8 @@ pub fn of_environment(
         let artifact = &request.artifact;
         let ask = Ask { environment, artifact, request: Some(*index) };
         let state = state_of(view.evaluate(&ask)?.as_ref());
-        requests.push(RequestStatus { request: *index, artifact: artifact.clone(), state });
+        let (artifact, with) = (artifact.clone(), request.with.clone());
+        requests.push(RequestStatus { request: *index, artifact, with, state });
     }
     Ok(EnvironmentStatus {
         environment: environment.name.clone(),
@@ -104,12 +109,13 @@ fn running(
     let newest = slice
         .granted
         .as_ref()
-        .is_some_and(|it| it.artifact == deployed.artifact && it.entry < deployed.entry);
+        .is_some_and(|it| it.is_about(&deployed.artifact) && it.entry < deployed.entry);
     let then = place.and_then(|place| place.deployed.as_ref()).is_some_and(|it| it.granted);
     Ok(Some(RunningStatus {
         name: known.and_then(|known| known.name.clone()),
         version: known.and_then(|known| known.version.clone()),
         artifact: deployed.artifact.clone(),
+        beside: deployed.beside.iter().map(|it| it.artifact.clone()).collect(),
         since: deployed.time,
         entry: deployed.entry,
         granted: newest || then,

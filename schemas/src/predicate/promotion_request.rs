@@ -8,7 +8,14 @@ use crate::predicate::{EntryRef, Nonce, Seen};
 
 pub const TYPE: &str = "urn:attestry:promotion-request:v1";
 
-/// The subject is the artifact. The request is named by its entry index: `P-118`.
+/// Most artifacts that one request names.
+///
+/// Every gate is evaluated for each of them, and what it reads must not move until the decision is
+/// logged.
+pub const ARTIFACTS_MAX: usize = 16;
+
+/// The subject is the artifact; several subjects are artifacts that stand or fall together. The
+/// request is named by its entry index: `P-118`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PromotionRequest {

@@ -8,9 +8,9 @@ use schemas::report::{Code, Finding};
 use schemas::trust::role;
 
 use super::environment::environment_of;
+use super::subjects::listed;
 use super::{Accepted, Case, Refusal, bounded, refuse};
 use crate::projection::Missing;
-use crate::projection::promotion::Closed;
 use crate::projection::slice::{Place, Running};
 
 impl Case<'_> {
@@ -68,7 +68,7 @@ impl Case<'_> {
     ) -> Result<bool, Missing> {
         let Some(slice) = self.state.environment(environment)? else { return Ok(false) };
         let is = |running: &Option<Running>, artifact: &Digest| {
-            running.as_ref().is_some_and(|it| it.artifact == *artifact)
+            running.as_ref().is_some_and(|it| it.holds(artifact))
         };
         Ok(is(&slice.deployed, from) || (is(&slice.deployed, to) && is(&slice.previous, from)))
     }
@@ -82,12 +82,15 @@ impl Case<'_> {
     ) -> Result<(), Refusal> {
         let Some(index) = promotion else { return Ok(()) };
         let slice = self.state.environment(environment)?;
-        let asked = slice.and_then(|slice| slice.requests.get(&index)).map(|it| &it.artifact);
+        let asked = slice.and_then(|slice| slice.requests.get(&index));
+        let asked = asked.map(|it| it.artifacts().collect::<Vec<_>>());
         let mut closed = slice.iter().flat_map(|slice| &slice.closed);
-        let closed = closed.find(|it| it.request() == index).map(Closed::artifact);
+        let closed = closed.find(|it| it.request() == index);
+        let closed = closed.map(|it| it.artifacts().collect());
         match asked.or(closed) {
-            Some(other) if other != artifact => {
-                refuse(self, Code::RequestMismatch, format!("P-{index} is about {other}"))
+            Some(others) if !others.contains(&artifact) => {
+                let detail = format!("P-{index} is about {}", listed(others));
+                refuse(self, Code::RequestMismatch, detail)
             }
             Some(_) | None => Ok(()),
         }
@@ -118,7 +121,7 @@ impl Case<'_> {
         environment: &Environment,
     ) -> Result<bool, Missing> {
         let granted = self.state.environment(environment)?.and_then(|it| it.granted.as_ref());
-        Ok(granted.is_some_and(|granted| granted.artifact == *artifact))
+        Ok(granted.is_some_and(|granted| granted.is_about(artifact)))
     }
 
     /// The newest decision here grants it, or it holds the newest grant, or it had one when it was

@@ -1,6 +1,6 @@
 //! The rules of a promotion: its request, approvals and decision.
 
-use schemas::id::{Digest, DigestAlgorithm, Environment};
+use schemas::id::Environment;
 use schemas::predicate::approval::{Approval, ApprovalOutcome, POST_HOC_REVIEW};
 use schemas::predicate::decision::{
     Decision, DecisionExtension, Outcome, ThreadRead, VerificationResult,
@@ -18,22 +18,6 @@ use crate::projection::promotion::Closed;
 use crate::projection::slice::{APPROVALS_MAX, REQUESTS_MAX, REVIEWS_MAX, Request, Signer};
 
 impl Case<'_> {
-    /// The one artifact of a promotion: one subject with a sha256.
-    pub(super) fn artifact(&self) -> Result<Digest, Refusal> {
-        let [subject] = self.event.subjects.as_slice() else {
-            return refuse(self, Code::SubjectInvalid, "a promotion is about one artifact");
-        };
-        let promotable =
-            subject.digests.iter().find(|digest| digest.algorithm() == DigestAlgorithm::Sha256);
-        match promotable {
-            Some(digest) if digest.is_sha256(&self.trust.ledger) => {
-                refuse(self, Code::SubjectInvalid, "the ledger itself is no artifact")
-            }
-            Some(digest) => Ok(digest.clone()),
-            None => refuse(self, Code::SubjectInvalid, "a promotable subject needs a sha256"),
-        }
-    }
-
     /// Nobody has seen more than there is. (That what was seen is a prefix of this log is checked
     /// where the tree is at hand.)
     fn seen(&self, seen: &Seen) -> Result<(), Refusal> {
@@ -56,7 +40,7 @@ impl Case<'_> {
             Some(name) == asked
                 || self.trust.has_role(name, role::RELEASE_MANAGER, &body.project, Some(&body.to))
         })?;
-        self.artifact()?;
+        self.artifacts()?;
         self.seen(&body.seen)?;
         let known = self.state.policy(&body.project);
         if known.and_then(|policy| policy.document.environment(&body.to)).is_none() {
@@ -79,7 +63,7 @@ impl Case<'_> {
 
     /// There is room for a request, and its path may be taken.
     fn asking(&self, body: &PromotionRequest, environment: &Environment) -> Result<(), Refusal> {
-        let artifact = self.artifact()?;
+        let artifacts = self.artifacts()?;
         let slice = self.state.environment(environment)?;
         let requests = slice.iter().flat_map(|slice| slice.requests.values());
         let open = requests.filter(|request| !request.is_expired(self.at.time));
@@ -99,15 +83,19 @@ impl Case<'_> {
                 let detail = "64 emergencies wait for a decision or their review";
                 refuse(self, Code::IllegalMove, detail)
             }
-            RequestPath::Rollback if self.was_granted(&artifact, environment)? => Ok(()),
             RequestPath::Rollback => {
-                let detail = format!("{artifact} was never granted in {environment}");
-                refuse(self, Code::IllegalMove, detail)
+                for artifact in artifacts {
+                    if !self.was_granted(&artifact, environment)? {
+                        let detail = format!("{artifact} was never granted in {environment}");
+                        return refuse(self, Code::IllegalMove, detail);
+                    }
+                }
+                Ok(())
             }
         }
     }
 
-    /// The open request that an approval or decision names, about the same artifact.
+    /// The open request that an approval or decision names, about the same artifacts.
     fn open_request(
         &self,
         environment: &Environment,
@@ -122,10 +110,11 @@ impl Case<'_> {
             let detail = format!("P-{} is {is} in {environment}", named.index);
             return refuse(self, Code::RequestUnknown, detail);
         };
-        if request.statement != named.statement || request.artifact != self.artifact()? {
+        if request.statement != named.statement {
             let detail = format!("P-{} is about {}", named.index, request.artifact);
             return refuse(self, Code::RequestMismatch, detail);
         }
+        self.answers(named.index, request.artifacts())?;
         Ok(request)
     }
 
@@ -194,10 +183,11 @@ impl Case<'_> {
             let detail = format!("no review of P-{} is due in {environment}", body.request.index);
             return refuse(self, Code::RequestUnknown, detail);
         };
-        if due.statement != body.request.statement || due.artifact != self.artifact()? {
+        if due.statement != body.request.statement {
             let detail = format!("P-{} is about {}", body.request.index, due.artifact);
             return refuse(self, Code::RequestMismatch, detail);
         }
+        self.answers(body.request.index, due.artifacts())?;
         self.current(body)?;
         if let Some(signer) = signers.iter().find(|it| due.involved.contains(&it.identity)) {
             let detail = format!("{} asked for it or approved it", signer.identity);

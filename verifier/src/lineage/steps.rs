@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemas::id::{EntryIndex, Environment, Project};
+use schemas::id::{Digest, EntryIndex, Environment, Project};
 use schemas::predicate::approval::{Approval, ApprovalOutcome};
 use schemas::predicate::decision::Outcome;
 use schemas::report::GateVerdict;
@@ -107,7 +107,8 @@ fn step(line: &Line) -> Option<(Environment, String)> {
     match &line.event.as_ref()?.body {
         Body::PromotionRequest(body) => {
             let text = format!("P-{} asked by {signers}: {}", line.entry.index, body.reason);
-            Some((at(&body.project, body.to.clone()), text))
+            let together = together(line).map_or(String::new(), |it| format!(" ({it} together)"));
+            Some((at(&body.project, body.to.clone()), text + &together))
         }
         Body::Approval(body) => {
             let word = match body.outcome {
@@ -137,6 +138,12 @@ fn step(line: &Line) -> Option<(Environment, String)> {
         }
         _ => None,
     }
+}
+
+/// The artifacts of a request for several.
+fn together(line: &Line) -> Option<String> {
+    let artifacts: Vec<String> = line.event.as_ref()?.artifacts().map(Digest::short).collect();
+    (artifacts.len() > 1).then(|| artifacts.join(" and "))
 }
 
 fn promotion(request: EntryIndex) -> String {
