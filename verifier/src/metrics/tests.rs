@@ -202,6 +202,26 @@ fn a_promotion_succeeds_once_it_was_watched() {
     assert_eq!(idle(13).rate(PROMOTION_SUCCESS), (0, 1, 0));
 }
 
+/// Several artifacts are one promotion: it stands and falls with each of them.
+#[test]
+fn a_promotion_of_several_is_carried_out_by_the_last_of_them() {
+    let told = |hours: u64| {
+        Told::new(hours)
+            .asked(1, RequestPath::Normal)
+            .decided(2, "a b", 1, Outcome::Granted)
+            .deployed(3, "a", Some(1))
+    };
+    assert_eq!(told(12).rate(PROMOTION_SUCCESS), (0, 0, 1));
+    assert_eq!(told(13).rate(PROMOTION_SUCCESS), (0, 1, 0));
+    assert_eq!(told(13).median(LEAD_TIME_HOP), (None, 0, 1));
+    let both = |hours: u64| told(hours).deployed(6, "b", Some(1));
+    assert_eq!(both(16).rate(PROMOTION_SUCCESS), (0, 0, 1), "watched from the last one on");
+    assert_eq!(both(17).rate(PROMOTION_SUCCESS), (1, 1, 0));
+    assert_eq!(both(17).median(LEAD_TIME_HOP), (Some(5), 1, 0));
+    assert_eq!(both(17).back(8, "old", "a").rate(PROMOTION_SUCCESS), (0, 1, 0));
+    assert_eq!(both(17).rate(POLICY_VIOLATION), (0, 1, 0), "one decision");
+}
+
 #[test]
 fn failures_are_of_the_deployment_that_caused_them() {
     let twice = || promoted(40).deployed(6, "b", None).deployed(8, "a", None);

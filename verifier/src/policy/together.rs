@@ -122,3 +122,6 @@ fn names(artifacts: &[Digest]) -> Vec<String> {
     };
     artifacts.iter().map(name).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -415,3 +415,5 @@ fn a_request_expires_when_its_policy_said() {
     world.observe("prod", &[]).unwrap();
     assert_eq!(state_of(&world, request), "expired");
 }
+
+mod together;
