@@ -41,6 +41,16 @@ impl Called {
     }
 }
 
+/// Several that stand or fall together: `sha256:9f2c41d0 + sha256:51aa07c3`.
+pub fn shorts(digests: &[Digest]) -> String {
+    digests.iter().map(Digest::short).collect::<Vec<_>>().join(" + ")
+}
+
+/// Names beside each other: `payments 1.4.2 sha256:9f2c41d0 + worker 2.0 sha256:51aa07c3`.
+pub fn lines(called: &[Called]) -> String {
+    called.iter().map(Called::line).collect::<Vec<_>>().join(" + ")
+}
+
 /// A digest that shows both of its ends: `sha256:9f2c41d0…e7a1`.
 pub fn ends(digest: &Digest) -> String {
     let hex = digest.hex();

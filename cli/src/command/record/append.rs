@@ -15,7 +15,7 @@ use crate::compose::Draft;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::key::{self, Signer};
-use crate::output::names::Called;
+use crate::output::names::{self, Called};
 use crate::service::{Service, unknown_project};
 
 /// Signs a draft.
@@ -101,9 +101,12 @@ pub fn decisions(service: &Service, project: &Project) -> Result<Vec<Evaluated>,
 pub fn text_of(evaluated: &[Evaluated], service: &Service) -> Result<String, Failure> {
     let mut text = String::new();
     for it in evaluated {
-        let slice = service.artifact_if_readable(&it.artifact)?;
-        let called = Called::of(&it.artifact, slice.as_ref(), &it.environment.project);
-        let (line, environment) = (called.line(), &it.environment);
+        let mut called = Vec::new();
+        for artifact in std::iter::once(&it.artifact).chain(&it.with) {
+            let slice = service.artifact_if_readable(artifact)?;
+            called.push(Called::of(artifact, slice.as_ref(), &it.environment.project));
+        }
+        let (line, environment) = (names::lines(&called), &it.environment);
         let _ = writeln!(text, "P-{} {}: {line} -> {environment}", it.request, state_of(it));
     }
     Ok(text)
