@@ -270,8 +270,8 @@ impl Service {
         read!(self, view => view.find(prefix).await)
     }
 
-    pub fn evaluate(&self, ask: &Ask) -> Result<Evaluation, Failure> {
-        read!(self, view => view.evaluate(ask).await)
+    pub fn evaluate(&self, ask: &Ask, with: &[Digest]) -> Result<Evaluation, Failure> {
+        read!(self, view => view.evaluate(ask, with).await)
     }
 
     /// Asks something of the state as it is now.

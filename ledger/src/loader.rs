@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use schemas::id::Time;
+use schemas::id::{Digest, Time};
 use schemas::thread::ThreadId;
 use serde::de::DeserializeOwned;
 use verifier::policy::{self, Ask, Evaluation};
@@ -123,8 +123,18 @@ impl<R: Read> Loader<R> {
 
     /// Evaluates the policy in force, loading what the gates read.
     pub async fn evaluate(&mut self, ask: &Ask<'_>, at: Time) -> Result<Evaluation, LedgerError> {
+        self.evaluate_together(ask, &[], at).await
+    }
+
+    /// The same of several artifacts that stand or fall together.
+    pub async fn evaluate_together(
+        &mut self,
+        ask: &Ask<'_>,
+        with: &[Digest],
+        at: Time,
+    ) -> Result<Evaluation, LedgerError> {
         loop {
-            match policy::evaluate(&self.state, ask, at) {
+            match policy::evaluate_together(&self.state, ask, with, at) {
                 Ok(evaluation) => {
                     let reads: Vec<ThreadId> = evaluation.reads.iter().cloned().collect();
                     self.know(&reads).await?;

@@ -74,9 +74,14 @@ impl<R: Read> Reading<R> {
         Ok(self.read.find_artifacts(prefix, 16).await?)
     }
 
-    /// Evaluates the policy in force without logging anything.
-    pub async fn evaluate(self, ask: &Ask<'_>) -> Result<Evaluation, LedgerError> {
-        Loader::new(self.read).await?.evaluate(ask, self.now).await
+    /// Evaluates the policy in force without logging anything; `with` are artifacts that stand or fall
+    /// with the asked one.
+    pub async fn evaluate(
+        self,
+        ask: &Ask<'_>,
+        with: &[Digest],
+    ) -> Result<Evaluation, LedgerError> {
+        Loader::new(self.read).await?.evaluate_together(ask, with, self.now).await
     }
 
     /// Asks something of the state as it is now.
@@ -223,7 +228,7 @@ impl<S: Store> Ledger<S> {
     }
 
     pub async fn evaluate(&self, ask: &Ask<'_>) -> Result<Evaluation, LedgerError> {
-        let evaluation = async { self.reading().await?.evaluate(ask).await };
+        let evaluation = async { self.reading().await?.evaluate(ask, &[]).await };
         let evaluation = evaluation.instrument(evaluating(ask)).await?;
         self.metrics.evaluated(ask.environment, &evaluation);
         Ok(evaluation)

@@ -106,8 +106,9 @@ pub fn text_of(evaluated: &[Evaluated], service: &Service) -> Result<String, Fai
             let slice = service.artifact_if_readable(artifact)?;
             called.push(Called::of(artifact, slice.as_ref(), &it.environment.project));
         }
-        let (line, environment) = (names::lines(&called), &it.environment);
-        let _ = writeln!(text, "P-{} {}: {line} -> {environment}", it.request, state_of(it));
+        let (head, environment) = (names::head(&called), &it.environment);
+        let _ = writeln!(text, "P-{} {}: {head} -> {environment}", it.request, state_of(it));
+        text.push_str(&names::below(&called));
     }
     Ok(text)
 }

@@ -199,6 +199,13 @@ macro_rules! about_artifacts {
 
 about_artifacts!(Request ReviewDue Granted);
 
+impl Request {
+    /// It is about these artifacts and no other, in whatever order.
+    pub fn is_of(&self, artifacts: &[Digest]) -> bool {
+        self.artifacts().count() == artifacts.len() && artifacts.iter().all(|it| self.is_about(it))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     pub artifact: Digest,
