@@ -47,7 +47,6 @@ pub struct EnvironmentBody {
 pub struct RunningBody {
     pub artifact: ArtifactName,
     /// What runs beside it: artifacts that were granted with it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub beside: Vec<Digest>,
     #[schema(value_type = String)]
