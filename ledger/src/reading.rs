@@ -76,11 +76,7 @@ impl<R: Read> Reading<R> {
 
     /// Evaluates the policy in force without logging anything; `with` are artifacts that stand or fall
     /// with the asked one.
-    pub async fn evaluate(
-        self,
-        ask: &Ask<'_>,
-        with: &[Digest],
-    ) -> Result<Evaluation, LedgerError> {
+    pub async fn evaluate(self, ask: &Ask<'_>, with: &[Digest]) -> Result<Evaluation, LedgerError> {
         Loader::new(self.read).await?.evaluate_together(ask, with, self.now).await
     }
 

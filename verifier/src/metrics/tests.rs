@@ -168,10 +168,11 @@ impl Told {
 
 /// Asked at 1, granted at 2, deployed at 3.
 fn promoted(hours: u64) -> Told {
-    Told::new(hours)
-        .asked(1, RequestPath::Normal)
-        .decided(2, "a", 1, Outcome::Granted)
-        .deployed(3, "a", Some(1))
+    Told::new(hours).asked(1, RequestPath::Normal).decided(2, "a", 1, Outcome::Granted).deployed(
+        3,
+        "a",
+        Some(1),
+    )
 }
 
 #[test]
@@ -195,9 +196,8 @@ fn a_promotion_succeeds_once_it_was_watched() {
     let late = promoted(30).incident("i", [Some(14), None, None], cause);
     assert_eq!(late.rate(PROMOTION_SUCCESS), (1, 1, 0));
     // Granted, and never deployed.
-    let idle = |hours| {
-        Told::new(hours).asked(1, RequestPath::Normal).decided(2, "a", 1, Outcome::Granted)
-    };
+    let idle =
+        |hours| Told::new(hours).asked(1, RequestPath::Normal).decided(2, "a", 1, Outcome::Granted);
     assert_eq!(idle(12).rate(PROMOTION_SUCCESS), (0, 0, 1));
     assert_eq!(idle(13).rate(PROMOTION_SUCCESS), (0, 1, 0));
 }

@@ -244,8 +244,17 @@ mod tests {
     #[test]
     fn a_release_of_several_is_a_row_for_each() {
         let mut world = World::new();
-        world.policy("paul", body::policy_json("[]", r#"[{"approvals":{"count":1,
-            "roles":["release-approver"]}}]"#).as_str()).unwrap();
+        world
+            .policy(
+                "paul",
+                body::policy_json(
+                    "[]",
+                    r#"[{"approvals":{"count":1,
+            "roles":["release-approver"]}}]"#,
+                )
+                .as_str(),
+            )
+            .unwrap();
         let (app, worker) = (artifact("app"), artifact("worker"));
         let request = world.request_together(&[&app, &worker], "prod").unwrap();
         world.approve("anna", APPROVER, request).unwrap();

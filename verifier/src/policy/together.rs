@@ -19,11 +19,7 @@ pub(super) struct Together<'a> {
 
 /// The artifacts of a question: those of its request, else the asked one with those given. None is
 /// evaluated without the others of its request, whoever asks.
-pub(super) fn artifacts(
-    state: &State,
-    ask: &Ask,
-    with: &[Digest],
-) -> Result<Vec<Digest>, Missing> {
+pub(super) fn artifacts(state: &State, ask: &Ask, with: &[Digest]) -> Result<Vec<Digest>, Missing> {
     if let Some(index) = ask.request {
         let request = state.environment(ask.environment)?.and_then(|it| it.requests.get(&index));
         if let Some(request) = request.filter(|request| request.is_about(ask.artifact)) {

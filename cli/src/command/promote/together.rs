@@ -54,7 +54,7 @@ pub fn called<'a>(
     project: &Project,
     service: &Service,
 ) -> Result<Vec<Called>, Failure> {
-    let called = |artifact: &Digest| {
+    let called = |artifact: &'a Digest| -> Result<Called, Failure> {
         let slice = service.artifact(artifact)?;
         Ok(Called::of(artifact, slice.as_ref(), project))
     };

@@ -94,9 +94,7 @@ pub fn companions(
     let carried_out = granted(closed, artifact, promotion);
     let fits = |it: &&Closed| match carried_out {
         Some(request) => it.request() == request,
-        None => {
-            matches!(it, Closed::Deployed(_) | Closed::Verified(_)) && it.is_about(artifact)
-        }
+        None => matches!(it, Closed::Deployed(_) | Closed::Verified(_)) && it.is_about(artifact),
     };
     let by = closed.iter().rev().find(fits);
     by.map(|it| it.artifacts().cloned().collect()).unwrap_or_default()
