@@ -84,7 +84,9 @@ fn both_pass_and_both_enter() {
 
 #[test]
 fn what_is_missing_of_one_is_waited_for() {
-    let (mut world, request) = asked(CLEAN, |w| drop(w.scan(&app(), &[]).unwrap()));
+    let (mut world, request) = asked(CLEAN, |w| {
+        w.scan(&app(), &[]).unwrap();
+    });
     let said = only(&world, request);
     assert_eq!(said.verdict, Waiting, "{said:?}");
     assert!(world.decision(request).is_err());
