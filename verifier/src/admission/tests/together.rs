@@ -192,7 +192,8 @@ fn the_review_of_an_emergency_is_about_all_of_them() {
         .policy(
             "paul",
             r#"{"apiVersion":"attestry/policy/v1","project":"payments","environments":[
-                {"name":"prod","gates":[],"emergency":{"gates":[],
+                {"name":"prod","gates":[],"emergency":{"gates":[{"approvals":{"count":1,
+                  "roles":["release-approver"],"not":["requester"]}}],
                  "review":{"within":"48h","roles":["security"]}}}]}"#,
         )
         .unwrap();
@@ -202,6 +203,7 @@ fn the_review_of_an_emergency_is_about_all_of_them() {
     let index = world.record_about("mia", &both, promotion_request::TYPE, &body).unwrap();
     let mut review = world.approval_body(index, SECURITY);
     review.meaning = POST_HOC_REVIEW.to_owned();
+    world.approve("ben", APPROVER, index).unwrap();
     world.decide(index).unwrap();
     review.expires_at = world.now.plus_ms(crate::fixture::DAY);
     refused_in(&mut world, Code::SubjectsDiffer, |w| {

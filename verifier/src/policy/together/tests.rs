@@ -64,7 +64,7 @@ fn one_of_two_fails_and_neither_enters() {
 fn both_pass_and_both_enter() {
     let (mut world, request) = asked(CLEAN, |w| {
         w.scan(&app(), &[]).unwrap();
-        w.scan(&worker(), &["low"]).unwrap();
+        w.scan(&worker(), &["medium"]).unwrap();
     });
     let said = only(&world, request);
     assert_eq!((said.verdict, said.next), (Pass, None));
