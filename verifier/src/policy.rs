@@ -91,9 +91,19 @@ impl Evaluation {
 /// An unknown project, policy or environment gives one indeterminate gate: could not tell is
 /// never yes.
 pub fn evaluate(state: &State, ask: &Ask, at: Time) -> Result<Evaluation, Missing> {
+    evaluate_path(state, ask, RequestPath::Normal, at)
+}
+
+/// The same, where no request has been made: as if one asked by this path. Decides nothing.
+pub fn evaluate_path(
+    state: &State,
+    ask: &Ask,
+    way: RequestPath,
+    at: Time,
+) -> Result<Evaluation, Missing> {
     let project = &ask.environment.project;
     match state.policy(project) {
-        Some(policy) => evaluate_by(state, policy, ask, at),
+        Some(policy) => evaluate_along(state, policy, ask, way, at),
         None => Ok(cannot_tell(format!("project {project} has no policy"))),
     }
 }
@@ -103,6 +113,17 @@ pub fn evaluate_by(
     state: &State,
     policy: &PolicyInForce,
     ask: &Ask,
+    at: Time,
+) -> Result<Evaluation, Missing> {
+    evaluate_along(state, policy, ask, RequestPath::Normal, at)
+}
+
+/// By the path of the request, else by the one that is given.
+fn evaluate_along(
+    state: &State,
+    policy: &PolicyInForce,
+    ask: &Ask,
+    without_request: RequestPath,
     at: Time,
 ) -> Result<Evaluation, Missing> {
     let project = &ask.environment.project;
@@ -118,6 +139,7 @@ pub fn evaluate_by(
         policy,
         project,
         ask,
+        without_request,
         at,
         reads: RefCell::new(BTreeSet::from([
             ThreadId::Control,
@@ -129,7 +151,7 @@ pub fn evaluate_by(
     };
     let slice = context.environment()?;
     let request = ask.request.and_then(|index| slice?.requests.get(&index));
-    let way = request.map_or(RequestPath::Normal, |request| request.path);
+    let way = request.map_or(without_request, |request| request.path);
     let Some(rules) = path::gates(rule, way) else {
         return Ok(cannot_tell(format!("the policy has no {} path", way.name())));
     };
@@ -142,6 +164,9 @@ pub fn evaluate_by(
     };
     if !own_gates {
         gates.extend(gate::source_environment(rule, &context)?);
+    }
+    if request.is_none() && way == RequestPath::Rollback {
+        gates.extend(gate::way_back(&context)?);
     }
     for gate in rules {
         gates.push(evaluate_gate(gate, &context)?);
@@ -195,6 +220,8 @@ struct Context<'a> {
     policy: &'a PolicyInForce,
     project: &'a Project,
     ask: &'a Ask<'a>,
+    /// The path that is asked about where there is no request.
+    without_request: RequestPath,
     at: Time,
     reads: RefCell<BTreeSet<ThreadId>>,
     relied: RefCell<Vec<(EntryIndex, KeyId)>>,

@@ -13,6 +13,7 @@
 //! gates is not in the log.
 
 mod life;
+mod steps;
 
 pub use life::{Happening, close, happen, review};
 
