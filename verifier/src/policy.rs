@@ -96,23 +96,33 @@ impl Evaluation {
 /// An unknown project, policy or environment gives one indeterminate gate: could not tell is
 /// never yes.
 pub fn evaluate(state: &State, ask: &Ask, at: Time) -> Result<Evaluation, Missing> {
-    evaluate_together(state, ask, &[], at)
+    evaluate_path(state, ask, RequestPath::Normal, at)
 }
 
-/// Evaluates the policy in force for the asked artifact and others that stand or fall with it. An open
-/// request about the asked one says itself which those are.
+/// The same, where no request has been made: as if one asked by this path. Decides nothing.
+pub fn evaluate_path(
+    state: &State,
+    ask: &Ask,
+    way: RequestPath,
+    at: Time,
+) -> Result<Evaluation, Missing> {
+    evaluate_together(state, ask, &[], way, at)
+}
+
+/// The same of the asked artifact and others that stand or fall with it. An open request about the
+/// asked one says itself which those are, and by which path.
 pub fn evaluate_together(
     state: &State,
     ask: &Ask,
     with: &[Digest],
+    way: RequestPath,
     at: Time,
 ) -> Result<Evaluation, Missing> {
     let project = &ask.environment.project;
-    let Some(policy) = state.policy(project) else {
-        return Ok(cannot_tell(format!("project {project} has no policy")));
-    };
-    let artifacts = together::artifacts(state, ask, with)?;
-    together::evaluate_each(&artifacts, |one| evaluate_one(state, policy, ask, one, at))
+    match state.policy(project) {
+        Some(policy) => evaluate_along(state, policy, ask, with, way, at),
+        None => Ok(cannot_tell(format!("project {project} has no policy"))),
+    }
 }
 
 /// Evaluates a policy, whether or not it is the one in force.
@@ -122,8 +132,22 @@ pub fn evaluate_by(
     ask: &Ask,
     at: Time,
 ) -> Result<Evaluation, Missing> {
-    let artifacts = together::artifacts(state, ask, &[])?;
-    together::evaluate_each(&artifacts, |one| evaluate_one(state, policy, ask, one, at))
+    evaluate_along(state, policy, ask, &[], RequestPath::Normal, at)
+}
+
+/// By the path of the request, else by the one that is given.
+fn evaluate_along(
+    state: &State,
+    policy: &PolicyInForce,
+    ask: &Ask,
+    with: &[Digest],
+    without_request: RequestPath,
+    at: Time,
+) -> Result<Evaluation, Missing> {
+    let artifacts = together::artifacts(state, ask, with)?;
+    together::evaluate_each(&artifacts, |one| {
+        evaluate_one(state, policy, ask, one, without_request, at)
+    })
 }
 
 /// Evaluates for one of the artifacts that are asked about together.
@@ -132,6 +156,7 @@ fn evaluate_one(
     policy: &PolicyInForce,
     ask: &Ask,
     Together { artifact, all }: Together,
+    without_request: RequestPath,
     at: Time,
 ) -> Result<Evaluation, Missing> {
     let ask = Ask { artifact, ..*ask };
@@ -149,10 +174,22 @@ fn evaluate_one(
     ]));
     let (relied, level) = (RefCell::default(), Cell::default());
     let (reads, relied, level) = (&reads, &relied, &level);
-    let context = Context { state, trust, policy, project, ask, all, at, reads, relied, level };
+    let context = Context {
+        state,
+        trust,
+        policy,
+        project,
+        ask,
+        all,
+        without_request,
+        at,
+        reads,
+        relied,
+        level,
+    };
     let slice = context.environment()?;
     let request = ask.request.and_then(|index| slice?.requests.get(&index));
-    let way = request.map_or(RequestPath::Normal, |request| request.path);
+    let way = request.map_or(without_request, |request| request.path);
     let Some(rules) = path::gates(rule, way) else {
         return Ok(cannot_tell(format!("the policy has no {} path", way.name())));
     };
@@ -165,6 +202,9 @@ fn evaluate_one(
     };
     if !own_gates {
         gates.extend(gate::source_environment(rule, &context)?);
+    }
+    if request.is_none() && way == RequestPath::Rollback {
+        gates.extend(gate::way_back(&context)?);
     }
     for gate in rules {
         gates.push(evaluate_gate(gate, &context)?);
@@ -220,6 +260,8 @@ struct Context<'a> {
     ask: Ask<'a>,
     /// The artifacts that are asked about together: the asked one, and those that go with it.
     all: &'a [Digest],
+    /// The path that is asked about where there is no request.
+    without_request: RequestPath,
     at: Time,
     reads: &'a RefCell<BTreeSet<ThreadId>>,
     relied: &'a RefCell<Vec<(EntryIndex, KeyId)>>,

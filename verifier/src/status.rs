@@ -1,6 +1,7 @@
 //! What is where, since when, and what waits: by project and environment.
 
 use schemas::id::{Digest, EntryIndex, Environment, EnvironmentName, Project, Time};
+use schemas::predicate::promotion_request::RequestPath;
 
 use crate::policy::Ask;
 use crate::projection::Missing;
@@ -23,6 +24,8 @@ pub struct EnvironmentStatus {
     pub running: Option<RunningStatus>,
     /// The open requests, oldest first.
     pub requests: Vec<RequestStatus>,
+    /// Emergencies that nobody has reviewed yet, the longest due first.
+    pub reviews: Vec<ReviewStatus>,
 }
 
 /// What runs in an environment, as far as deployments were recorded.
@@ -46,7 +49,35 @@ pub struct RequestStatus {
     pub artifact: Digest,
     /// Further artifacts that stand or fall with it.
     pub with: Vec<Digest>,
+    pub path: RequestPath,
     pub state: String,
+}
+
+/// An emergency that was granted, and whose review is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewStatus {
+    pub request: EntryIndex,
+    pub artifact: Digest,
+    pub granted_at: Time,
+    pub due_at: Time,
+    pub overdue: bool,
+    /// Who may sign it; empty: any role that approves.
+    pub roles: Vec<String>,
+}
+
+/// The reviews that are due in an environment, the longest due first.
+pub fn reviews(slice: &EnvironmentSlice, at: Time) -> Vec<ReviewStatus> {
+    let due = slice.reviews_due.iter().map(|(request, it)| ReviewStatus {
+        request: *request,
+        artifact: it.artifact.clone(),
+        granted_at: it.granted_at,
+        due_at: it.due_at,
+        overdue: at >= it.due_at,
+        roles: it.roles.clone(),
+    });
+    let mut due: Vec<ReviewStatus> = due.collect();
+    due.sort_by_key(|it| (it.due_at, it.request));
+    due
 }
 
 /// The projects with a grant or a policy, in the order of their names.
@@ -87,13 +118,15 @@ pub fn of_environment(
         let ask = Ask { environment, artifact, request: Some(*index) };
         let state = state_of(view.evaluate(&ask)?.as_ref());
         let (artifact, with) = (artifact.clone(), request.with.clone());
-        requests.push(RequestStatus { request: *index, artifact, with, state });
+        let path = request.path;
+        requests.push(RequestStatus { request: *index, artifact, with, path, state });
     }
     Ok(EnvironmentStatus {
         environment: environment.name.clone(),
         known: !view.leaves_out(environment),
         running: slice.map(|slice| running(view, slice, environment)).transpose()?.flatten(),
         requests,
+        reviews: slice.map_or(Vec::new(), |slice| reviews(slice, view.at)),
     })
 }
 
@@ -120,4 +153,35 @@ fn running(
         entry: deployed.entry,
         granted: newest || then,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::id::Hash;
+
+    use super::*;
+    use crate::projection::slice::ReviewDue;
+
+    #[test]
+    fn what_is_due_longest_comes_first() {
+        let due = |due_at| ReviewDue {
+            statement: Hash([1; 32]),
+            artifact: Digest::sha256(&Hash([2; 32])),
+            with: Vec::new(),
+            granted: 7,
+            granted_at: Time(1),
+            due_at: Time(due_at),
+            roles: vec!["security".to_owned()],
+            involved: Vec::new(),
+        };
+        let reviews_due = [(3, due(30)), (4, due(20)), (5, due(30))].into();
+        let slice = EnvironmentSlice { reviews_due, ..EnvironmentSlice::default() };
+        let found = |at| {
+            let found = reviews(&slice, Time(at)).into_iter();
+            found.map(|it| (it.request, it.overdue)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(19), [(4, false), (3, false), (5, false)]);
+        assert_eq!(found(20), [(4, true), (3, false), (5, false)]);
+        assert_eq!(found(30), [(4, true), (3, true), (5, true)]);
+    }
 }

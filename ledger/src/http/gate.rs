@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use schemas::id::{Digest, EntryIndex, Environment, Hash, IdentityName, Project};
 use schemas::predicate::decision::Outcome;
-use schemas::predicate::promotion_request::ARTIFACTS_MAX;
+use schemas::predicate::promotion_request::{ARTIFACTS_MAX, RequestPath};
 use schemas::report::GateVerdict;
 use schemas::thread::ThreadId;
 use serde::{Deserialize, Serialize};
@@ -202,7 +202,10 @@ pub async fn gate<S: Store>(
     let mut open = slice.iter().flat_map(|slice| slice.requests.iter().rev());
     let request = open.find(|(_, it)| it.is_of(&all)).map(|(index, _)| *index);
     let ask = Ask { environment: &environment, artifact: &artifact, request };
-    let gates = loader.evaluate_together(&ask, &with, server.ledger.now()).await?.gates;
+    let gates = loader
+        .evaluate_together(&ask, &with, RequestPath::Normal, server.ledger.now())
+        .await?
+        .gates;
     let name = |digest: &Digest| {
         let slice = loader.state.artifact(digest).ok().flatten();
         ArtifactName::of(digest, slice, &environment.project)

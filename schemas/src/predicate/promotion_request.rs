@@ -57,6 +57,21 @@ pub struct Plans {
     pub configuration: Option<Digest>,
 }
 
+impl Plans {
+    /// Those that there are, each with what people call it.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &Digest)> {
+        [
+            ("release notes", &self.release_notes),
+            ("risk assessment", &self.risk_assessment),
+            ("rollback plan", &self.rollback),
+            ("migration plan", &self.migration),
+            ("configuration", &self.configuration),
+        ]
+        .into_iter()
+        .filter_map(|(name, digest)| Some((name, digest.as_ref()?)))
+    }
+}
+
 /// The gates that a request is answered by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

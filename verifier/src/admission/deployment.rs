@@ -10,8 +10,9 @@ use schemas::trust::role;
 use super::environment::environment_of;
 use super::subjects::listed;
 use super::{Accepted, Case, Refusal, bounded, refuse};
+use crate::policy::path;
 use crate::projection::Missing;
-use crate::projection::slice::{Place, Running};
+use crate::projection::slice::Running;
 
 impl Case<'_> {
     pub fn deployment(&self, body: &Deployment) -> Result<Accepted, Refusal> {
@@ -107,35 +108,9 @@ impl Case<'_> {
         let known = slice.and_then(|slice| slice.projects.get(&environment.project));
         let place = known.and_then(|known| known.places.get(&environment.name));
         let granted = place.is_some_and(|place| place.is_granted())
-            || self.holds_newest_grant(artifact, environment)?;
+            || path::holds_newest_grant(self.state, artifact, environment)?;
         let found = !granted && result != DeploymentResult::Failed;
         let detail = format!("{artifact} in {environment}");
         Ok(found.then(|| Finding::new(Code::DeployedWithoutGrant, Some(self.at.index), detail)))
-    }
-
-    /// A denial closes its own request: the artifact with the environment's newest grant keeps it
-    /// until another one is granted there.
-    fn holds_newest_grant(
-        &self,
-        artifact: &Digest,
-        environment: &Environment,
-    ) -> Result<bool, Missing> {
-        let granted = self.state.environment(environment)?.and_then(|it| it.granted.as_ref());
-        Ok(granted.is_some_and(|granted| granted.is_about(artifact)))
-    }
-
-    /// The newest decision here grants it, or it holds the newest grant, or it had one when it was
-    /// deployed here.
-    pub(super) fn was_granted(
-        &self,
-        artifact: &Digest,
-        environment: &Environment,
-    ) -> Result<bool, Missing> {
-        let known = self.state.artifact(artifact)?;
-        let known = known.and_then(|slice| slice.projects.get(&environment.project));
-        let place = known.and_then(|known| known.places.get(&environment.name));
-        let then = |it: &Place| it.deployed.as_ref().is_some_and(|it| it.granted);
-        Ok(place.is_some_and(|it| it.is_granted() || then(it))
-            || self.holds_newest_grant(artifact, environment)?)
     }
 }

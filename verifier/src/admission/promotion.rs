@@ -13,7 +13,7 @@ use schemas::trust::role;
 use super::environment::environment_of;
 use super::{Accepted, Case, Refusal, bounded, refuse};
 use crate::policy::decide::verified_levels;
-use crate::policy::{self, Ask, Evaluation};
+use crate::policy::{self, Ask, Evaluation, path};
 use crate::projection::promotion::Closed;
 use crate::projection::slice::{APPROVALS_MAX, REQUESTS_MAX, REVIEWS_MAX, Request, Signer};
 
@@ -85,7 +85,7 @@ impl Case<'_> {
             }
             RequestPath::Rollback => {
                 for artifact in artifacts {
-                    if !self.was_granted(&artifact, environment)? {
+                    if !path::was_granted(self.state, &artifact, environment)? {
                         let detail = format!("{artifact} was never granted in {environment}");
                         return refuse(self, Code::IllegalMove, detail);
                     }
@@ -129,6 +129,7 @@ impl Case<'_> {
             return refuse(self, Code::AdminApproves, format!("{} is an admin", admin.identity));
         }
         self.signing_mode(body)?;
+        self.own_card(body, &signers)?;
         let environment = environment_of(project, name);
         if body.meaning == POST_HOC_REVIEW {
             self.post_hoc_review(body, &environment, &signers)?;
@@ -216,6 +217,18 @@ impl Case<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Nobody signs under another person's name.
+    fn own_card(&self, body: &Approval, signers: &[Signer]) -> Result<(), Refusal> {
+        let Some(card) = &body.card else { return Ok(()) };
+        let identities = self.trust.document.identities.iter();
+        let mut theirs = identities.filter(|it| it.card.as_ref() == Some(card));
+        if theirs.any(|it| signers.iter().any(|signer| signer.identity == it.name)) {
+            return Ok(());
+        }
+        let detail = format!("{card} is not the person card of whoever signed");
+        refuse(self, Code::PredicateInvalid, detail)
     }
 
     /// A decision counts where its reads are still the heads, its time is between the entry before

@@ -16,9 +16,9 @@ impl<'a> Context<'a> {
         Ok(request.filter(|it| it.is_about(self.ask.artifact) && !it.is_expired(self.at)))
     }
 
-    /// The way in that is asked for; without a request the normal one.
+    /// The way in that is asked for.
     pub(super) fn path(&self) -> Result<RequestPath, Missing> {
-        Ok(self.request()?.map_or(RequestPath::Normal, |request| request.path))
+        Ok(self.request()?.map_or(self.without_request, |request| request.path))
     }
 
     /// An environment of another project.

@@ -16,6 +16,7 @@
 //! gates is not in the log.
 
 mod life;
+mod steps;
 
 pub use life::{Happening, close, companions, happen, review};
 

@@ -5,6 +5,9 @@ use super::*;
 use crate::fixture::cast::APPROVER;
 use crate::fixture::{World, artifact, commit, environment};
 use crate::policy::{evaluate_together, why_not};
+use schemas::predicate::promotion_request::RequestPath;
+
+const WAY: RequestPath = RequestPath::Normal;
 
 const CLEAN: &str = r#"[{"vulnerabilities":{"max":{"critical":0}}}]"#;
 
@@ -160,14 +163,36 @@ fn several_can_be_asked_about_before_anybody_requests_them() {
     let place = environment("prod");
     let (app, with) = (app(), [worker(), artifact("app")]);
     let ask = Ask { environment: &place, artifact: &app, request: None };
-    let found = evaluate_together(&world.sequence.state, &ask, &with, world.now).unwrap();
+    let found = evaluate_together(&world.sequence.state, &ask, &with, WAY, world.now).unwrap();
     assert_eq!(found.gates[0].verdict, Fail);
     assert!(found.gates[0].reason.starts_with(&worker().short()), "the asked one stands once");
     // A request says itself what it is about, whatever else is asked with it.
     let request = world.request(&app, "prod").unwrap();
     let ask = Ask { request: Some(request), ..ask };
-    let found = evaluate_together(&world.sequence.state, &ask, &with, world.now).unwrap();
+    let found = evaluate_together(&world.sequence.state, &ask, &with, WAY, world.now).unwrap();
     assert_eq!(found.gates[0].verdict, Pass);
+}
+
+/// Who goes back goes back to what was granted each.
+#[test]
+fn the_way_back_of_several_is_that_of_each() {
+    let (mut world, request) = asked("[]", |_| {});
+    let place = environment("prod");
+    let app = app();
+    let ask = Ask { environment: &place, artifact: &app, request: None };
+    let back = |world: &World| {
+        let (state, now) = (&world.sequence.state, world.now);
+        let found = evaluate_together(state, &ask, &[worker()], RequestPath::Rollback, now);
+        found.unwrap().gates.into_iter().map(|it| (it.verdict, it.reason)).collect::<Vec<_>>()
+    };
+    let never = |of: &Digest| vec![(Fail, format!("{} was never granted in prod", of.short()))];
+    assert_eq!(back(&world), never(&app));
+    let mut alone = world.clone();
+    let one = alone.request(&app, "prod").unwrap();
+    alone.decide(one).unwrap();
+    assert_eq!(back(&alone), never(&worker()));
+    world.decide(request).unwrap();
+    assert_eq!(back(&world), []);
 }
 
 fn evaluation(level: Option<u8>, gates: &[(&str, Verdict)]) -> Evaluation {

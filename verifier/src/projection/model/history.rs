@@ -1,5 +1,6 @@
 //! Random histories: every step is logged, told to the model, and then everything is compared.
 
+use schemas::predicate::promotion_request::RequestPath;
 use schemas::predicate::{approval, build, deployment, measurement, review, test, vulnerabilities};
 use schemas::trust::Compromise;
 
@@ -429,7 +430,7 @@ impl History {
         let all: Vec<Digest> = (0..ARTIFACTS).map(|number| artifact(&number.to_string())).collect();
         let ask = Ask { environment: &environment(to), artifact: &all[0], request: None };
         let (state, now) = (&self.world.sequence.state, self.world.now);
-        let told = evaluate_together(state, &ask, &all[1..], now).unwrap();
+        let told = evaluate_together(state, &ask, &all[1..], RequestPath::Normal, now).unwrap();
         let each: Vec<Vec<Verdict>> =
             all.iter().map(|artifact| self.model.verdicts(artifact, to, None, now)).collect();
         let expected = (0..each[0].len()).map(|gate| worst(each.iter().map(|it| it[gate])));
