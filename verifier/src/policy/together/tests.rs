@@ -236,3 +236,5 @@ fn names_tell_artifacts_apart() {
     let alike = [like("1"), like("2")];
     assert_eq!(names(&alike), alike.clone().map(|it| it.to_string()));
 }
+
+mod running;
