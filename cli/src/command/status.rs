@@ -100,7 +100,7 @@ fn to_json(it: &EnvironmentStatus) -> Value {
         })),
         "requests": it.requests.iter().map(|it| json!({
             "request": format!("P-{}", it.request), "artifact": it.artifact,
-            "artifacts": [std::slice::from_ref(&it.artifact), &it.with].concat(),
+            "artifacts": std::iter::once(&it.artifact).chain(&it.with).collect::<Vec<_>>(),
             "state": it.state,
         })).collect::<Vec<_>>(),
     })
