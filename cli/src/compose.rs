@@ -44,7 +44,16 @@ impl Draft {
         predicate_type: &str,
         predicate: P,
     ) -> Result<Draft, Failure> {
-        let statement = Statement::new(vec![subject], predicate_type, predicate);
+        Draft::about(vec![subject], predicate_type, predicate)
+    }
+
+    /// A statement about several subjects.
+    pub fn about<P: Serialize>(
+        subjects: Vec<Subject>,
+        predicate_type: &str,
+        predicate: P,
+    ) -> Result<Draft, Failure> {
+        let statement = Statement::new(subjects, predicate_type, predicate);
         let payload = sign::payload_of(&statement).map_err(Failure::unexpected)?;
         Ok(Draft { payload, attachments: Vec::new() })
     }

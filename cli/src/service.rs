@@ -23,6 +23,7 @@ use ledger::objects::{Bucket, Objects};
 use ledger::{Database, Evaluated, Ledger, LedgerError, Logged, Remote, Submission, Which};
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Project, Time, TreeSize};
 use schemas::metrics::MetricsReport;
+use schemas::predicate::promotion_request::RequestPath;
 use schemas::predicate::{Nonce, Seen};
 use schemas::thread::ThreadId;
 use schemas::trust::TrustDocument;
@@ -270,8 +271,8 @@ impl Service {
         read!(self, view => view.find(prefix).await)
     }
 
-    pub fn evaluate(&self, ask: &Ask) -> Result<Evaluation, Failure> {
-        read!(self, view => view.evaluate(ask).await)
+    pub fn evaluate(&self, ask: &Ask, with: &[Digest]) -> Result<Evaluation, Failure> {
+        read!(self, view => view.evaluate(ask, with, RequestPath::Normal).await)
     }
 
     /// Asks something of the state as it is now.

@@ -325,7 +325,7 @@ fn granted(state: &State, event: &Event) -> Option<EntryIndex> {
     let environment =
         Environment { project: event.project()?.clone(), name: event.environment()?.clone() };
     let granted = state.environment(&environment).ok()??.granted.as_ref()?;
-    event.digests().any(|digest| *digest == granted.artifact).then_some(granted.request)
+    event.digests().any(|digest| granted.is_about(digest)).then_some(granted.request)
 }
 
 /// The threads that read what is submitted.

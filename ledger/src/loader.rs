@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use schemas::id::Time;
+use schemas::id::{Digest, Time};
+use schemas::predicate::promotion_request::RequestPath;
 use schemas::thread::ThreadId;
 use serde::de::DeserializeOwned;
 use verifier::policy::{self, Ask, Evaluation};
@@ -123,8 +124,19 @@ impl<R: Read> Loader<R> {
 
     /// Evaluates the policy in force, loading what the gates read.
     pub async fn evaluate(&mut self, ask: &Ask<'_>, at: Time) -> Result<Evaluation, LedgerError> {
+        self.evaluate_together(ask, &[], RequestPath::Normal, at).await
+    }
+
+    /// The same of several artifacts that stand or fall together, by a path where no request says one.
+    pub async fn evaluate_together(
+        &mut self,
+        ask: &Ask<'_>,
+        with: &[Digest],
+        way: RequestPath,
+        at: Time,
+    ) -> Result<Evaluation, LedgerError> {
         loop {
-            match policy::evaluate(&self.state, ask, at) {
+            match policy::evaluate_together(&self.state, ask, with, way, at) {
                 Ok(evaluation) => {
                     let reads: Vec<ThreadId> = evaluation.reads.iter().cloned().collect();
                     self.know(&reads).await?;

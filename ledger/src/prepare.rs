@@ -31,7 +31,7 @@ pub struct PrepareAsk {
     pub predicate_type: Option<String>,
     /// Our own kinds carry it. An approval takes that of its request.
     pub project: Option<Project>,
-    /// None: the ledger itself, or the artifact of the request.
+    /// None: the ledger itself, or the artifacts of the request.
     pub subjects: Vec<Subject>,
     /// The request that an approval answers.
     pub request: Option<EntryIndex>,
@@ -53,7 +53,7 @@ struct Asked {
     environment: Environment,
     statement: schemas::id::Hash,
     policy: schemas::id::Hash,
-    subject: Subject,
+    subjects: Vec<Subject>,
 }
 
 impl<S: Store> Ledger<S> {
@@ -94,7 +94,7 @@ impl<S: Store> Ledger<S> {
         let predicate = fill(&known, &ask.predicate, &[]).map_err(invalid)?;
         let subjects = match (ask.subjects, asked) {
             (subjects, _) if !subjects.is_empty() => subjects,
-            (_, Some((_, it))) => vec![it.subject],
+            (_, Some((_, it))) => it.subjects,
             (_, None) => vec![ledger_subject(self.origin())],
         };
         let predicate_type = ask.predicate_type.as_deref();
@@ -133,12 +133,15 @@ impl<S: Store> Ledger<S> {
         let now = self.now();
         let request = request.filter(|request| !request.is_expired(now)).ok_or_else(none)?;
         let policy = loader.state.policy(&environment.project).map(|policy| policy.statement);
-        loader.know(&[ThreadId::Artifact(request.artifact.clone())]).await?;
-        let known = loader.state.artifact(&request.artifact).ok().flatten();
-        let known = known.and_then(|known| known.projects.get(&environment.project));
-        let name = known.and_then(|known| known.name.as_deref());
+        let threads: Vec<ThreadId> = request.artifacts().cloned().map(ThreadId::Artifact).collect();
+        loader.know(&threads).await?;
+        let subject = |artifact| {
+            let known = loader.state.artifact(artifact).ok().flatten();
+            let known = known.and_then(|known| known.projects.get(&environment.project));
+            Subject::of(artifact, known.and_then(|known| known.name.as_deref()))
+        };
         Ok(Asked {
-            subject: Subject::of(&request.artifact, name),
+            subjects: request.artifacts().map(subject).collect(),
             statement: request.statement,
             policy: policy.ok_or_else(none)?,
             environment,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemas::id::{Digest, DigestAlgorithm, EntryIndex, Environment, Project};
+use schemas::id::{Digest, EntryIndex, Environment, Project};
 use schemas::kind::EventKind;
 use schemas::predicate::decision::{self, Decision};
 use schemas::thread::ThreadId;
@@ -37,6 +37,8 @@ pub struct Evaluated {
     pub request: EntryIndex,
     pub environment: Environment,
     pub artifact: Digest,
+    /// Further artifacts that stand or fall with it.
+    pub with: Vec<Digest>,
     pub evaluation: Evaluation,
     /// The entry of the decision, where one was logged.
     pub decision: Option<EntryIndex>,
@@ -46,6 +48,7 @@ struct Open {
     request: EntryIndex,
     environment: Environment,
     artifact: Digest,
+    with: Vec<Digest>,
 }
 
 impl<S: Store> Ledger<S> {
@@ -88,8 +91,9 @@ impl<S: Store> Ledger<S> {
     /// Whoever asks right after something was logged may find that a server has been faster.
     async fn decided(&self, request: EntryIndex) -> Result<Option<Evaluated>, LedgerError> {
         let Some((environment, event)) = self.request(request).await? else { return Ok(None) };
-        let asked = event.digests().find(|it| it.algorithm() == DigestAlgorithm::Sha256);
-        let Some(artifact) = asked.cloned() else { return Ok(None) };
+        let mut asked = event.artifacts().cloned();
+        let Some(artifact) = asked.next() else { return Ok(None) };
+        let with: Vec<Digest> = asked.collect();
         let mut read = self.store.snapshot().await?;
         let thread = ThreadId::Environment(environment.clone());
         let newest = read.threads(std::slice::from_ref(&thread)).await?;
@@ -98,7 +102,8 @@ impl<S: Store> Ledger<S> {
         Ok(found.map(|(entry, decision)| {
             let decision = decision.extension;
             let evaluation = Evaluation::told(decision.gates, Some(decision.outcome));
-            Evaluated { request, environment, artifact, evaluation, decision: Some(entry.index) }
+            let decision = Some(entry.index);
+            Evaluated { request, environment, artifact, with, evaluation, decision }
         }))
     }
 
@@ -183,8 +188,8 @@ pub(crate) fn evaluating(ask: &Ask<'_>) -> Span {
 
 impl Open {
     fn evaluated(self, evaluation: Evaluation, decision: Option<EntryIndex>) -> Evaluated {
-        let Open { request, environment, artifact } = self;
-        Evaluated { request, environment, artifact, evaluation, decision }
+        let Open { request, environment, artifact, with } = self;
+        Evaluated { request, environment, artifact, with, evaluation, decision }
     }
 }
 
@@ -203,7 +208,8 @@ async fn open_requests<R: Read>(
                 continue;
             }
             let (environment, artifact) = (environment.clone(), asked.artifact.clone());
-            open.push(Open { request: *request, environment, artifact });
+            let with = asked.with.clone();
+            open.push(Open { request: *request, environment, artifact, with });
         }
     }
     open.sort_by_key(|it| it.request);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Time, TreeSize};
 use schemas::predicate::Seen;
+use schemas::predicate::promotion_request::RequestPath;
 use schemas::thread::ThreadId;
 use tracing::Instrument as _;
 use verifier::checkpoint::VerifiedCheckpoint;
@@ -74,9 +75,15 @@ impl<R: Read> Reading<R> {
         Ok(self.read.find_artifacts(prefix, 16).await?)
     }
 
-    /// Evaluates the policy in force without logging anything.
-    pub async fn evaluate(self, ask: &Ask<'_>) -> Result<Evaluation, LedgerError> {
-        Loader::new(self.read).await?.evaluate(ask, self.now).await
+    /// Evaluates the policy in force without logging anything; `with` are artifacts that stand or fall
+    /// with the asked one, and `way` the path where no request says one.
+    pub async fn evaluate(
+        self,
+        ask: &Ask<'_>,
+        with: &[Digest],
+        way: RequestPath,
+    ) -> Result<Evaluation, LedgerError> {
+        Loader::new(self.read).await?.evaluate_together(ask, with, way, self.now).await
     }
 
     /// Asks something of the state as it is now.
@@ -223,7 +230,8 @@ impl<S: Store> Ledger<S> {
     }
 
     pub async fn evaluate(&self, ask: &Ask<'_>) -> Result<Evaluation, LedgerError> {
-        let evaluation = async { self.reading().await?.evaluate(ask).await };
+        let evaluation =
+            async { self.reading().await?.evaluate(ask, &[], RequestPath::Normal).await };
         let evaluation = evaluation.instrument(evaluating(ask)).await?;
         self.metrics.evaluated(ask.environment, &evaluation);
         Ok(evaluation)

@@ -164,6 +164,7 @@ codes! {
     SubjectInvalid "subject-invalid" Rule "the subject is not as its kind demands";
     RequestUnknown "request-unknown" Rule "there is no open request at that entry";
     RequestMismatch "request-mismatch" Rule "the approval or decision is not about its request's artifact and environment";
+    SubjectsDiffer "subjects-differ" Rule "an answer to a request for several artifacts, or to one of one, is not about exactly those";
     IllegalMove "illegal-move" Rule "the event claims a move that its promotion's state does not allow";
     ReviewerInvolved "reviewer-involved" Rule "who asked for an emergency or approved it does not review it";
     IncidentMismatch "incident-mismatch" Rule "the incident is not open, or is not attributed to that artifact";

@@ -37,6 +37,7 @@ mod ssh;
 mod tamper;
 mod tessera;
 mod tidy;
+mod together;
 mod traces;
 mod turmoil;
 mod views;

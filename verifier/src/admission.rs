@@ -8,6 +8,7 @@ mod deployment;
 mod environment;
 mod exception;
 mod promotion;
+mod subjects;
 
 use std::fmt;
 

@@ -4,7 +4,7 @@ mod body;
 
 pub use body::{Body, Unreadable};
 
-use schemas::id::{Digest, EnvironmentName, Hash, Origin, Project};
+use schemas::id::{Digest, DigestAlgorithm, EnvironmentName, Hash, Origin, Project};
 use schemas::kind::{EventKind, ExtraThread};
 use schemas::predicate::decision;
 use schemas::predicate::sbom::{self, Reference};
@@ -78,6 +78,12 @@ impl Event {
     /// The digests of all subjects, with repetitions.
     pub fn digests(&self) -> impl Iterator<Item = &Digest> {
         self.subjects.iter().flat_map(|subject| &subject.digests)
+    }
+
+    /// What the subjects are promoted as: of each the first sha256, where it has one.
+    pub fn artifacts(&self) -> impl Iterator<Item = &Digest> {
+        let sha256 = |it: &&Digest| it.algorithm() == DigestAlgorithm::Sha256;
+        self.subjects.iter().filter_map(move |subject| subject.digests.iter().find(sha256))
     }
 
     /// The project that our own kinds carry, signed.

@@ -226,8 +226,19 @@ impl World {
         predicate_type: &str,
         body: &P,
     ) -> Result<EntryIndex, Refusal> {
-        let subject = vec![Subject::of(subject, None)];
-        self.log(&Statement::new(subject, predicate_type, body), &[by], Some(PROJECT))
+        self.record_about(by, &[subject], predicate_type, body)
+    }
+
+    /// The same about several digests, each a subject of its own.
+    pub fn record_about<P: Serialize>(
+        &mut self,
+        by: &str,
+        subjects: &[&Digest],
+        predicate_type: &str,
+        body: &P,
+    ) -> Result<EntryIndex, Refusal> {
+        let subjects = subjects.iter().map(|digest| Subject::of(digest, None)).collect();
+        self.log(&Statement::new(subjects, predicate_type, body), &[by], Some(PROJECT))
     }
 
     /// Asks the gates of an environment about an artifact, now.

@@ -4,6 +4,7 @@ pub mod access;
 pub mod admission;
 pub mod bill;
 pub mod canonical;
+pub mod card;
 pub mod chain;
 pub mod checkpoint;
 pub mod compose;

@@ -10,6 +10,7 @@ pub mod path;
 mod rego;
 mod spdx;
 pub mod supply;
+mod together;
 pub mod version;
 pub mod waiver;
 pub mod weekly;
@@ -18,6 +19,8 @@ mod when;
 pub use gate::approvals::why_not;
 pub use gate::for_people;
 pub use rego::BUILTINS as REGO_BUILTINS;
+
+use together::Together;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -34,6 +37,8 @@ use crate::projection::{Missing, State};
 use crate::trust::Trust;
 
 /// The question: this artifact, into this environment, by this request if there is one.
+///
+/// A request for several artifacts that names this one is answered for all of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
     pub environment: &'a Environment,
@@ -91,9 +96,31 @@ impl Evaluation {
 /// An unknown project, policy or environment gives one indeterminate gate: could not tell is
 /// never yes.
 pub fn evaluate(state: &State, ask: &Ask, at: Time) -> Result<Evaluation, Missing> {
+    evaluate_path(state, ask, RequestPath::Normal, at)
+}
+
+/// The same, where no request has been made: as if one asked by this path. Decides nothing.
+pub fn evaluate_path(
+    state: &State,
+    ask: &Ask,
+    way: RequestPath,
+    at: Time,
+) -> Result<Evaluation, Missing> {
+    evaluate_together(state, ask, &[], way, at)
+}
+
+/// The same of the asked artifact and others that stand or fall with it. An open request about the
+/// asked one says itself which those are, and by which path.
+pub fn evaluate_together(
+    state: &State,
+    ask: &Ask,
+    with: &[Digest],
+    way: RequestPath,
+    at: Time,
+) -> Result<Evaluation, Missing> {
     let project = &ask.environment.project;
     match state.policy(project) {
-        Some(policy) => evaluate_by(state, policy, ask, at),
+        Some(policy) => evaluate_along(state, policy, ask, with, way, at),
         None => Ok(cannot_tell(format!("project {project} has no policy"))),
     }
 }
@@ -105,6 +132,34 @@ pub fn evaluate_by(
     ask: &Ask,
     at: Time,
 ) -> Result<Evaluation, Missing> {
+    evaluate_along(state, policy, ask, &[], RequestPath::Normal, at)
+}
+
+/// By the path of the request, else by the one that is given.
+fn evaluate_along(
+    state: &State,
+    policy: &PolicyInForce,
+    ask: &Ask,
+    with: &[Digest],
+    without_request: RequestPath,
+    at: Time,
+) -> Result<Evaluation, Missing> {
+    let artifacts = together::artifacts(state, ask, with)?;
+    together::evaluate_each(&artifacts, |one| {
+        evaluate_one(state, policy, ask, one, without_request, at)
+    })
+}
+
+/// Evaluates for one of the artifacts that are asked about together.
+fn evaluate_one(
+    state: &State,
+    policy: &PolicyInForce,
+    ask: &Ask,
+    Together { artifact, all }: Together,
+    without_request: RequestPath,
+    at: Time,
+) -> Result<Evaluation, Missing> {
+    let ask = Ask { artifact, ..*ask };
     let project = &ask.environment.project;
     let Some(trust) = state.trust() else {
         return Ok(cannot_tell(format!("project {project} has no policy")));
@@ -112,24 +167,29 @@ pub fn evaluate_by(
     let Some(rule) = policy.document.environment(&ask.environment.name) else {
         return Ok(cannot_tell(format!("the policy has no environment {}", ask.environment.name)));
     };
+    let reads = RefCell::new(BTreeSet::from([
+        ThreadId::Control,
+        ThreadId::Artifact(ask.artifact.clone()),
+        ThreadId::Environment(ask.environment.clone()),
+    ]));
+    let (relied, level) = (RefCell::default(), Cell::default());
+    let (reads, relied, level) = (&reads, &relied, &level);
     let context = Context {
         state,
         trust,
         policy,
         project,
         ask,
+        all,
+        without_request,
         at,
-        reads: RefCell::new(BTreeSet::from([
-            ThreadId::Control,
-            ThreadId::Artifact(ask.artifact.clone()),
-            ThreadId::Environment(ask.environment.clone()),
-        ])),
-        relied: RefCell::default(),
-        level: Cell::default(),
+        reads,
+        relied,
+        level,
     };
     let slice = context.environment()?;
     let request = ask.request.and_then(|index| slice?.requests.get(&index));
-    let way = request.map_or(RequestPath::Normal, |request| request.path);
+    let way = request.map_or(without_request, |request| request.path);
     let Some(rules) = path::gates(rule, way) else {
         return Ok(cannot_tell(format!("the policy has no {} path", way.name())));
     };
@@ -143,16 +203,18 @@ pub fn evaluate_by(
     if !own_gates {
         gates.extend(gate::source_environment(rule, &context)?);
     }
+    if request.is_none() && way == RequestPath::Rollback {
+        gates.extend(gate::way_back(&context)?);
+    }
     for gate in rules {
         gates.push(evaluate_gate(gate, &context)?);
     }
-    let mut relied = context.relied.into_inner();
+    let mut relied = relied.take();
     relied.sort_unstable();
     relied.dedup();
     let patient = rules.iter().filter(|rule| rule.labels.fails == Fails::Wait);
     let patient = patient.map(|rule| rule.id.clone()).collect();
-    let level = context.level.get();
-    Ok(Evaluation { gates, reads: context.reads.into_inner(), relied, patient, level })
+    Ok(Evaluation { gates, reads: reads.take(), relied, patient, level: level.get() })
 }
 
 macro_rules! evaluate_each {
@@ -189,20 +251,30 @@ fn cannot_tell(reason: String) -> Evaluation {
 }
 
 /// What a gate may look at. Every look at a thread is written down.
+#[derive(Clone, Copy)]
 struct Context<'a> {
     state: &'a State,
     trust: &'a Trust,
     policy: &'a PolicyInForce,
     project: &'a Project,
-    ask: &'a Ask<'a>,
+    ask: Ask<'a>,
+    /// The artifacts that are asked about together: the asked one, and those that go with it.
+    all: &'a [Digest],
+    /// The path that is asked about where there is no request.
+    without_request: RequestPath,
     at: Time,
-    reads: RefCell<BTreeSet<ThreadId>>,
-    relied: RefCell<Vec<(EntryIndex, KeyId)>>,
+    reads: &'a RefCell<BTreeSet<ThreadId>>,
+    relied: &'a RefCell<Vec<(EntryIndex, KeyId)>>,
     /// What a provenance gate has proven; of several the lowest.
-    level: Cell<Option<u8>>,
+    level: &'a Cell<Option<u8>>,
 }
 
 impl<'a> Context<'a> {
+    /// The same about another of the artifacts.
+    fn about(&self, artifact: &'a Digest) -> Context<'a> {
+        Context { ask: Ask { artifact, ..self.ask }, ..*self }
+    }
+
     /// What the log says of an artifact or commit in this project.
     fn artifact(&self, digest: &Digest) -> Result<Option<&'a ArtifactInProject>, Missing> {
         self.reads.borrow_mut().insert(ThreadId::Artifact(digest.clone()));

@@ -23,7 +23,8 @@ pub struct Replayed {
     pub entry: EntryIndex,
     pub request: EntryIndex,
     pub environment: Environment,
-    pub artifact: Option<Digest>,
+    /// Several stand or fall together.
+    pub artifacts: Vec<Digest>,
     pub at: Time,
     pub outcome: Outcome,
     /// How many gates were evaluated.
@@ -95,7 +96,7 @@ impl Hearing for Replay {
                 entry: at.index,
                 request: said.request.index,
                 environment,
-                artifact: event.digests().next().cloned(),
+                artifacts: event.artifacts().cloned().collect(),
                 at: said.at,
                 outcome: said.outcome,
                 gates: said.gates.len(),
@@ -111,7 +112,7 @@ pub struct Changed {
     pub entry: EntryIndex,
     pub request: EntryIndex,
     pub environment: Environment,
-    pub artifact: Digest,
+    pub artifacts: Vec<Digest>,
     pub was: Outcome,
     /// None: it would have gone on waiting.
     pub would_be: Option<Outcome>,
@@ -138,11 +139,13 @@ impl WhatIf {
         WhatIf { scope, document, same: 0, unknown: 0, changed: Vec::new() }
     }
 
-    fn evaluate(&mut self, state: &State, body: &Decision, artifact: &Digest, at: &Moment) {
+    fn evaluate(&mut self, state: &State, body: &Decision, artifacts: &[&Digest], at: &Moment) {
         let (environment, said) = (environment_of(body), &body.extension);
         let Some(in_force) = state.policy(&said.project) else { return };
         let other = PolicyInForce { document: self.document.clone(), ..in_force.clone() };
-        let request = Some(said.request.index);
+        let (request, Some(artifact)) = (Some(said.request.index), artifacts.first()) else {
+            return;
+        };
         let ask = Ask { environment: &environment, artifact, request };
         let Ok(evaluation) = evaluate_by(state, &other, &ask, said.at) else {
             self.unknown += 1;
@@ -162,7 +165,7 @@ impl WhatIf {
                 entry: at.index,
                 request: said.request.index,
                 environment,
-                artifact: artifact.clone(),
+                artifacts: artifacts.iter().map(|it| (*it).clone()).collect(),
                 was: said.outcome,
                 would_be,
                 by,
@@ -186,9 +189,8 @@ impl Hearing for WhatIf {
         if let (Body::Decision(body), Ok(_)) = (&event.body, judged)
             && body.extension.project == self.document.project
             && self.scope.has(&environment_of(body), at.time)
-            && let Some(artifact) = event.digests().next()
         {
-            self.evaluate(state, body, artifact, at);
+            self.evaluate(state, body, &event.artifacts().collect::<Vec<_>>(), at);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is where, since when, and what waits: by project and environment.
 
 use schemas::id::{Digest, EntryIndex, Environment, EnvironmentName, Project, Time};
+use schemas::predicate::promotion_request::RequestPath;
 
 use crate::policy::Ask;
 use crate::projection::Missing;
@@ -23,6 +24,8 @@ pub struct EnvironmentStatus {
     pub running: Option<RunningStatus>,
     /// The open requests, oldest first.
     pub requests: Vec<RequestStatus>,
+    /// Emergencies that nobody has reviewed yet, the longest due first.
+    pub reviews: Vec<ReviewStatus>,
 }
 
 /// What runs in an environment, as far as deployments were recorded.
@@ -31,6 +34,8 @@ pub struct RunningStatus {
     pub name: Option<String>,
     pub version: Option<String>,
     pub artifact: Digest,
+    /// What runs beside it: artifacts that were granted with it.
+    pub beside: Vec<Digest>,
     pub since: Time,
     pub entry: EntryIndex,
     /// A decision had granted it.
@@ -42,7 +47,37 @@ pub struct RunningStatus {
 pub struct RequestStatus {
     pub request: EntryIndex,
     pub artifact: Digest,
+    /// Further artifacts that stand or fall with it.
+    pub with: Vec<Digest>,
+    pub path: RequestPath,
     pub state: String,
+}
+
+/// An emergency that was granted, and whose review is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewStatus {
+    pub request: EntryIndex,
+    pub artifact: Digest,
+    pub granted_at: Time,
+    pub due_at: Time,
+    pub overdue: bool,
+    /// Who may sign it; empty: any role that approves.
+    pub roles: Vec<String>,
+}
+
+/// The reviews that are due in an environment, the longest due first.
+pub fn reviews(slice: &EnvironmentSlice, at: Time) -> Vec<ReviewStatus> {
+    let due = slice.reviews_due.iter().map(|(request, it)| ReviewStatus {
+        request: *request,
+        artifact: it.artifact.clone(),
+        granted_at: it.granted_at,
+        due_at: it.due_at,
+        overdue: at >= it.due_at,
+        roles: it.roles.clone(),
+    });
+    let mut due: Vec<ReviewStatus> = due.collect();
+    due.sort_by_key(|it| (it.due_at, it.request));
+    due
 }
 
 /// The projects with a grant or a policy, in the order of their names.
@@ -82,13 +117,16 @@ pub fn of_environment(
         let artifact = &request.artifact;
         let ask = Ask { environment, artifact, request: Some(*index) };
         let state = state_of(view.evaluate(&ask)?.as_ref());
-        requests.push(RequestStatus { request: *index, artifact: artifact.clone(), state });
+        let (artifact, with) = (artifact.clone(), request.with.clone());
+        let path = request.path;
+        requests.push(RequestStatus { request: *index, artifact, with, path, state });
     }
     Ok(EnvironmentStatus {
         environment: environment.name.clone(),
         known: !view.leaves_out(environment),
         running: slice.map(|slice| running(view, slice, environment)).transpose()?.flatten(),
         requests,
+        reviews: slice.map_or(Vec::new(), |slice| reviews(slice, view.at)),
     })
 }
 
@@ -104,14 +142,46 @@ fn running(
     let newest = slice
         .granted
         .as_ref()
-        .is_some_and(|it| it.artifact == deployed.artifact && it.entry < deployed.entry);
+        .is_some_and(|it| it.is_about(&deployed.artifact) && it.entry < deployed.entry);
     let then = place.and_then(|place| place.deployed.as_ref()).is_some_and(|it| it.granted);
     Ok(Some(RunningStatus {
         name: known.and_then(|known| known.name.clone()),
         version: known.and_then(|known| known.version.clone()),
         artifact: deployed.artifact.clone(),
+        beside: deployed.beside.iter().map(|it| it.artifact.clone()).collect(),
         since: deployed.time,
         entry: deployed.entry,
         granted: newest || then,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::id::Hash;
+
+    use super::*;
+    use crate::projection::slice::ReviewDue;
+
+    #[test]
+    fn what_is_due_longest_comes_first() {
+        let due = |due_at| ReviewDue {
+            statement: Hash([1; 32]),
+            artifact: Digest::sha256(&Hash([2; 32])),
+            with: Vec::new(),
+            granted: 7,
+            granted_at: Time(1),
+            due_at: Time(due_at),
+            roles: vec!["security".to_owned()],
+            involved: Vec::new(),
+        };
+        let reviews_due = [(3, due(30)), (4, due(20)), (5, due(30))].into();
+        let slice = EnvironmentSlice { reviews_due, ..EnvironmentSlice::default() };
+        let found = |at| {
+            let found = reviews(&slice, Time(at)).into_iter();
+            found.map(|it| (it.request, it.overdue)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(19), [(4, false), (3, false), (5, false)]);
+        assert_eq!(found(20), [(4, true), (3, false), (5, false)]);
+        assert_eq!(found(30), [(4, true), (3, true), (5, true)]);
+    }
 }

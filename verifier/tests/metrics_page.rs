@@ -43,6 +43,8 @@ that size: `--size N`, or `as_of=N`.
 - **n** is what a number is made of; the entries behind it are in `indexes` (ascending, at most 1,000).
 - A mean stands beside the median and the 90th percentile (nearest rank: values that occurred). Spans are in
   whole milliseconds, rates in whole hundredths of a percent, rounded half up.
+- A request for **several artifacts** is one promotion: deployed when all of them are, failed when one of them
+  is. A gate's failure is overturned when the gate has admitted each of them since.
 - An incident is **caused** by the deployment that it names: by the deployment's entry, by the request that the
   deployment carries out, or by the artifact, then the newest successful deployment of it there before the
   incident's first event. The newest attribution counts.

@@ -9,19 +9,19 @@ use schemas::policy::Duration;
 use schemas::predicate::EntryRef;
 use schemas::predicate::approval::{self, Approval, ApprovalOutcome};
 use schemas::predicate::decision::Outcome;
-use schemas::statement::Subject;
 use serde_json::json;
 use verifier::event::{Body, Event};
 use verifier::projection::slice::{PolicyInForce, Request};
 use verifier::trust::Trust;
 
+use super::promote::together;
 use super::record::append;
 use crate::argument::{AppendArgs, KeyArgs, parse_request};
 use crate::compose::Draft;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::output::names::{Called, ends};
+use crate::output::names::{self, Called, ends};
 use crate::output::{WIDTH, labelled, minute, wrap};
 use crate::service::Service;
 
@@ -85,7 +85,8 @@ struct Asked {
     environment: Environment,
     request: Request,
     policy: PolicyInForce,
-    called: Called,
+    /// Every artifact of the request: what is signed is about all of them.
+    called: Vec<Called>,
 }
 
 fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit, Failure> {
@@ -119,8 +120,7 @@ fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit,
         seen: service.seen()?,
     };
     io.note(&you_sign(&asked, &signer.name, &body, &lasts));
-    let subject = Subject::of(&asked.request.artifact, asked.called.name.as_deref());
-    let draft = Draft::of(subject, approval::TYPE, body)?;
+    let draft = Draft::about(together::subjects(&asked.called), approval::TYPE, body)?;
     let logged = service.submit_one(append::sign(draft, &key, None)?)?;
     answer(&service, &asked, outcome, logged.index, logged.statement, io)
 }
@@ -200,8 +200,7 @@ fn asked(service: &Service, index: EntryIndex) -> Result<Asked, Failure> {
             format!("{} has no policy", environment.project),
         )
     })?;
-    let slice = service.artifact(&request.artifact)?;
-    let called = Called::of(&request.artifact, slice.as_ref(), &environment.project);
+    let called = together::called(request.artifacts(), &environment.project, service)?;
     Ok(Asked { index, environment, request, policy, called })
 }
 
@@ -214,12 +213,13 @@ fn you_sign(asked: &Asked, name: &IdentityName, body: &Approval, lasts: &Duratio
         ApprovalOutcome::Withdrawn => "withdraw",
     };
     let Asked { index, environment, called, policy, .. } = asked;
-    let title = match called.title() {
+    let title = |called: &Called| match called.title() {
         title if title.is_empty() => ends(&called.digest),
         title => format!("{title} ({})", ends(&called.digest)),
     };
+    let titles = called.iter().map(title).collect::<Vec<_>>().join(" and ");
     let sentence = format!(
-        "I {verb} the {} of {title} to {environment}, as asked in P-{index}.",
+        "I {verb} the {} of {titles} to {environment}, as asked in P-{index}.",
         body.meaning
     );
     let evidence = body.seen.size.saturating_sub(1);
@@ -236,7 +236,7 @@ fn you_sign(asked: &Asked, name: &IdentityName, body: &Approval, lasts: &Duratio
         lines.push(labelled(2, label, 8, &text).trim_end().to_owned());
     }
     // Whole, and on a line of its own: behind a label it is wider than 80 columns.
-    lines.push(format!("  {}", called.digest));
+    lines.extend(called.iter().map(|it| format!("  {}", it.digest)));
     lines.join("\n")
 }
 
@@ -265,7 +265,8 @@ fn answer(
     let decided = evaluated.as_ref().and_then(|it| it.evaluation.outcome());
     let json = json!({
         "index": index, "statement": statement, "request": format!("P-{}", asked.index),
-        "artifact": asked.called.to_json(), "environment": asked.environment, "outcome": decided,
+        "artifact": asked.called[0].to_json(), "artifacts": names::to_json(&asked.called),
+        "environment": asked.environment, "outcome": decided,
         "decision": evaluated.as_ref().and_then(|it| it.decision),
         "gates": evaluated.as_ref().map(|it| &it.evaluation.gates),
     });

@@ -10,12 +10,13 @@ use schemas::report::Verdict;
 use verifier::policy::{Ask, supply};
 use verifier::trust::Trust;
 
-use super::promote;
+use super::promote::together::WithArgs;
+use super::promote::{self, together};
 use crate::argument::{LedgerArgs, ProjectArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::output::names::Called;
+use crate::output::names::{self, Called};
 use crate::output::{columns, gates};
 use crate::service::Service;
 use crate::subject;
@@ -29,6 +30,8 @@ use crate::subject;
 pub struct GateArgs {
     /// The artifact: a file, or a digest such as sha256:9f2c41d0
     pub subject: String,
+    #[command(flatten)]
+    pub with: WithArgs,
     /// The environment
     #[arg(long, value_name = "ENV")]
     pub to: String,
@@ -40,21 +43,22 @@ pub struct GateArgs {
 
 pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
     let written = subject::read(&args.subject, io)?;
+    let others = args.with.read(io)?;
     let service = Service::open(&args.ledger, io)?;
     let environment = promote::environment(&args.to, &args.project, &service, io)?;
     let artifact = promote::artifact(&args.subject, written, &service)?;
-    let slice = service.artifact(&artifact)?;
-    let called = Called::of(&artifact, slice.as_ref(), &environment.project);
-    // An open request about this artifact has approvals that count.
+    let artifacts = args.with.all(artifact, others, &service)?;
+    let called = together::called(&artifacts, &environment.project, &service)?;
+    // An open request about just these artifacts has approvals that count.
     let open = service.environment(&environment)?;
     let request = open.as_ref().and_then(|slice| {
-        slice.requests.iter().rev().find(|(_, it)| it.artifact == artifact).map(|(at, _)| *at)
+        slice.requests.iter().rev().find(|(_, it)| it.is_of(&artifacts)).map(|(at, _)| *at)
     });
-    let ask = Ask { environment: &environment, artifact: &artifact, request };
-    let evaluation = service.evaluate(&ask)?;
+    let ask = Ask { environment: &environment, artifact: &artifacts[0], request };
+    let evaluation = service.evaluate(&ask, &artifacts[1..])?;
     let control = service.control()?;
     let policy = control.policies.get(&environment.project);
-    let head = format!("{} -> {}", called.line(), environment.name);
+    let head = format!("{} -> {}", names::head(&called), environment.name);
     let shown = policy.map_or(String::new(), |policy| {
         format!("policy {} (sha256:{}…)", policy.revision, &policy.digest.short()[..4])
     });
@@ -72,13 +76,13 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
     let conclusion = gates::conclusion(&evaluation.gates);
     let asked =
         request.map_or(String::new(), |request| format!(" (with the approvals of P-{request})"));
-    let text = format!("{head}{:gap$}{shown}\n\n{list}{conclusion}{asked}\n", "");
+    let below = names::below(&called);
+    let text = format!("{head}{:gap$}{shown}\n{below}\n{list}{conclusion}{asked}\n", "");
+    let name = |it: Called| ArtifactName { name: it.name, version: it.version, digest: it.digest };
+    let artifacts: Vec<ArtifactName> = called.into_iter().map(name).collect();
     let answer = GateAnswer {
-        artifact: ArtifactName {
-            name: called.name.clone(),
-            version: called.version.clone(),
-            digest: artifact.clone(),
-        },
+        artifact: artifacts[0].clone(),
+        artifacts,
         environment: environment.clone(),
         policy: policy.map(|it| PolicyName {
             revision: it.revision,

@@ -1,13 +1,15 @@
 //! `attestry promote`: asks whether an artifact may enter an environment.
 
+pub mod together;
+
 use clap::Args;
 use ledger::Which;
 use schemas::id::{Digest, Environment};
 use schemas::predicate::decision::Outcome;
 use schemas::predicate::promotion_request::{self, PromotionRequest, RequestPath};
-use schemas::statement::Subject;
 use serde_json::json;
 
+use self::together::WithArgs;
 use super::record::append;
 use crate::argument::{
     AppendArgs, KeyArgs, ProjectArgs, parse_environment, parse_project, project_of_environment,
@@ -16,7 +18,7 @@ use crate::compose::Draft;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::output::names::Called;
+use crate::output::names::{self, Called};
 use crate::output::{day, gates};
 use crate::service::Service;
 use crate::subject::{self, Written};
@@ -30,6 +32,8 @@ use crate::subject::{self, Written};
 pub struct PromoteArgs {
     /// The artifact: a file, or a digest such as sha256:9f2c41d0
     pub subject: String,
+    #[command(flatten)]
+    pub with: WithArgs,
     /// The environment
     #[arg(long, value_name = "ENV")]
     pub to: String,
@@ -55,12 +59,13 @@ pub fn run(args: &PromoteArgs, io: &mut Io) -> Result<Exit, Failure> {
         return Err(crate::argument::empty("--reason"));
     }
     let written = subject::read(&args.subject, io)?;
+    let others = args.with.read(io)?;
     let key = crate::key::load(&args.key, io)?;
     let service = Service::open_to_append(&args.ledger, io)?;
     let environment = environment(&args.to, &args.project, &service, io)?;
     let artifact = artifact(&args.subject, written, &service)?;
-    let slice = service.artifact(&artifact)?;
-    let called = Called::of(&artifact, slice.as_ref(), &environment.project);
+    let artifacts = args.with.all(artifact, others, &service)?;
+    let called = together::called(&artifacts, &environment.project, &service)?;
     let body = PromotionRequest {
         ledger: service.origin().clone(),
         project: environment.project.clone(),
@@ -74,8 +79,7 @@ pub fn run(args: &PromoteArgs, io: &mut Io) -> Result<Exit, Failure> {
         plans: None,
         seen: service.seen()?,
     };
-    let subject = Subject::of(&artifact, called.name.as_deref());
-    let draft = Draft::of(subject, promotion_request::TYPE, body)?;
+    let draft = Draft::about(together::subjects(&called), promotion_request::TYPE, body)?;
     let logged = service.submit_one(append::sign(draft, &key, None)?)?;
     answer(&service, logged.index, &called, &environment, io)
 }
@@ -83,7 +87,7 @@ pub fn run(args: &PromoteArgs, io: &mut Io) -> Result<Exit, Failure> {
 fn answer(
     service: &Service,
     request: u64,
-    called: &Called,
+    called: &[Called],
     environment: &Environment,
     io: &mut Io,
 ) -> Result<Exit, Failure> {
@@ -91,7 +95,8 @@ fn answer(
     let evaluated = evaluated.ok_or_else(|| Failure::unexpected("the request is not open"))?;
     let outcome = evaluated.evaluation.outcome();
     let state = append::state_of(&evaluated);
-    let mut text = format!("P-{request} requested: {} -> {environment}\n", called.line());
+    let mut text = format!("P-{request} requested: {} -> {environment}\n", names::head(called));
+    text.push_str(&names::below(called));
     if outcome == Some(Outcome::Granted) {
         text.push_str(&format!("P-{request} {state}\n"));
     } else {
@@ -106,7 +111,8 @@ fn answer(
         text.push('\n');
     }
     let json = json!({
-        "request": format!("P-{request}"), "index": request, "artifact": called.to_json(),
+        "request": format!("P-{request}"), "index": request, "artifact": called[0].to_json(),
+        "artifacts": names::to_json(called),
         "environment": environment, "outcome": outcome, "decision": evaluated.decision,
         "gates": gates::to_json(&evaluated.evaluation.gates),
     });

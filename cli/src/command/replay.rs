@@ -9,6 +9,7 @@ use crate::argument::{LedgerArgs, ScopeArgs, parse_environment, parse_time};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::output::names::shorts;
 use crate::output::{count, labelled, minute, plural};
 use crate::service::Service;
 use crate::watching::watched;
@@ -111,7 +112,10 @@ fn label(it: &Replayed) -> String {
 }
 
 fn said(it: &Replayed) -> String {
-    let artifact = it.artifact.as_ref().map_or_else(|| "?".to_owned(), |digest| digest.short());
+    let artifact = match it.artifacts.is_empty() {
+        true => "?".to_owned(),
+        false => shorts(&it.artifacts),
+    };
     let outcome = format!("{:?}", it.outcome).to_lowercase();
     let gates = plural(it.gates as u64, "gate", "gates");
     let head = format!(
@@ -129,7 +133,7 @@ fn said(it: &Replayed) -> String {
 fn to_json(it: &Replayed) -> Value {
     json!({
         "entry": it.entry, "request": format!("P-{}", it.request), "environment": it.environment,
-        "artifact": it.artifact, "at": it.at, "outcome": it.outcome, "gates": it.gates,
+        "artifact": it.artifacts.first(), "artifacts": it.artifacts, "at": it.at, "outcome": it.outcome, "gates": it.gates,
         "agrees": it.disagrees.is_none(),
         "code": it.disagrees.as_ref().map(|(code, _)| code.name()),
         "detail": it.disagrees.as_ref().map(|(_, detail)| detail),

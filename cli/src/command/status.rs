@@ -95,18 +95,25 @@ fn to_json(it: &EnvironmentStatus) -> Value {
             "artifact": {
                 "name": running.name, "version": running.version, "digest": running.artifact,
             },
-            "since": running.since, "entry": running.entry, "granted": running.granted,
+            "beside": running.beside, "since": running.since, "entry": running.entry,
+            "granted": running.granted,
         })),
         "requests": it.requests.iter().map(|it| json!({
-            "request": format!("P-{}", it.request), "artifact": it.artifact, "state": it.state,
+            "request": format!("P-{}", it.request), "artifact": it.artifact,
+            "artifacts": std::iter::once(&it.artifact).chain(&it.with).collect::<Vec<_>>(),
+            "state": it.state,
         })).collect::<Vec<_>>(),
     })
 }
 
-/// `1.4.2 9f2c41d0`; the name where no version is known.
+/// `1.4.2 9f2c41d0`; the name where no version is known; and how many run beside it.
 fn short(running: &RunningStatus) -> String {
     let word = running.version.as_deref().or(running.name.as_deref()).unwrap_or_default();
-    format!("{word} {}", &running.artifact.hex()[..8]).trim_start().to_owned()
+    let beside = match running.beside.len() {
+        0 => String::new(),
+        more => format!(" +{more}"),
+    };
+    format!("{word} {}{beside}", &running.artifact.hex()[..8]).trim_start().to_owned()
 }
 
 /// Environments side by side where they fit, else below one another.

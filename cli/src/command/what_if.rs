@@ -10,6 +10,7 @@ use crate::argument::LedgerArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::output::names::shorts;
 use crate::output::{count, labelled, plural};
 use crate::service::Service;
 use crate::watching::watched;
@@ -93,7 +94,7 @@ fn said(it: &Changed) -> String {
     format!(
         "P-{} {} -> {}, {was} as entry {}",
         it.request,
-        it.artifact.short(),
+        shorts(&it.artifacts),
         it.environment,
         it.entry
     )
@@ -102,7 +103,7 @@ fn said(it: &Changed) -> String {
 fn to_json(it: &Changed) -> Value {
     json!({
         "entry": it.entry, "request": format!("P-{}", it.request), "environment": it.environment,
-        "artifact": it.artifact, "was": it.was, "wouldBe": it.would_be,
+        "artifact": it.artifacts.first(), "artifacts": it.artifacts, "was": it.was, "wouldBe": it.would_be,
         "gates": crate::output::gates::to_json(&it.by),
     })
 }

@@ -41,6 +41,29 @@ impl Called {
     }
 }
 
+/// Several that stand or fall together: `sha256:9f2c41d0 + sha256:51aa07c3`.
+pub fn shorts(digests: &[Digest]) -> String {
+    digests.iter().map(Digest::short).collect::<Vec<_>>().join(" + ")
+}
+
+/// One artifact by its line, several by their number: their lines stand below.
+pub fn head(called: &[Called]) -> String {
+    match called {
+        [one] => one.line(),
+        several => format!("{} artifacts together", several.len()),
+    }
+}
+
+/// The lines of several artifacts, indented; of one there is nothing more to say.
+pub fn below(called: &[Called]) -> String {
+    let lines = called.iter().filter(|_| called.len() > 1);
+    lines.map(|it| format!("  {}\n", it.line())).collect()
+}
+
+pub fn to_json(called: &[Called]) -> serde_json::Value {
+    called.iter().map(Called::to_json).collect()
+}
+
 /// A digest that shows both of its ends: `sha256:9f2c41d0…e7a1`.
 pub fn ends(digest: &Digest) -> String {
     let hex = digest.hex();

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use schemas::id::{EntryIndex, Environment, Hash, Time};
+use schemas::id::{Digest, EntryIndex, Environment, Hash, Time};
 use schemas::predicate::EntryRef;
 use schemas::predicate::decision::{self, Decision, Outcome, ThreadRead};
 use schemas::report::GateVerdict;
@@ -57,6 +57,8 @@ pub struct DecisionBody {
     #[schema(value_type = String, example = "payments/prod")]
     pub environment: Environment,
     pub artifact: ArtifactName,
+    /// All artifacts that it is about, the first one too: they stand or fall together.
+    pub artifacts: Vec<ArtifactName>,
     /// `granted` or `denied`.
     #[schema(value_type = String)]
     pub outcome: Outcome,
@@ -169,16 +171,21 @@ async fn body<R: Read>(
     it: Decision,
 ) -> Result<DecisionBody, LedgerError> {
     let environment = environment_of(&it);
-    let digest = event.digests().next().cloned();
-    let digest = digest.ok_or_else(|| malformed("decision", "it has no artifact"))?;
-    loader.know(&[ThreadId::Artifact(digest.clone())]).await?;
-    let slice = loader.state.artifact(&digest).ok().flatten();
+    let threads: Vec<ThreadId> = event.artifacts().cloned().map(ThreadId::Artifact).collect();
+    loader.know(&threads).await?;
+    let name = |digest: &Digest| {
+        let slice = loader.state.artifact(digest).ok().flatten();
+        ArtifactName::of(digest, slice, &environment.project)
+    };
+    let artifacts: Vec<ArtifactName> = event.artifacts().map(name).collect();
+    let first = artifacts.first().cloned();
     let said = it.extension;
     Ok(DecisionBody {
         index: entry.index,
         time: entry.time,
         request: format!("P-{}", said.request.index),
-        artifact: ArtifactName::of(&digest, slice, &environment.project),
+        artifact: first.ok_or_else(|| malformed("decision", "it has no artifact"))?,
+        artifacts,
         environment,
         outcome: said.outcome,
         at: said.at,

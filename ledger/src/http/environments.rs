@@ -46,6 +46,9 @@ pub struct EnvironmentBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RunningBody {
     pub artifact: ArtifactName,
+    /// What runs beside it: artifacts that were granted with it.
+    #[schema(value_type = Vec<String>)]
+    pub beside: Vec<Digest>,
     #[schema(value_type = String)]
     pub since: Time,
     pub entry: EntryIndex,
@@ -57,6 +60,8 @@ pub struct RunningBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct GrantedBody {
     pub artifact: ArtifactName,
+    /// All artifacts that were granted together, the first one too.
+    pub artifacts: Vec<ArtifactName>,
     #[schema(value_type = String)]
     pub time: Time,
     /// The entry of the decision.
@@ -72,6 +77,9 @@ pub struct OpenRequest {
     pub request: String,
     #[schema(value_type = String)]
     pub artifact: Digest,
+    /// All artifacts of the request, the first one too: they stand or fall together.
+    #[schema(value_type = Vec<String>)]
+    pub artifacts: Vec<Digest>,
     /// What it waits for, as of now.
     #[schema(example = "waits: approvals")]
     pub state: String,
@@ -140,15 +148,15 @@ async fn body<R: Read>(
     let status = loader.ask(now, |view| of_environment(&view, &environment)).await?;
     let slice = loader.state.environment(&environment).ok().flatten();
     let granted = slice.and_then(|slice| slice.granted.clone());
-    let shown: Vec<ThreadId> =
-        granted.iter().map(|it| ThreadId::Artifact(it.artifact.clone())).collect();
-    loader.know(&shown).await?;
+    let shown = granted.iter().flat_map(|it| it.artifacts()).cloned();
+    loader.know(&shown.map(ThreadId::Artifact).collect::<Vec<_>>()).await?;
     let name = |digest: &Digest| {
         let known = loader.state.artifact(digest).ok().flatten();
         ArtifactName::of(digest, known, &environment.project)
     };
     let granted = granted.map(|it| GrantedBody {
         artifact: name(&it.artifact),
+        artifacts: it.artifacts().map(name).collect(),
         time: it.time,
         entry: it.entry,
         request: format!("P-{}", it.request),
@@ -164,15 +172,17 @@ async fn body<R: Read>(
 
 impl From<RunningStatus> for RunningBody {
     fn from(it: RunningStatus) -> RunningBody {
-        let RunningStatus { name, version, artifact: digest, since, entry, granted } = it;
-        RunningBody { artifact: ArtifactName { name, version, digest }, since, entry, granted }
+        let RunningStatus { name, version, artifact: digest, beside, since, entry, granted } = it;
+        let artifact = ArtifactName { name, version, digest };
+        RunningBody { artifact, beside, since, entry, granted }
     }
 }
 
 impl From<RequestStatus> for OpenRequest {
     fn from(it: RequestStatus) -> OpenRequest {
         let request = format!("P-{}", it.request);
-        OpenRequest { request, artifact: it.artifact, state: it.state }
+        let artifacts = [std::slice::from_ref(&it.artifact), &it.with].concat();
+        OpenRequest { request, artifact: it.artifact, artifacts, state: it.state }
     }
 }
 

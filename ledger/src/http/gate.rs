@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use schemas::id::{Digest, EntryIndex, Environment, Hash, IdentityName, Project};
 use schemas::predicate::decision::Outcome;
+use schemas::predicate::promotion_request::{ARTIFACTS_MAX, RequestPath};
 use schemas::report::GateVerdict;
 use schemas::thread::ThreadId;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,10 @@ pub struct GateAsk {
     #[schema(value_type = String, example =
         "sha256:9f2c41d0a3b5c7d9e1f20314253647586970818293a4b5c6d7e8f90112233445")]
     pub artifact: Digest,
+    /// Further artifacts that stand or fall with it, at most 15.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub with: Vec<Digest>,
     #[schema(value_type = String, example = "payments/prod")]
     pub environment: Environment,
 }
@@ -61,11 +66,14 @@ pub struct GateAsk {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct GateAnswer {
     pub artifact: ArtifactName,
+    /// All artifacts that were asked about, the first one too: they stand or fall together.
+    #[serde(default)]
+    pub artifacts: Vec<ArtifactName>,
     #[schema(value_type = String, example = "payments/prod")]
     pub environment: Environment,
     /// The policy in force; none where the project has none.
     pub policy: Option<PolicyName>,
-    /// The newest open request about it, whose approvals count.
+    /// The newest open request about exactly these, whose approvals count.
     #[schema(example = "P-27")]
     pub request: Option<String>,
     /// Every gate admits.
@@ -118,6 +126,10 @@ pub struct EvaluatedBody {
     pub environment: Environment,
     #[schema(value_type = String)]
     pub artifact: Digest,
+    /// All artifacts of the request, the first one too: they stand or fall together.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub artifacts: Vec<Digest>,
     /// `granted` or `denied`; none while it waits.
     #[schema(value_type = Option<String>)]
     pub outcome: Option<Outcome>,
@@ -144,6 +156,7 @@ impl From<Evaluated> for EvaluatedBody {
         EvaluatedBody {
             request: format!("P-{}", it.request),
             environment: it.environment,
+            artifacts: [std::slice::from_ref(&it.artifact), &it.with].concat(),
             artifact: it.artifact,
             outcome: it.evaluation.outcome(),
             decision: it.decision,
@@ -157,10 +170,13 @@ impl TryFrom<EvaluatedBody> for Evaluated {
 
     /// Reads a server's answer. What the evaluation has read stays with the server.
     fn try_from(it: EvaluatedBody) -> Result<Evaluated, Problem> {
-        let EvaluatedBody { request, environment, artifact, decision, gates, outcome } = it;
+        let EvaluatedBody { request, environment, artifact, decision, gates, .. } = it;
+        // An older server knows requests for one artifact alone.
+        let with = it.artifacts.into_iter().skip(1).collect();
+        let outcome = it.outcome;
         let request = super::promotions::parse_request(&request)?;
         let evaluation = Evaluation::told(gates, outcome);
-        Ok(Evaluated { request, environment, artifact, evaluation, decision })
+        Ok(Evaluated { request, environment, artifact, with, evaluation, decision })
     }
 }
 
@@ -176,18 +192,25 @@ pub async fn gate<S: Store>(
     caller: Caller,
     Asked(asked): Asked<GateAsk>,
 ) -> Result<Json<GateAnswer>, Problem> {
-    let GateAsk { artifact, environment } = asked;
+    let GateAsk { artifact, with, environment } = asked;
     caller.check(Act::Read, Reach::Environment(&environment))?;
-    let threads =
-        [ThreadId::Artifact(artifact.clone()), ThreadId::Environment(environment.clone())];
+    let all = all_of(&artifact, &with)?;
+    let mut threads: Vec<ThreadId> = all.iter().cloned().map(ThreadId::Artifact).collect();
+    threads.push(ThreadId::Environment(environment.clone()));
     let mut loader = server.ledger.loader().await?;
     loader.know(&threads).await?;
     let slice = loader.state.environment(&environment).ok().flatten();
     let mut open = slice.iter().flat_map(|slice| slice.requests.iter().rev());
-    let request = open.find(|(_, it)| it.artifact == artifact).map(|(index, _)| *index);
+    let request = open.find(|(_, it)| it.is_of(&all)).map(|(index, _)| *index);
     let ask = Ask { environment: &environment, artifact: &artifact, request };
-    let gates = loader.evaluate(&ask, server.ledger.now()).await?.gates;
-    let slice = loader.state.artifact(&artifact).ok().flatten();
+    let gates = loader
+        .evaluate_together(&ask, &with, RequestPath::Normal, server.ledger.now())
+        .await?
+        .gates;
+    let name = |digest: &Digest| {
+        let slice = loader.state.artifact(digest).ok().flatten();
+        ArtifactName::of(digest, slice, &environment.project)
+    };
     let policy = loader.state.policy(&environment.project);
     let rule = policy.and_then(|policy| policy.document.environment(&environment.name));
     let who = match (rule, loader.state.trust()) {
@@ -195,7 +218,8 @@ pub async fn gate<S: Store>(
         (None, _) | (_, None) => BTreeMap::new(),
     };
     Ok(Json(GateAnswer {
-        artifact: ArtifactName::of(&artifact, slice, &environment.project),
+        artifact: name(&artifact),
+        artifacts: all.iter().map(name).collect(),
         policy: policy.map(|it| PolicyName {
             revision: it.revision,
             digest: it.digest,
@@ -207,6 +231,19 @@ pub async fn gate<S: Store>(
         admitted: gates.iter().all(|gate| gate.verdict.admits()),
         gates,
     }))
+}
+
+/// The asked artifact with those that stand or fall with it, each of them once.
+fn all_of(artifact: &Digest, with: &[Digest]) -> Result<Vec<Digest>, Problem> {
+    let all = [std::slice::from_ref(artifact), with].concat();
+    let mut distinct = all.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    if all.len() > ARTIFACTS_MAX || distinct.len() != all.len() {
+        let detail = format!("with: at most {} artifacts, none of them twice", ARTIFACTS_MAX - 1);
+        return Err(Problem::bad_request(detail));
+    }
+    Ok(all)
 }
 
 /// Evaluates open requests again, and logs the decisions that fall.

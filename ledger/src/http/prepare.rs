@@ -33,7 +33,7 @@ pub struct PrepareBody {
     /// The project, which our own kinds carry signed. An approval takes that of its request.
     #[schema(value_type = Option<String>, example = "payments")]
     pub project: Option<Project>,
-    /// What it is about [default: the ledger itself, or the artifact of the request].
+    /// What it is about [default: the ledger itself, or the artifacts of the request].
     #[serde(default)]
     #[schema(value_type = Vec<SubjectBody>)]
     pub subjects: Vec<Subject>,

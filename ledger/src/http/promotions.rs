@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use schemas::id::{Digest, DigestAlgorithm, EntryIndex, Environment, Hash, Time};
+use schemas::id::{Digest, EntryIndex, Environment, Hash, Time};
 use schemas::predicate::approval::ApprovalOutcome;
 use schemas::predicate::decision::Outcome;
 use schemas::predicate::promotion_request::{self, PromotionRequest};
@@ -67,6 +67,8 @@ pub struct PromotionBody {
     #[schema(value_type = String, example = "payments/prod")]
     pub environment: Environment,
     pub artifact: ArtifactName,
+    /// All artifacts of the request, the first one too: they stand or fall together.
+    pub artifacts: Vec<ArtifactName>,
     pub state: PromotionState,
     pub reason: String,
     /// The change ticket.
@@ -277,16 +279,20 @@ impl<R: Rows> Looking<R> {
         it: PromotionRequest,
     ) -> Result<Option<PromotionBody>, LedgerError> {
         let index = entry.index;
-        let sha256 = |digest: &&Digest| digest.algorithm() == DigestAlgorithm::Sha256;
-        let Some(artifact) = event.digests().find(sha256).cloned() else { return Ok(None) };
+        let Some(artifact) = event.artifacts().next().cloned() else { return Ok(None) };
         let mut slice = self.environment(environment).await?;
-        self.loader.know(&[ThreadId::Artifact(artifact.clone())]).await?;
-        let known = self.loader.state.artifact(&artifact).ok().flatten();
+        let threads: Vec<ThreadId> = event.artifacts().cloned().map(ThreadId::Artifact).collect();
+        self.loader.know(&threads).await?;
+        let name = |digest: &Digest| {
+            let known = self.loader.state.artifact(digest).ok().flatten();
+            ArtifactName::of(digest, known, &environment.project)
+        };
         let mut body = PromotionBody {
             request: format!("P-{index}"),
             index,
             environment: environment.clone(),
-            artifact: ArtifactName::of(&artifact, known, &environment.project),
+            artifact: name(&artifact),
+            artifacts: event.artifacts().map(name).collect(),
             state: PromotionState::Expired,
             reason: it.reason,
             ticket: it.ticket,

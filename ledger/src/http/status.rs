@@ -112,7 +112,7 @@ async fn load<R: Read>(loader: &mut Loader<R>, projects: &[Project]) -> Result<(
     let slices = environments.iter().filter_map(|it| loader.state.environment(it).ok().flatten());
     let artifacts = slices.flat_map(|slice| {
         let deployed = slice.deployed.iter().map(|it| &it.artifact);
-        deployed.chain(slice.requests.values().map(|it| &it.artifact))
+        deployed.chain(slice.requests.values().flat_map(|it| it.artifacts()))
     });
     let artifacts: Vec<ThreadId> = artifacts.cloned().map(ThreadId::Artifact).collect();
     loader.know(&artifacts).await

@@ -46,6 +46,9 @@ struct Data<'a> {
     environment: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     artifact: Option<&'a Digest>,
+    /// Of a request for several, and of what answers it: all of them, the first one too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    artifacts: Vec<&'a Digest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<String>,
     /// Where the server has the receipt.
@@ -96,6 +99,7 @@ pub async fn message_of<S: Store>(
             project: event.project(),
             environment: environment.map(|it| it.to_string()),
             artifact: event.digests().next().filter(|_| is_about_artifact),
+            artifacts: several(&event).filter(|_| is_about_artifact).unwrap_or_default(),
             request: told.request.map(|index| format!("P-{index}")),
             receipt: format!("/api/v1/events/{}/receipt", entry.index),
         },
@@ -108,6 +112,11 @@ pub async fn message_of<S: Store>(
         index: entry.index,
         body,
     }))
+}
+
+fn several(event: &Event) -> Option<Vec<&Digest>> {
+    let artifacts: Vec<&Digest> = event.artifacts().collect();
+    (artifacts.len() > 1).then_some(artifacts)
 }
 
 /// The same for the same occurrence, whoever sends it and however often.

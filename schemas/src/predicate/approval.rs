@@ -11,7 +11,7 @@ pub const TYPE: &str = "urn:attestry:approval:v1";
 /// The meaning of a review of an emergency after the fact: its request is closed by then.
 pub const POST_HOC_REVIEW: &str = "post-hoc-review";
 
-/// Bound to the artifact (the subject), the environment, the request and the policy in force.
+/// Bound to the artifacts (the subjects: exactly those of the request), the environment, the request and the policy in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Approval {

@@ -8,7 +8,14 @@ use crate::predicate::{EntryRef, Nonce, Seen};
 
 pub const TYPE: &str = "urn:attestry:promotion-request:v1";
 
-/// The subject is the artifact. The request is named by its entry index: `P-118`.
+/// Most artifacts that one request names.
+///
+/// Every gate is evaluated for each of them, and what it reads must not move until the decision is
+/// logged.
+pub const ARTIFACTS_MAX: usize = 16;
+
+/// The subject is the artifact; several subjects are artifacts that stand or fall together. The
+/// request is named by its entry index: `P-118`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PromotionRequest {
@@ -48,6 +55,21 @@ pub struct Plans {
     pub risk_assessment: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration: Option<Digest>,
+}
+
+impl Plans {
+    /// Those that there are, each with what people call it.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &Digest)> {
+        [
+            ("release notes", &self.release_notes),
+            ("risk assessment", &self.risk_assessment),
+            ("rollback plan", &self.rollback),
+            ("migration plan", &self.migration),
+            ("configuration", &self.configuration),
+        ]
+        .into_iter()
+        .filter_map(|(name, digest)| Some((name, digest.as_ref()?)))
+    }
 }
 
 /// The gates that a request is answered by.

@@ -8,10 +8,11 @@ use schemas::report::{Code, Finding};
 use schemas::trust::role;
 
 use super::environment::environment_of;
+use super::subjects::listed;
 use super::{Accepted, Case, Refusal, bounded, refuse};
+use crate::policy::path;
 use crate::projection::Missing;
-use crate::projection::promotion::Closed;
-use crate::projection::slice::{Place, Running};
+use crate::projection::slice::Running;
 
 impl Case<'_> {
     pub fn deployment(&self, body: &Deployment) -> Result<Accepted, Refusal> {
@@ -68,7 +69,7 @@ impl Case<'_> {
     ) -> Result<bool, Missing> {
         let Some(slice) = self.state.environment(environment)? else { return Ok(false) };
         let is = |running: &Option<Running>, artifact: &Digest| {
-            running.as_ref().is_some_and(|it| it.artifact == *artifact)
+            running.as_ref().is_some_and(|it| it.holds(artifact))
         };
         Ok(is(&slice.deployed, from) || (is(&slice.deployed, to) && is(&slice.previous, from)))
     }
@@ -82,12 +83,15 @@ impl Case<'_> {
     ) -> Result<(), Refusal> {
         let Some(index) = promotion else { return Ok(()) };
         let slice = self.state.environment(environment)?;
-        let asked = slice.and_then(|slice| slice.requests.get(&index)).map(|it| &it.artifact);
+        let asked = slice.and_then(|slice| slice.requests.get(&index));
+        let asked = asked.map(|it| it.artifacts().collect::<Vec<_>>());
         let mut closed = slice.iter().flat_map(|slice| &slice.closed);
-        let closed = closed.find(|it| it.request() == index).map(Closed::artifact);
+        let closed = closed.find(|it| it.request() == index);
+        let closed = closed.map(|it| it.artifacts().collect());
         match asked.or(closed) {
-            Some(other) if other != artifact => {
-                refuse(self, Code::RequestMismatch, format!("P-{index} is about {other}"))
+            Some(others) if !others.contains(&artifact) => {
+                let detail = format!("P-{index} is about {}", listed(others));
+                refuse(self, Code::RequestMismatch, detail)
             }
             Some(_) | None => Ok(()),
         }
@@ -104,35 +108,9 @@ impl Case<'_> {
         let known = slice.and_then(|slice| slice.projects.get(&environment.project));
         let place = known.and_then(|known| known.places.get(&environment.name));
         let granted = place.is_some_and(|place| place.is_granted())
-            || self.holds_newest_grant(artifact, environment)?;
+            || path::holds_newest_grant(self.state, artifact, environment)?;
         let found = !granted && result != DeploymentResult::Failed;
         let detail = format!("{artifact} in {environment}");
         Ok(found.then(|| Finding::new(Code::DeployedWithoutGrant, Some(self.at.index), detail)))
-    }
-
-    /// A denial closes its own request: the artifact with the environment's newest grant keeps it
-    /// until another one is granted there.
-    fn holds_newest_grant(
-        &self,
-        artifact: &Digest,
-        environment: &Environment,
-    ) -> Result<bool, Missing> {
-        let granted = self.state.environment(environment)?.and_then(|it| it.granted.as_ref());
-        Ok(granted.is_some_and(|granted| granted.artifact == *artifact))
-    }
-
-    /// The newest decision here grants it, or it holds the newest grant, or it had one when it was
-    /// deployed here.
-    pub(super) fn was_granted(
-        &self,
-        artifact: &Digest,
-        environment: &Environment,
-    ) -> Result<bool, Missing> {
-        let known = self.state.artifact(artifact)?;
-        let known = known.and_then(|slice| slice.projects.get(&environment.project));
-        let place = known.and_then(|known| known.places.get(&environment.name));
-        let then = |it: &Place| it.deployed.as_ref().is_some_and(|it| it.granted);
-        Ok(place.is_some_and(|it| it.is_granted() || then(it))
-            || self.holds_newest_grant(artifact, environment)?)
     }
 }

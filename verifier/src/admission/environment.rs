@@ -13,7 +13,7 @@ use schemas::trust::role;
 
 use super::control::has_one_subject;
 use super::{Accepted, Case, Refusal, bounded, refuse};
-use crate::projection::slice::{EnvironmentSlice, INCIDENTS_MAX, Place, Signer};
+use crate::projection::slice::{EnvironmentSlice, INCIDENTS_MAX, Place, Running, Signer};
 
 /// A tool's clock may be ahead of the ledger's by so much.
 const AHEAD_MS_MAX: i64 = 5 * 60_000;
@@ -208,7 +208,7 @@ impl Case<'_> {
                 place.is_some_and(|it| it.decided.as_ref().is_some_and(|it| it.request == *request))
                     || slice.is_some_and(|slice| {
                         let mut closed = slice.closed.iter();
-                        closed.any(|it| it.request() == *request && it.artifact() == artifact)
+                        closed.any(|it| it.request() == *request && it.is_about(artifact))
                     })
             }
         })
@@ -217,8 +217,7 @@ impl Case<'_> {
 
 fn attempted(slice: &EnvironmentSlice, entry: u64, artifact: &Digest) -> bool {
     let ran = [&slice.deployed, &slice.previous].into_iter().flatten();
-    let mut seen = ran
-        .map(|it| (it.entry, &it.artifact))
-        .chain(slice.last_attempt.as_ref().map(|it| (it.entry, &it.artifact)));
-    seen.any(|it| it == (entry, artifact))
+    let ran = ran.flat_map(Running::all).map(|it| (it.entry, it.artifact));
+    let last = slice.last_attempt.iter().map(|it| (it.entry, it.artifact.clone()));
+    ran.chain(last).any(|it| it == (entry, artifact.clone()))
 }

@@ -1,6 +1,6 @@
 //! The rules of a promotion: its request, approvals and decision.
 
-use schemas::id::{Digest, DigestAlgorithm, Environment};
+use schemas::id::Environment;
 use schemas::predicate::approval::{Approval, ApprovalOutcome, POST_HOC_REVIEW};
 use schemas::predicate::decision::{
     Decision, DecisionExtension, Outcome, ThreadRead, VerificationResult,
@@ -13,27 +13,11 @@ use schemas::trust::role;
 use super::environment::environment_of;
 use super::{Accepted, Case, Refusal, bounded, refuse};
 use crate::policy::decide::verified_levels;
-use crate::policy::{self, Ask, Evaluation};
+use crate::policy::{self, Ask, Evaluation, path};
 use crate::projection::promotion::Closed;
 use crate::projection::slice::{APPROVALS_MAX, REQUESTS_MAX, REVIEWS_MAX, Request, Signer};
 
 impl Case<'_> {
-    /// The one artifact of a promotion: one subject with a sha256.
-    pub(super) fn artifact(&self) -> Result<Digest, Refusal> {
-        let [subject] = self.event.subjects.as_slice() else {
-            return refuse(self, Code::SubjectInvalid, "a promotion is about one artifact");
-        };
-        let promotable =
-            subject.digests.iter().find(|digest| digest.algorithm() == DigestAlgorithm::Sha256);
-        match promotable {
-            Some(digest) if digest.is_sha256(&self.trust.ledger) => {
-                refuse(self, Code::SubjectInvalid, "the ledger itself is no artifact")
-            }
-            Some(digest) => Ok(digest.clone()),
-            None => refuse(self, Code::SubjectInvalid, "a promotable subject needs a sha256"),
-        }
-    }
-
     /// Nobody has seen more than there is. (That what was seen is a prefix of this log is checked
     /// where the tree is at hand.)
     fn seen(&self, seen: &Seen) -> Result<(), Refusal> {
@@ -56,7 +40,7 @@ impl Case<'_> {
             Some(name) == asked
                 || self.trust.has_role(name, role::RELEASE_MANAGER, &body.project, Some(&body.to))
         })?;
-        self.artifact()?;
+        self.artifacts()?;
         self.seen(&body.seen)?;
         let known = self.state.policy(&body.project);
         if known.and_then(|policy| policy.document.environment(&body.to)).is_none() {
@@ -79,7 +63,7 @@ impl Case<'_> {
 
     /// There is room for a request, and its path may be taken.
     fn asking(&self, body: &PromotionRequest, environment: &Environment) -> Result<(), Refusal> {
-        let artifact = self.artifact()?;
+        let artifacts = self.artifacts()?;
         let slice = self.state.environment(environment)?;
         let requests = slice.iter().flat_map(|slice| slice.requests.values());
         let open = requests.filter(|request| !request.is_expired(self.at.time));
@@ -99,15 +83,19 @@ impl Case<'_> {
                 let detail = "64 emergencies wait for a decision or their review";
                 refuse(self, Code::IllegalMove, detail)
             }
-            RequestPath::Rollback if self.was_granted(&artifact, environment)? => Ok(()),
             RequestPath::Rollback => {
-                let detail = format!("{artifact} was never granted in {environment}");
-                refuse(self, Code::IllegalMove, detail)
+                for artifact in artifacts {
+                    if !path::was_granted(self.state, &artifact, environment)? {
+                        let detail = format!("{artifact} was never granted in {environment}");
+                        return refuse(self, Code::IllegalMove, detail);
+                    }
+                }
+                Ok(())
             }
         }
     }
 
-    /// The open request that an approval or decision names, about the same artifact.
+    /// The open request that an approval or decision names, about the same artifacts.
     fn open_request(
         &self,
         environment: &Environment,
@@ -122,10 +110,11 @@ impl Case<'_> {
             let detail = format!("P-{} is {is} in {environment}", named.index);
             return refuse(self, Code::RequestUnknown, detail);
         };
-        if request.statement != named.statement || request.artifact != self.artifact()? {
+        if request.statement != named.statement {
             let detail = format!("P-{} is about {}", named.index, request.artifact);
             return refuse(self, Code::RequestMismatch, detail);
         }
+        self.answers(named.index, request.artifacts())?;
         Ok(request)
     }
 
@@ -140,6 +129,7 @@ impl Case<'_> {
             return refuse(self, Code::AdminApproves, format!("{} is an admin", admin.identity));
         }
         self.signing_mode(body)?;
+        self.own_card(body, &signers)?;
         let environment = environment_of(project, name);
         if body.meaning == POST_HOC_REVIEW {
             self.post_hoc_review(body, &environment, &signers)?;
@@ -194,10 +184,11 @@ impl Case<'_> {
             let detail = format!("no review of P-{} is due in {environment}", body.request.index);
             return refuse(self, Code::RequestUnknown, detail);
         };
-        if due.statement != body.request.statement || due.artifact != self.artifact()? {
+        if due.statement != body.request.statement {
             let detail = format!("P-{} is about {}", body.request.index, due.artifact);
             return refuse(self, Code::RequestMismatch, detail);
         }
+        self.answers(body.request.index, due.artifacts())?;
         self.current(body)?;
         if let Some(signer) = signers.iter().find(|it| due.involved.contains(&it.identity)) {
             let detail = format!("{} asked for it or approved it", signer.identity);
@@ -226,6 +217,18 @@ impl Case<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Nobody signs under another person's name.
+    fn own_card(&self, body: &Approval, signers: &[Signer]) -> Result<(), Refusal> {
+        let Some(card) = &body.card else { return Ok(()) };
+        let identities = self.trust.document.identities.iter();
+        let mut theirs = identities.filter(|it| it.card.as_ref() == Some(card));
+        if theirs.any(|it| signers.iter().any(|signer| signer.identity == it.name)) {
+            return Ok(());
+        }
+        let detail = format!("{card} is not the person card of whoever signed");
+        refuse(self, Code::PredicateInvalid, detail)
     }
 
     /// A decision counts where its reads are still the heads, its time is between the entry before

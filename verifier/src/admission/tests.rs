@@ -5,6 +5,7 @@ mod control;
 mod exceptions;
 mod happenings;
 mod promotion;
+mod together;
 
 use schemas::id::Digest;
 use schemas::predicate::review::Change;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use schemas::id::{EntryIndex, Environment, Project};
-use schemas::predicate::approval::{Approval, ApprovalOutcome};
+use schemas::id::{Digest, EntryIndex, Environment, Project};
+use schemas::predicate::approval::{Approval, ApprovalOutcome, POST_HOC_REVIEW};
 use schemas::predicate::decision::Outcome;
+use schemas::predicate::promotion_request::PromotionRequest;
 use schemas::report::GateVerdict;
 use schemas::thread::ThreadId;
 
@@ -106,9 +107,11 @@ fn step(line: &Line) -> Option<(Environment, String)> {
     let at = |project: &Project, name| Environment { project: project.clone(), name };
     match &line.event.as_ref()?.body {
         Body::PromotionRequest(body) => {
-            let text = format!("P-{} asked by {signers}: {}", line.entry.index, body.reason);
-            Some((at(&body.project, body.to.clone()), text))
+            let text = asked(body, line.entry.index, &signers);
+            let together = together(line).map_or(String::new(), |it| format!(" ({it} together)"));
+            Some((at(&body.project, body.to.clone()), text + &together))
         }
+        Body::Approval(body) if body.meaning == POST_HOC_REVIEW => Some(reviewed(body, &signers)),
         Body::Approval(body) => {
             let word = match body.outcome {
                 ApprovalOutcome::Granted => "approved",
@@ -137,6 +140,33 @@ fn step(line: &Line) -> Option<(Environment, String)> {
         }
         _ => None,
     }
+}
+
+/// The artifacts of a request for several.
+fn together(line: &Line) -> Option<String> {
+    let artifacts: Vec<String> = line.event.as_ref()?.artifacts().map(Digest::short).collect();
+    (artifacts.len() > 1).then(|| artifacts.join(" and "))
+}
+
+/// A request, or what takes one back.
+fn asked(body: &PromotionRequest, index: EntryIndex, signers: &str) -> String {
+    let reason = &body.reason;
+    match &body.withdraws {
+        Some(withdrawn) => format!("P-{} taken back by {signers}: {reason}", withdrawn.index),
+        None if body.path.is_normal() => format!("P-{index} asked by {signers}: {reason}"),
+        None => format!("P-{index} asked by {signers} ({}): {reason}", body.path.name()),
+    }
+}
+
+/// The review of an emergency after the fact.
+fn reviewed(body: &Approval, signers: &str) -> (Environment, String) {
+    let word = match body.outcome {
+        ApprovalOutcome::Granted => "approved",
+        ApprovalOutcome::Rejected | ApprovalOutcome::Withdrawn => "objected to",
+    };
+    let (role, reason, request) = (&body.role, &body.reason, body.request.index);
+    let environment = Environment { project: body.project.clone(), name: body.environment.clone() };
+    (environment, format!("P-{request} {word} after the fact by {signers} ({role}): {reason}"))
 }
 
 fn promotion(request: EntryIndex) -> String {

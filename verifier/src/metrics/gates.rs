@@ -50,8 +50,10 @@ fn admitted_last(history: &History) -> BTreeMap<About<'_>, EntryIndex> {
     let mut admitted = BTreeMap::new();
     for decision in &history.decisions {
         for gate in decision.gates.iter().filter(|gate| gate.verdict == Verdict::Pass) {
-            let about = (&decision.environment, &decision.artifact, gate.id.as_str());
-            admitted.insert(about, decision.at.index);
+            for artifact in &decision.artifacts {
+                let about = (&decision.environment, artifact, gate.id.as_str());
+                admitted.insert(about, decision.at.index);
+            }
         }
     }
     admitted
@@ -70,8 +72,10 @@ impl Used {
         self.waived += u64::from(gate.verdict == Verdict::Waived);
         if gate.verdict == Verdict::Fail {
             self.failures += 1;
-            let about = (&decision.environment, &decision.artifact, gate.id.as_str());
-            let later = admitted.get(&about).is_some_and(|index| *index > decision.at.index);
+            let later = decision.artifacts.iter().all(|artifact| {
+                let about = (&decision.environment, artifact, gate.id.as_str());
+                admitted.get(&about).is_some_and(|index| *index > decision.at.index)
+            });
             self.overturned += u64::from(later);
         }
         self.waited.extend(waited(history, decision, gate));

@@ -31,7 +31,6 @@ pub struct At {
 pub struct Request {
     pub at: At,
     pub environment: EnvironmentName,
-    pub artifact: Digest,
     pub path: RequestPath,
 }
 
@@ -39,7 +38,8 @@ pub struct Request {
 pub struct Decision {
     pub at: At,
     pub environment: EnvironmentName,
-    pub artifact: Digest,
+    /// Several stand or fall together.
+    pub artifacts: Vec<Digest>,
     pub request: EntryIndex,
     pub outcome: Outcome,
     pub gates: Vec<GateVerdict>,
@@ -129,7 +129,7 @@ pub struct History {
     pub(super) times: BTreeMap<EntryIndex, Time>,
     /// The newest decision about each artifact, and the newest grant of each environment.
     newest: BTreeMap<(EnvironmentName, Digest), Outcome>,
-    grants: BTreeMap<EnvironmentName, Digest>,
+    grants: BTreeMap<EnvironmentName, Vec<Digest>>,
 }
 
 impl History {
@@ -199,19 +199,22 @@ impl History {
         match &event.body {
             Body::PromotionRequest(body) if body.withdraws.is_none() => {
                 let (environment, path) = (body.to.clone(), body.path);
-                self.requests.insert(at.index, Request { at, environment, artifact, path });
+                self.requests.insert(at.index, Request { at, environment, path });
             }
             Body::Decision(body) => {
                 let said = &body.extension;
-                let key = (said.environment.clone(), artifact.clone());
-                self.newest.insert(key, said.outcome);
+                let artifacts: Vec<Digest> = event.artifacts().cloned().collect();
+                for artifact in &artifacts {
+                    let key = (said.environment.clone(), artifact.clone());
+                    self.newest.insert(key, said.outcome);
+                }
                 if said.outcome == Outcome::Granted {
-                    self.grants.insert(said.environment.clone(), artifact.clone());
+                    self.grants.insert(said.environment.clone(), artifacts.clone());
                 }
                 self.decisions.push(Decision {
                     at,
                     environment: said.environment.clone(),
-                    artifact,
+                    artifacts,
                     request: said.request.index,
                     outcome: said.outcome,
                     gates: said.gates.clone(),
@@ -252,7 +255,7 @@ impl History {
         // A denial leaves the environment's newest grant to the artifact that has it.
         let key = (environment.clone(), artifact.clone());
         let granted = self.newest.get(&key) == Some(&Outcome::Granted)
-            || self.grants.get(&environment) == Some(&artifact);
+            || self.grants.get(&environment).is_some_and(|granted| granted.contains(&artifact));
         let ungranted = !granted;
         let deployment =
             Deployment { at, environment, artifact, result, promotion, left, ungranted };

@@ -93,9 +93,14 @@ impl<'a> Joined<'a> {
         watched.map(|at| at.index).collect()
     }
 
-    /// The first successful deployment that carries out a grant.
-    pub fn carried_out(&self, grant: &'a Decision) -> Option<&'a Deployment> {
-        self.deployed_after(&grant.artifact, &grant.environment, grant.at.index)
+    /// The first successful deployments that carry out a grant, one for each of its artifacts; none
+    /// as long as one of them is missing. The last one of them comes last.
+    pub fn carried_out(&self, grant: &'a Decision) -> Vec<&'a Deployment> {
+        let first = |of: &Digest| self.deployed_after(of, &grant.environment, grant.at.index);
+        let found: Option<Vec<_>> = grant.artifacts.iter().map(first).collect();
+        let mut found = found.unwrap_or_default();
+        found.sort_by_key(|it| it.at.index);
+        found
     }
 
     /// The first successful deployment of an artifact there after an entry.

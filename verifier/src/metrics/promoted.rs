@@ -37,15 +37,17 @@ fn success(joined: &Joined, scope: &Scope) -> Metric {
     let granted = |it: &&Decision| it.outcome == Outcome::Granted;
     let here = |it: &&Decision| scope.has(&it.environment, it.at);
     for grant in joined.history.decisions.iter().filter(granted).filter(here) {
-        let deployed = joined
-            .carried_out(grant)
-            .filter(|it| it.at.time.since(grant.at.time) <= scope.watch_ms);
-        let failed = deployed.map(|it| joined.failed(it, scope.watch_ms)).unwrap_or_default();
-        let since = deployed.map_or(grant.at.time, |it| it.at.time);
+        let mut deployed = joined.carried_out(grant);
+        if deployed.last().is_some_and(|it| it.at.time.since(grant.at.time) > scope.watch_ms) {
+            deployed.clear();
+        }
+        let failed = deployed.iter().flat_map(|it| joined.failed(it, scope.watch_ms));
+        let failed: Vec<EntryIndex> = failed.collect();
+        let since = deployed.last().map_or(grant.at.time, |it| it.at.time);
         let is_old = joined.history.as_of.since(since) > scope.watch_ms;
         let standing =
-            if failed.is_empty() { is_old.then_some(deployed.is_some()) } else { Some(false) };
-        let indexes = deployed.map(|it| it.at.index).into_iter().chain(failed);
+            if failed.is_empty() { is_old.then_some(!deployed.is_empty()) } else { Some(false) };
+        let indexes = deployed.iter().map(|it| it.at.index).chain(failed);
         counted.judge(standing, indexes.chain([grant.at.index]));
     }
     counted.rate(PROMOTION_SUCCESS)
@@ -73,7 +75,7 @@ fn hops(joined: &Joined, scope: &Scope) -> Metric {
     let mut counted = Counted::default();
     for grant in joined.history.decisions.iter().filter(|it| it.outcome == Outcome::Granted) {
         let Some(request) = joined.history.requests.get(&grant.request) else { continue };
-        match joined.carried_out(grant) {
+        match joined.carried_out(grant).last() {
             Some(it) if scope.has(&it.environment, it.at) => {
                 let span = it.at.time.since(request.at.time);
                 counted.value(Some(span), [request.at.index, grant.at.index, it.at.index]);

@@ -45,9 +45,9 @@ impl Told {
         self
     }
 
-    fn asked(mut self, hour: u64, name: &str, path: RequestPath) -> Told {
+    fn asked(mut self, hour: u64, path: RequestPath) -> Told {
         let (at, environment) = (Told::at(hour), environment("prod"));
-        let request = Request { at, environment, artifact: artifact(name), path };
+        let request = Request { at, environment, path };
         self.0.requests.insert(hour, request);
         self
     }
@@ -72,8 +72,9 @@ impl Told {
         outcome: Outcome,
         gates: Vec<GateVerdict>,
     ) -> Told {
-        let (at, environment, artifact) = (Told::at(hour), environment("prod"), artifact(name));
-        self.0.decisions.push(Decision { at, environment, artifact, request, outcome, gates });
+        let (at, environment) = (Told::at(hour), environment("prod"));
+        let artifacts = name.split(' ').map(artifact).collect();
+        self.0.decisions.push(Decision { at, environment, artifacts, request, outcome, gates });
         self
     }
 
@@ -167,10 +168,11 @@ impl Told {
 
 /// Asked at 1, granted at 2, deployed at 3.
 fn promoted(hours: u64) -> Told {
-    Told::new(hours)
-        .asked(1, "a", RequestPath::Normal)
-        .decided(2, "a", 1, Outcome::Granted)
-        .deployed(3, "a", Some(1))
+    Told::new(hours).asked(1, RequestPath::Normal).decided(2, "a", 1, Outcome::Granted).deployed(
+        3,
+        "a",
+        Some(1),
+    )
 }
 
 #[test]
@@ -194,11 +196,30 @@ fn a_promotion_succeeds_once_it_was_watched() {
     let late = promoted(30).incident("i", [Some(14), None, None], cause);
     assert_eq!(late.rate(PROMOTION_SUCCESS), (1, 1, 0));
     // Granted, and never deployed.
-    let idle = |hours| {
-        Told::new(hours).asked(1, "a", RequestPath::Normal).decided(2, "a", 1, Outcome::Granted)
-    };
+    let idle =
+        |hours| Told::new(hours).asked(1, RequestPath::Normal).decided(2, "a", 1, Outcome::Granted);
     assert_eq!(idle(12).rate(PROMOTION_SUCCESS), (0, 0, 1));
     assert_eq!(idle(13).rate(PROMOTION_SUCCESS), (0, 1, 0));
+}
+
+/// Several artifacts are one promotion: it stands and falls with each of them.
+#[test]
+fn a_promotion_of_several_is_carried_out_by_the_last_of_them() {
+    let told = |hours: u64| {
+        Told::new(hours)
+            .asked(1, RequestPath::Normal)
+            .decided(2, "a b", 1, Outcome::Granted)
+            .deployed(3, "a", Some(1))
+    };
+    assert_eq!(told(12).rate(PROMOTION_SUCCESS), (0, 0, 1));
+    assert_eq!(told(13).rate(PROMOTION_SUCCESS), (0, 1, 0));
+    assert_eq!(told(13).median(LEAD_TIME_HOP), (None, 0, 1));
+    let both = |hours: u64| told(hours).deployed(6, "b", Some(1));
+    assert_eq!(both(16).rate(PROMOTION_SUCCESS), (0, 0, 1), "watched from the last one on");
+    assert_eq!(both(17).rate(PROMOTION_SUCCESS), (1, 1, 0));
+    assert_eq!(both(17).median(LEAD_TIME_HOP), (Some(5), 1, 0));
+    assert_eq!(both(17).back(8, "old", "a").rate(PROMOTION_SUCCESS), (0, 1, 0));
+    assert_eq!(both(17).rate(POLICY_VIOLATION), (0, 1, 0), "one decision");
 }
 
 #[test]
@@ -246,15 +267,15 @@ fn lead_times_are_split() {
     };
     let told = Told::new(40)
         .built(1, "a", Some(2))
-        .asked(4, "a", RequestPath::Normal)
+        .asked(4, RequestPath::Normal)
         .approved(6, 4)
         .approved(9, 4)
         .decided_by(10, "a", 4, Outcome::Granted, vec![people(&[6, 9])])
         .deployed(12, "a", Some(4))
         .deployed(20, "a", None)
-        .asked(21, "b", RequestPath::Normal)
+        .asked(21, RequestPath::Normal)
         .decided(22, "b", 21, Outcome::Granted)
-        .asked(23, "c", RequestPath::Normal);
+        .asked(23, RequestPath::Normal);
     assert_eq!(told.median(LEAD_TIME), (Some(11), 1, 0));
     assert_eq!(told.median(LEAD_TIME_HOP), (Some(8), 1, 1));
     assert_eq!(told.median(LEAD_TIME_APPROVAL), (Some(5), 1, 0));
@@ -292,7 +313,7 @@ fn a_failure_that_was_let_in_later_is_overturned() {
 #[test]
 fn unplanned_and_ungranted_deployments_are_counted() {
     let told = promoted(40)
-        .asked(5, "b", RequestPath::Emergency)
+        .asked(5, RequestPath::Emergency)
         .deployed(6, "b", Some(5))
         .deployed(7, "c", None)
         .back(8, "b", "c")

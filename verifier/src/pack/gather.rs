@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use schemas::id::{Digest, EntryIndex};
+use schemas::predicate::promotion_request::Plans;
 use schemas::thread::ThreadId;
 
 use super::bag::Scope;
@@ -48,7 +49,7 @@ pub fn seen_by(event: &Event) -> Option<&schemas::predicate::Seen> {
     }
 }
 
-/// The attachments that an event names: raw reports and policy sources.
+/// The attachments that an event names: raw reports, plans, person cards, policy sources.
 pub fn attachments_of(event: &Event) -> Vec<Digest> {
     let report = match &event.body {
         Body::Test(body) => body.report.as_ref(),
@@ -56,9 +57,18 @@ pub fn attachments_of(event: &Event) -> Vec<Digest> {
         Body::Analysis(body) => Some(&body.report),
         Body::Measurement(body) => body.report.as_ref(),
         Body::Policy(body, _) => return body.source.iter().cloned().collect(),
+        Body::Approval(body) => return body.card.iter().cloned().collect(),
+        Body::PromotionRequest(body) => return body.plans.iter().flat_map(plans).collect(),
         _ => None,
     };
     report.map(|report| report.digest.clone()).into_iter().collect()
+}
+
+/// The plans of a request that are kept: all but its configuration, whose file may hold what must not
+/// stand in a ledger.
+fn plans(plans: &Plans) -> impl Iterator<Item = Digest> {
+    let Plans { rollback, migration, release_notes, risk_assessment, configuration: _ } = plans;
+    [release_notes, risk_assessment, rollback, migration].into_iter().flatten().cloned()
 }
 
 /// The entries that must be shown for some parts of a statement: all of its parts.

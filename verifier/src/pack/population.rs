@@ -240,6 +240,36 @@ mod tests {
         assert_eq!(rows[1].approvers, ["anna", "sara"]);
     }
 
+    /// Each of several artifacts is a row of its own, with the one decision that admitted them.
+    #[test]
+    fn a_release_of_several_is_a_row_for_each() {
+        let mut world = World::new();
+        world
+            .policy(
+                "paul",
+                body::policy_json(
+                    "[]",
+                    r#"[{"approvals":{"count":1,
+            "roles":["release-approver"]}}]"#,
+                )
+                .as_str(),
+            )
+            .unwrap();
+        let (app, worker) = (artifact("app"), artifact("worker"));
+        let request = world.request_together(&[&app, &worker], "prod").unwrap();
+        world.approve("anna", APPROVER, request).unwrap();
+        let decision = world.decide(request).unwrap();
+        world.deploy(&app, "prod").unwrap();
+        world.deploy(&worker, "prod").unwrap();
+        let rows = rows_of(&world, &world.filed());
+        let found: Vec<&Digest> = rows.iter().map(|row| &row.artifact).collect();
+        assert_eq!(found, [&app, &worker]);
+        for row in rows {
+            assert_eq!((row.request, row.decision), (Some(request), Some(decision)));
+            assert_eq!((row.approvers, row.exception.as_str()), (vec!["anna".to_owned()], ""));
+        }
+    }
+
     fn rows_of(world: &World, filed: &[Filed]) -> Vec<Row> {
         let mut shown = Shown::default();
         for record in forge(world.origin(), filed) {

@@ -96,8 +96,8 @@ pub fn compose_decision(
             reads,
         },
     };
-    let subject = Subject::of(ask.artifact, None);
-    Ok(Statement::new(vec![subject], decision::TYPE, body))
+    let subjects = request.artifacts().map(|artifact| Subject::of(artifact, None)).collect();
+    Ok(Statement::new(subjects, decision::TYPE, body))
 }
 
 /// The summary's words: admitted, with the build level that the provenance gate has proven.
@@ -120,7 +120,7 @@ fn open_request<'s>(
     state
         .environment(ask.environment)?
         .and_then(|slice| slice.requests.get(&index))
-        .filter(|request| request.artifact == *ask.artifact && !request.is_expired(at))
+        .filter(|request| request.is_about(ask.artifact) && !request.is_expired(at))
         .map(|request| (index, request))
         .ok_or(ComposeError::NotOpen(index))
 }

@@ -30,7 +30,7 @@ use schemas::id::{Digest, EntryIndex, Time};
 use schemas::policy::{Duration, EnvironmentRule};
 use schemas::report::{GateVerdict, Verdict};
 
-use super::Context;
+use super::{Context, path};
 use crate::projection::Missing;
 use crate::projection::slice::{BuildFacts, Evidence};
 
@@ -218,6 +218,23 @@ pub fn source_environment(
             .next(format!("promote it to {} first", rule.from[0])),
     };
     Ok(Some(answer.named("from", "source-environment")))
+}
+
+/// Why a request for the way back would be refused; a request that is there has been admitted.
+pub fn way_back(context: &Context) -> Result<Option<GateVerdict>, Missing> {
+    let environment = context.ask.environment;
+    for artifact in context.all {
+        if !path::was_granted(context.state, artifact, environment)? {
+            let which = match context.all {
+                [_] => "it".to_owned(),
+                _ => artifact.short(),
+            };
+            let answer = Answer::fail(format!("{which} was never granted in {}", environment.name))
+                .next("go back to what was granted there, or ask by the normal path");
+            return Ok(Some(answer.named("granted-before", "granted-before")));
+        }
+    }
+    Ok(None)
 }
 
 /// A span in the two largest units that matter: `3 d 4 h`, `19 h`, `12 min`, `5 s`.

@@ -13,12 +13,12 @@ impl<'a> Context<'a> {
     pub(super) fn request(&self) -> Result<Option<&'a Request>, Missing> {
         let slice = self.environment()?;
         let request = self.ask.request.and_then(|index| slice?.requests.get(&index));
-        Ok(request.filter(|it| it.artifact == *self.ask.artifact && !it.is_expired(self.at)))
+        Ok(request.filter(|it| it.is_about(self.ask.artifact) && !it.is_expired(self.at)))
     }
 
-    /// The way in that is asked for; without a request the normal one.
+    /// The way in that is asked for.
     pub(super) fn path(&self) -> Result<RequestPath, Missing> {
-        Ok(self.request()?.map_or(RequestPath::Normal, |request| request.path))
+        Ok(self.request()?.map_or(self.without_request, |request| request.path))
     }
 
     /// An environment of another project.

@@ -1,8 +1,12 @@
-//! What a policy says of the ways into an environment: their gates, how long a request is open, and
-//! the review that an emergency brings with it.
+//! The ways into an environment: their gates, who may go back, how long a request is open, and the
+//! review that an emergency brings with it.
 
+use schemas::id::{Digest, EntryIndex, Environment, Time};
 use schemas::policy::{EnvironmentRule, GateRule};
 use schemas::predicate::promotion_request::RequestPath;
+
+use crate::projection::slice::{EnvironmentSlice, Place};
+use crate::projection::{Missing, State};
 
 /// Where the policy has no emergency path: what was granted on one is to be reviewed within so long.
 pub const REVIEW_MS: i64 = 7 * 86_400_000;
@@ -25,6 +29,55 @@ pub fn gates(rule: &EnvironmentRule, way: RequestPath) -> Option<&[GateRule]> {
             Some(rule.rollback.as_ref().map_or(&rule.gates[..], |path| &path.gates[..]))
         }
     }
+}
+
+/// The newest open request about an artifact by this way: its approvals count.
+pub fn open_request(
+    slice: &EnvironmentSlice,
+    artifact: &Digest,
+    way: RequestPath,
+    at: Time,
+) -> Option<EntryIndex> {
+    open_request_of(slice, std::slice::from_ref(artifact), way, at)
+}
+
+/// The newest open request about just these artifacts.
+pub fn open_request_of(
+    slice: &EnvironmentSlice,
+    artifacts: &[Digest],
+    way: RequestPath,
+    at: Time,
+) -> Option<EntryIndex> {
+    let mut requests = slice.requests.iter().rev();
+    let found =
+        requests.find(|(_, it)| it.is_of(artifacts) && it.path == way && !it.is_expired(at));
+    found.map(|(index, _)| *index)
+}
+
+/// The newest decision here grants it, or it holds the newest grant, or it had one when it was
+/// deployed here: whoever goes back has been there.
+pub fn was_granted(
+    state: &State,
+    artifact: &Digest,
+    environment: &Environment,
+) -> Result<bool, Missing> {
+    let known = state.artifact(artifact)?;
+    let known = known.and_then(|slice| slice.projects.get(&environment.project));
+    let place = known.and_then(|known| known.places.get(&environment.name));
+    let then = |it: &Place| it.deployed.as_ref().is_some_and(|it| it.granted);
+    Ok(place.is_some_and(|it| it.is_granted() || then(it))
+        || holds_newest_grant(state, artifact, environment)?)
+}
+
+/// A denial closes its own request: the artifact with the environment's newest grant keeps it until
+/// another one is granted there.
+pub fn holds_newest_grant(
+    state: &State,
+    artifact: &Digest,
+    environment: &Environment,
+) -> Result<bool, Missing> {
+    let granted = state.environment(environment)?.and_then(|it| it.granted.as_ref());
+    Ok(granted.is_some_and(|granted| granted.is_about(artifact)))
 }
 
 /// How long a request is open, where the policy gives it less than the longest time.

@@ -8,13 +8,17 @@
 //!  `-- withdraw --> withdrawn          superseded <----- supersede ------'
 //! ```
 //!
+//! A promotion of several artifacts is deployed when all of them are, each by an event of its own, and
+//! rolled back when one of them is left, also before the last came: then straight from granted.
+//!
 //! Each state is a type, and a move takes the state that it leaves: a move that is not drawn here
 //! cannot be written down. `requested` and `waiting` are both open: whether somebody has asked the
 //! gates is not in the log.
 
 mod life;
+mod steps;
 
-pub use life::{Happening, close, happen, review};
+pub use life::{Happening, close, companions, happen, review};
 
 use schemas::id::{Digest, EntryIndex, Time};
 use schemas::predicate::promotion_request::RequestPath;
@@ -31,6 +35,9 @@ pub struct Promotion<S> {
     /// The entry of the request, by which the promotion is named.
     pub request: EntryIndex,
     pub artifact: Digest,
+    /// Further artifacts that stand or fall with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<Digest>,
     #[serde(default, skip_serializing_if = "RequestPath::is_normal")]
     pub path: RequestPath,
     pub requested_at: Time,
@@ -55,6 +62,16 @@ pub struct Open;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Granted {
     pub granted: Step,
+    /// Of several artifacts those that were deployed already and run: not all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+/// One of several artifacts, deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    pub artifact: Digest,
+    pub deployed: Step,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,8 +126,16 @@ pub struct Superseded {
 
 impl<S> Promotion<S> {
     fn to<T>(self, by: impl FnOnce(S) -> T) -> Promotion<T> {
-        let Promotion { request, artifact, path, requested_at, reviewed, by: before } = self;
-        Promotion { request, artifact, path, requested_at, reviewed, by: by(before) }
+        let Promotion { request, artifact, with, path, requested_at, reviewed, by: before } = self;
+        Promotion { request, artifact, with, path, requested_at, reviewed, by: by(before) }
+    }
+
+    pub fn artifacts(&self) -> impl Iterator<Item = &Digest> {
+        std::iter::once(&self.artifact).chain(&self.with)
+    }
+
+    pub fn is_about(&self, artifact: &Digest) -> bool {
+        self.artifacts().any(|it| it == artifact)
     }
 }
 
@@ -120,6 +145,7 @@ impl Promotion<Open> {
         Promotion {
             request: index,
             artifact: request.artifact.clone(),
+            with: request.with.clone(),
             path: request.path,
             requested_at: request.time,
             reviewed: None,
@@ -128,7 +154,7 @@ impl Promotion<Open> {
     }
 
     pub fn grant(self, granted: Step) -> Promotion<Granted> {
-        self.to(|Open| Granted { granted })
+        self.to(|Open| Granted { granted, parts: Vec::new() })
     }
 
     pub fn deny(self, denied: Step) -> Promotion<Denied> {
@@ -145,13 +171,43 @@ impl Promotion<Open> {
 }
 
 impl Promotion<Granted> {
-    pub fn deploy(self, deployed: Step) -> Promotion<Deployed> {
-        self.to(|Granted { granted }| Deployed { granted, deployed })
+    /// One of its artifacts is deployed. The promotion is when the last of them is.
+    pub fn deploy(mut self, artifact: &Digest, deployed: Step) -> Closed {
+        let parts = &mut self.by.parts;
+        if !parts.iter().any(|part| part.artifact == *artifact) {
+            parts.push(Part { artifact: artifact.clone(), deployed });
+        }
+        if self.artifacts().all(|it| self.by.parts.iter().any(|part| part.artifact == *it)) {
+            Closed::Deployed(self.to(|Granted { granted, .. }| Deployed { granted, deployed }))
+        } else {
+            Closed::Granted(self)
+        }
+    }
+
+    /// Something else was deployed in their place: what was deployed of it is to be again.
+    pub fn displace(self) -> Promotion<Granted> {
+        self.to(|Granted { granted, .. }| Granted { granted, parts: Vec::new() })
+    }
+
+    /// When one of several artifacts was deployed, where the others are not yet.
+    pub fn part(&self, artifact: &Digest) -> Option<Step> {
+        let part = self.by.parts.iter().find(|part| part.artifact == *artifact);
+        part.map(|part| part.deployed)
+    }
+
+    /// One of several is left again before the others came: they fall together.
+    pub fn roll_back(self, deployed: Step, rolled_back: Step) -> Promotion<RolledBack> {
+        self.to(|Granted { granted, .. }| RolledBack {
+            granted,
+            deployed,
+            verified: None,
+            rolled_back,
+        })
     }
 
     pub fn supersede(self, superseded: Step) -> Promotion<Superseded> {
         let (deployed, verified) = (None, None);
-        self.to(|Granted { granted }| Superseded { granted, deployed, verified, superseded })
+        self.to(|Granted { granted, .. }| Superseded { granted, deployed, verified, superseded })
     }
 }
 
@@ -227,17 +283,31 @@ impl Closed {
         }
     }
 
-    pub fn artifact(&self) -> &Digest {
+    /// The first of its artifacts, mostly the only one, and those that go with it.
+    fn about(&self) -> (&Digest, &[Digest]) {
         match self {
-            Closed::Granted(it) => &it.artifact,
-            Closed::Denied(it) => &it.artifact,
-            Closed::Expired(it) => &it.artifact,
-            Closed::Withdrawn(it) => &it.artifact,
-            Closed::Deployed(it) => &it.artifact,
-            Closed::Verified(it) => &it.artifact,
-            Closed::RolledBack(it) => &it.artifact,
-            Closed::Superseded(it) => &it.artifact,
+            Closed::Granted(it) => (&it.artifact, &it.with),
+            Closed::Denied(it) => (&it.artifact, &it.with),
+            Closed::Expired(it) => (&it.artifact, &it.with),
+            Closed::Withdrawn(it) => (&it.artifact, &it.with),
+            Closed::Deployed(it) => (&it.artifact, &it.with),
+            Closed::Verified(it) => (&it.artifact, &it.with),
+            Closed::RolledBack(it) => (&it.artifact, &it.with),
+            Closed::Superseded(it) => (&it.artifact, &it.with),
         }
+    }
+
+    pub fn artifact(&self) -> &Digest {
+        self.about().0
+    }
+
+    pub fn artifacts(&self) -> impl Iterator<Item = &Digest> {
+        let (artifact, with) = self.about();
+        std::iter::once(artifact).chain(with)
+    }
+
+    pub fn is_about(&self, artifact: &Digest) -> bool {
+        self.artifacts().any(|it| it == artifact)
     }
 
     /// The word for its state.

@@ -94,6 +94,12 @@ impl<'a, 'b> List<'a, 'b> {
     }
 }
 
+/// How many artifacts an entry is about beside the one that is shown.
+fn others(line: &Line) -> Option<String> {
+    let all = line.event.as_ref()?.artifacts().count();
+    (all > 1).then(|| format!("+{}", all - 1))
+}
+
 /// What an entry is about: its artifact with its name or environment, or its project.
 fn about(line: &Line) -> String {
     let name = line.event.as_ref().and_then(|event| event.subjects.first());
@@ -113,7 +119,7 @@ fn about(line: &Line) -> String {
     let parts = match environment {
         // A document of the whole ledger: its digest names nothing that is deployed.
         _ if control => vec![project],
-        Some(environment) => vec![artifact, Some(environment)],
+        Some(environment) => vec![artifact, others(line), Some(environment)],
         None if artifact.is_some() => vec![artifact, name.or(project)],
         None => vec![project],
     };

@@ -15,7 +15,7 @@ use crate::compose::Draft;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::key::{self, Signer};
-use crate::output::names::Called;
+use crate::output::names::{self, Called};
 use crate::service::{Service, unknown_project};
 
 /// Signs a draft.
@@ -101,10 +101,14 @@ pub fn decisions(service: &Service, project: &Project) -> Result<Vec<Evaluated>,
 pub fn text_of(evaluated: &[Evaluated], service: &Service) -> Result<String, Failure> {
     let mut text = String::new();
     for it in evaluated {
-        let slice = service.artifact_if_readable(&it.artifact)?;
-        let called = Called::of(&it.artifact, slice.as_ref(), &it.environment.project);
-        let (line, environment) = (called.line(), &it.environment);
-        let _ = writeln!(text, "P-{} {}: {line} -> {environment}", it.request, state_of(it));
+        let mut called = Vec::new();
+        for artifact in std::iter::once(&it.artifact).chain(&it.with) {
+            let slice = service.artifact_if_readable(artifact)?;
+            called.push(Called::of(artifact, slice.as_ref(), &it.environment.project));
+        }
+        let (head, environment) = (names::head(&called), &it.environment);
+        let _ = writeln!(text, "P-{} {}: {head} -> {environment}", it.request, state_of(it));
+        text.push_str(&names::below(&called));
     }
     Ok(text)
 }

@@ -90,6 +90,31 @@ fn an_artifact_is_in_so_many_environments() {
     world.deploy(&artifact("other"), "prod").unwrap();
 }
 
+#[test]
+fn an_approval_names_its_own_signers_card() {
+    let card = |byte| schemas::id::Digest::sha256(&Hash([byte; 32]));
+    let (mut world, request) = asked();
+    world
+        .amend(|document| {
+            for identity in &mut document.identities {
+                identity.card = match identity.name.as_str() {
+                    "ben" => Some(card(1)),
+                    "anna" => Some(card(2)),
+                    _ => None,
+                };
+            }
+        })
+        .unwrap();
+    let sign = |world: &mut World, card| {
+        let mut body = world.approval_body(request, APPROVER);
+        body.card = Some(card);
+        world.answer("ben", &body)
+    };
+    refused_in(&mut world, Code::PredicateInvalid, |w| sign(w, card(2)));
+    refused_in(&mut world, Code::PredicateInvalid, |w| sign(w, card(3)));
+    assert!(sign(&mut world, card(1)).is_ok());
+}
+
 /// A world with a request for `prod`.
 fn asked() -> (World, u64) {
     let mut world = world();

@@ -14,13 +14,7 @@ use crate::projection::slice::ApprovalGiven;
 use crate::threshold;
 
 pub fn evaluate(gate: &Approvals, context: &Context) -> Result<Answer, Missing> {
-    let slice = context.environment()?;
-    let request = context
-        .ask
-        .request
-        .and_then(|index| slice?.requests.get(&index))
-        .filter(|it| it.artifact == *context.ask.artifact && !it.is_expired(context.at));
-    let Some(request) = request else {
+    let Some(request) = context.request()? else {
         let reason = format!("0 of {}, nothing is requested yet", gate.count);
         return Ok(Answer::waiting(reason).next("ask for it: attestry promote"));
     };

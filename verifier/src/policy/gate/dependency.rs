@@ -1,12 +1,13 @@
 //! `dependency`: what another project has in an environment, by decision and deployment there.
 
-use schemas::id::Environment;
+use schemas::id::{Digest, Environment};
 use schemas::policy::Dependency;
 
-use super::Answer;
+use super::{Answer, join};
 use crate::policy::Context;
 use crate::policy::version::Range;
 use crate::projection::Missing;
+use crate::projection::slice::{Beside, Running};
 
 /// The one gate that reads another project's threads: what runs there, and whether it was granted.
 pub fn evaluate(gate: &Dependency, context: &Context) -> Result<Answer, Missing> {
@@ -22,6 +23,26 @@ pub fn evaluate(gate: &Dependency, context: &Context) -> Result<Answer, Missing>
     else {
         return Ok(Answer::waiting(format!("nothing is deployed in {place}")).next(next));
     };
+    let answers = running.all().filter(|it| is_asked(gate, running, &it.artifact));
+    let answers = answers.map(|it| of_one(gate, &it, &place, &wanted, context));
+    Ok(join(answers.collect::<Result<_, _>>()?))
+}
+
+/// Of several that run together the artifact that the policy names; where it names none, each must do.
+fn is_asked(gate: &Dependency, running: &Running, artifact: &Digest) -> bool {
+    let named = gate.artifact.as_ref().filter(|named| running.holds(named));
+    named.is_none_or(|named| named == artifact)
+}
+
+fn of_one(
+    gate: &Dependency,
+    running: &Beside,
+    place: &Environment,
+    wanted: &str,
+    context: &Context,
+) -> Result<Answer, Missing> {
+    let name = &place.name;
+    let next = format!("have {wanted} promoted and deployed to {place}");
     let known = context.artifact_of(&gate.project, &running.artifact)?;
     let deployed = known.and_then(|known| known.places.get(name)?.deployed.as_ref());
     let deployed = deployed.filter(|it| it.entry == running.entry);

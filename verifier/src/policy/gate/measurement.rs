@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use schemas::id::Digest;
 use schemas::policy::Measurement;
 use schemas::predicate::DecimalText;
 use schemas::predicate::measurement::Metric;
@@ -10,7 +11,7 @@ use super::{Answer, join, staleness, unreadable};
 use crate::decimal::{Decimal, change_in_percent};
 use crate::policy::Context;
 use crate::projection::Missing;
-use crate::projection::slice::Evidence;
+use crate::projection::slice::{Evidence, Running};
 
 pub fn evaluate(gate: &Measurement, context: &Context) -> Result<Answer, Missing> {
     let found = context.asked()?.and_then(|known| known.metrics.get(&gate.metric));
@@ -98,11 +99,16 @@ fn against_running(
     let Some(running) = context.environment()?.and_then(|slice| slice.deployed.as_ref()) else {
         return Ok(Answer::pass(format!("nothing ran in {name} to compare with")));
     };
-    let digest = running.artifact.short();
-    if running.artifact == *context.ask.artifact {
+    if running.holds(context.ask.artifact) {
+        let digest = context.ask.artifact.short();
         return Ok(Answer::pass(format!("{digest} itself runs in {name}")));
     }
-    let known = context.artifact(&running.artifact)?;
+    let Some(running) = counterpart(running, context)? else {
+        let reason = format!("several artifacts run in {name}, and not one has this one's name");
+        return Ok(Answer::indeterminate(reason).next("build it with the name of what it replaces"));
+    };
+    let digest = running.short();
+    let known = context.artifact(&running)?;
     let base = known.and_then(|known| known.metrics.get(&gate.metric));
     let base = base.filter(|it| context.counts(it.entry, &it.signers));
     let Some(base) = base else {
@@ -114,6 +120,24 @@ fn against_running(
         return Ok(Answer::indeterminate(reason).next("record both in one unit").on([base.entry]));
     }
     Ok(change(gate, &evidence.facts, value, &base.facts, &digest).on([base.entry]))
+}
+
+/// What runs there in the artifact's place: of several the one of the same name.
+fn counterpart(running: &Running, context: &Context) -> Result<Option<Digest>, Missing> {
+    if running.beside.is_empty() {
+        return Ok(Some(running.artifact.clone()));
+    }
+    let Some(name) = context.asked()?.and_then(|known| known.name.as_ref()) else {
+        return Ok(None);
+    };
+    let mut found = Vec::new();
+    for it in running.all() {
+        let known = context.artifact(&it.artifact)?;
+        if known.and_then(|known| known.name.as_ref()) == Some(name) {
+            found.push(it.artifact);
+        }
+    }
+    Ok(found.pop().filter(|_| found.is_empty()))
 }
 
 fn change(

@@ -56,7 +56,7 @@ fn answer(gate: &Rego, value: &Value) -> Answer {
 fn input(context: &Context) -> Result<Value, Missing> {
     let environment = context.environment()?;
     let request = context.ask.request.and_then(|index| environment?.requests.get(&index));
-    let request = request.filter(|it| it.artifact == *context.ask.artifact);
+    let request = request.filter(|it| it.is_about(context.ask.artifact));
     let evidence = context.asked()?;
     let mut commits = serde_json::Map::new();
     if let Ok(build) = newest_build(context)? {

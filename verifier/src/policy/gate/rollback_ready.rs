@@ -3,15 +3,15 @@
 use schemas::policy::RollbackReady;
 use schemas::predicate::rehearsal::{RehearsalOf, RehearsalResult};
 
-use super::{Answer, for_people, staleness};
+use super::{Answer, for_people, join, staleness};
 use crate::policy::Context;
 use crate::projection::Missing;
-use crate::projection::slice::{ArtifactInProject, EnvironmentSlice, Running};
+use crate::projection::slice::{ArtifactInProject, Beside, EnvironmentSlice, Running};
 
 pub fn evaluate(gate: &RollbackReady, context: &Context) -> Result<Answer, Missing> {
     let place = &context.ask.environment.name;
     let slice = context.environment()?;
-    let Some((slice, back)) = slice.and_then(|slice| Some((slice, way_back(slice, context)?)))
+    let Some((slice, ways)) = slice.and_then(|slice| Some((slice, ways_back(slice, context)?)))
     else {
         let reason = format!("nothing else has run in {place}");
         return Ok(match gate.first {
@@ -20,6 +20,17 @@ pub fn evaluate(gate: &RollbackReady, context: &Context) -> Result<Answer, Missi
                 .next("deploy what was granted before, or let first releases through"),
         });
     };
+    let answers = ways.iter().map(|back| ready(gate, slice, back, context));
+    Ok(join(answers.collect::<Result<_, _>>()?))
+}
+
+fn ready(
+    gate: &RollbackReady,
+    slice: &EnvironmentSlice,
+    back: &Beside,
+    context: &Context,
+) -> Result<Answer, Missing> {
+    let place = &context.ask.environment.name;
     let known = context.artifact(&back.artifact)?;
     let here = known.and_then(|known| known.places.get(place));
     let granted = here.is_some_and(|here| {
@@ -37,17 +48,22 @@ pub fn evaluate(gate: &RollbackReady, context: &Context) -> Result<Answer, Missi
     Ok(rehearsed(gate, known, shown, context).on([back.entry]))
 }
 
-/// What runs now, or where that is the artifact itself what ran before it.
-fn way_back<'a>(slice: &'a EnvironmentSlice, context: &Context) -> Option<&'a Running> {
-    let other = |it: &&Running| it.artifact != *context.ask.artifact;
-    slice.deployed.as_ref().filter(other).or(slice.previous.as_ref().filter(other))
+/// What runs now, or where that is what is asked about what ran before it: one artifact, or several
+/// that ran together.
+fn ways_back(slice: &EnvironmentSlice, context: &Context) -> Option<Vec<Beside>> {
+    let others = |running: &Option<Running>| {
+        let all = running.iter().flat_map(Running::all);
+        let others: Vec<Beside> = all.filter(|it| !context.all.contains(&it.artifact)).collect();
+        (!others.is_empty()).then_some(others)
+    };
+    others(&slice.deployed).or_else(|| others(&slice.previous))
 }
 
 /// An answer where nobody has seen it lately.
 fn unseen(
     gate: &RollbackReady,
     slice: &EnvironmentSlice,
-    back: &Running,
+    back: &Beside,
     shown: &str,
     context: &Context,
 ) -> Option<Answer> {

@@ -1,5 +1,6 @@
 //! `slo`: error budget that is left, and how fast it burns, of what runs there now.
 
+use schemas::id::Digest;
 use schemas::policy::Slo;
 use schemas::predicate::DecimalText;
 use schemas::predicate::measurement::Metric;
@@ -17,7 +18,22 @@ pub fn evaluate(gate: &Slo, context: &Context) -> Result<Answer, Missing> {
     let Some(running) = running else {
         return Ok(Answer::pass(format!("nothing is deployed in {place} yet")));
     };
-    let known = context.artifact(&running.artifact)?;
+    let mut answers = Vec::new();
+    for it in running.all() {
+        let several = !running.beside.is_empty();
+        answers.extend(of_one(gate, &it.artifact, several, context)?);
+    }
+    Ok(join(answers))
+}
+
+/// What is known of one artifact; where several run, each reason says of which.
+fn of_one(
+    gate: &Slo,
+    artifact: &Digest,
+    several: bool,
+    context: &Context,
+) -> Result<Vec<Answer>, Missing> {
+    let known = context.artifact(artifact)?;
     let name = |suffix: &str| match &gate.objective {
         Some(objective) => format!("slo.{objective}.{suffix}"),
         None => format!("slo.{suffix}"),
@@ -28,9 +44,14 @@ pub fn evaluate(gate: &Slo, context: &Context) -> Result<Answer, Missing> {
     ];
     let answers = limits.into_iter().filter_map(|(name, limit, side)| {
         let found = known.and_then(|known| known.metrics.get(&name));
-        Some(one(gate, context, &name, limit?, side, found))
+        let answer = one(gate, context, &name, limit?, side, found);
+        let reason = match several {
+            true => format!("{}: {}", artifact.short(), answer.reason),
+            false => answer.reason,
+        };
+        Some(Answer { reason, ..answer })
     });
-    Ok(join(answers.collect()))
+    Ok(answers.collect())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -27,7 +27,7 @@ pub fn evaluate(gate: &Soak, context: &Context) -> Result<Answer, Missing> {
     let slice = context.environment_named(&gate.environment)?;
     let ran =
         [slice.and_then(|it| it.deployed.as_ref()), slice.and_then(|it| it.previous.as_ref())];
-    let Some(ran) = ran.into_iter().flatten().find(|it| it.entry == deployed.entry) else {
+    let Some(ran) = ran.into_iter().flatten().find(|it| it.is_from(deployed.entry)) else {
         let reason = format!("replaced in {}, and nobody can tell when", gate.environment);
         return Ok(Answer::waiting(reason).next(again).on(entry));
     };

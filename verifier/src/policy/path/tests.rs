@@ -5,6 +5,7 @@ use super::*;
 use crate::fixture::cast::APPROVER;
 use crate::fixture::{World, environment};
 use crate::policy::gate::cases::{app, ask};
+use crate::policy::{Ask, evaluate_path};
 
 /// `prod` takes what `staging` has, or what one other person lets through in an emergency.
 const POLICY: &str = r#"{"apiVersion":"attestry/policy/v1","project":"payments","environments":[
@@ -71,4 +72,47 @@ fn a_policy_says_how_long_and_who_reviews() {
     assert_eq!(gates(prod, RequestPath::Rollback), Some(&[][..]));
     assert_eq!(gates(staging, RequestPath::Rollback), Some(&staging.gates[..]));
     assert_eq!(gates(staging, RequestPath::Emergency), None);
+}
+
+/// What the gates say of a path by which nobody has asked.
+fn without_request(world: &World, way: RequestPath) -> Vec<(String, Verdict)> {
+    let ask = Ask { environment: &environment("prod"), artifact: &app(), request: None };
+    let found = evaluate_path(&world.sequence.state, &ask, way, world.now).unwrap();
+    found.gates.into_iter().map(|it| (it.id, it.verdict)).collect()
+}
+
+#[test]
+fn a_path_can_be_asked_about_before_anybody_takes_it() {
+    let mut world = world(POLICY);
+    let named = |list: &[(&str, Verdict)]| -> Vec<(String, Verdict)> {
+        list.iter().map(|(id, verdict)| ((*id).to_owned(), *verdict)).collect()
+    };
+    let normal = named(&[("from", Verdict::Waiting), ("evidence", Verdict::Waiting)]);
+    assert_eq!(without_request(&world, RequestPath::Normal), normal);
+    let emergency = named(&[("approvals", Verdict::Waiting)]);
+    assert_eq!(without_request(&world, RequestPath::Emergency), emergency);
+    // Such a request would be refused: nobody goes back to where he has never been.
+    let never = named(&[("granted-before", Verdict::Fail)]);
+    assert_eq!(without_request(&world, RequestPath::Rollback), never);
+    let entry = request(&mut world, RequestPath::Emergency);
+    world.approve("ben", APPROVER, entry).unwrap();
+    world.decide(entry).unwrap();
+    assert_eq!(without_request(&world, RequestPath::Rollback), []);
+}
+
+#[test]
+fn approvals_of_another_path_are_not_asked_for() {
+    let mut world = world(POLICY);
+    let normal = request(&mut world, RequestPath::Normal);
+    let emergency = request(&mut world, RequestPath::Emergency);
+    let again = request(&mut world, RequestPath::Normal);
+    let open = |world: &World, way, at| {
+        let slice = world.sequence.state.environment(&environment("prod")).unwrap().unwrap();
+        open_request(slice, &app(), way, at)
+    };
+    assert!(normal < again);
+    assert_eq!(open(&world, RequestPath::Normal, world.now), Some(again));
+    assert_eq!(open(&world, RequestPath::Emergency, world.now), Some(emergency));
+    assert_eq!(open(&world, RequestPath::Rollback, world.now), None);
+    assert_eq!(open(&world, RequestPath::Normal, world.now.plus_ms(7 * 86_400_000)), None);
 }

@@ -12,9 +12,11 @@ use super::{exception, running};
 use crate::admission::{Accepted, Moment};
 use crate::event::{Body, Event};
 use crate::policy::path;
-use crate::projection::promotion::{Closed, Happening, Promotion, Step, close, happen, review};
+use crate::projection::promotion::{
+    Closed, Happening, Promotion, Step, close, companions, happen, review,
+};
 use crate::projection::slice::{
-    ApprovalGiven, Attempt, EnvironmentSlice, Granted, Request, ReviewDue, Running, Signer,
+    ApprovalGiven, Attempt, Beside, EnvironmentSlice, Granted, Request, ReviewDue, Running, Signer,
 };
 
 /// Folds an event of this environment; `rule` is what the policy in force asks for there.
@@ -38,8 +40,8 @@ pub(super) fn apply(
         Body::PromotionRequest(body) => match &body.withdraws {
             Some(withdrawn) => withdraw(slice, withdrawn.index, step),
             None => {
-                let request = request(body, event, artifact, signer, rule, at);
-                slice.requests.insert(at.index, request);
+                let request = request(body, event, signer, rule, at);
+                slice.requests.extend(request.map(|request| (at.index, request)));
             }
         },
         Body::Approval(body) if body.meaning == POST_HOC_REVIEW => {
@@ -51,17 +53,19 @@ pub(super) fn apply(
                 add_approval(request, event, body, signer, at);
             }
         }
-        Body::Decision(body) => decide(slice, rule, body, artifact, step),
+        Body::Decision(body) => decide(slice, rule, body, step),
         Body::Deployment(body) => {
             let promotion = body.promotion;
-            if deploy(slice, body.result, artifact, at) {
+            let beside = companions(&slice.closed, artifact, promotion);
+            if deploy(slice, body.result, artifact, |it| beside.contains(it), at) {
                 happen(&mut slice.closed, Happening::Deployed { artifact, promotion }, step);
             }
         }
         Body::Rollback(body) => {
             let (from, promotion) = (&body.from, body.promotion);
             running::note_rollback(slice, body, artifact, at);
-            if deploy(slice, body.result, artifact, at) {
+            // Only what is left leaves: others that run beside it go back by events of their own.
+            if deploy(slice, body.result, artifact, |it| it != from, at) {
                 let back = Happening::RolledBack { from, to: artifact, promotion };
                 happen(&mut slice.closed, back, step);
             }
@@ -73,11 +77,8 @@ pub(super) fn apply(
         }
         Body::Observation(body) => {
             running::observe(slice, body, signer, at);
-            let taken_at = body.taken_at;
-            for it in &body.artifacts {
-                let artifact = &it.digest;
-                happen(&mut slice.closed, Happening::Seen { artifact, taken_at }, step);
-            }
+            let (artifacts, taken_at) = (&body.artifacts, body.taken_at);
+            happen(&mut slice.closed, Happening::Seen { artifacts, taken_at }, step);
         }
         Body::Configuration(body) => {
             running::configure(&mut slice.configurations, body, signer, at);
@@ -137,14 +138,15 @@ fn expire(slice: &mut EnvironmentSlice, now: Time) {
 fn request(
     body: &PromotionRequest,
     event: &Event,
-    artifact: &Digest,
     signer: &Signer,
     rule: Option<&EnvironmentRule>,
     at: &Moment,
-) -> Request {
-    Request {
+) -> Option<Request> {
+    let mut artifacts = event.artifacts().cloned();
+    Some(Request {
         statement: event.statement,
-        artifact: artifact.clone(),
+        artifact: artifacts.next()?,
+        with: artifacts.collect(),
         requester: signer.clone(),
         time: at.time,
         reason: body.reason.clone(),
@@ -154,7 +156,7 @@ fn request(
         incident: body.incident,
         expires_at: rule.and_then(path::expiry_ms).map(|ms| at.time.plus_ms(ms)),
         approvals: Vec::new(),
-    }
+    })
 }
 
 fn withdraw(slice: &mut EnvironmentSlice, index: EntryIndex, step: Step) {
@@ -194,7 +196,6 @@ fn decide(
     slice: &mut EnvironmentSlice,
     rule: Option<&EnvironmentRule>,
     body: &Decision,
-    artifact: &Digest,
     step: Step,
 ) {
     let said = &body.extension;
@@ -204,7 +205,8 @@ fn decide(
     match said.outcome {
         Outcome::Granted => {
             slice.granted = Some(Granted {
-                artifact: artifact.clone(),
+                artifact: request.artifact.clone(),
+                with: request.with.clone(),
                 entry: step.entry,
                 request: index,
                 time: step.time,
@@ -228,6 +230,7 @@ fn review_due(rule: Option<&EnvironmentRule>, request: &Request, step: Step) -> 
     ReviewDue {
         statement: request.statement,
         artifact: request.artifact.clone(),
+        with: request.with.clone(),
         granted: step.entry,
         granted_at: step.time,
         due_at: step.time.plus_ms(within_ms),
@@ -236,11 +239,13 @@ fn review_due(rule: Option<&EnvironmentRule>, request: &Request, step: Step) -> 
     }
 }
 
-/// Notes an attempt; true where the artifact is what runs there now.
+/// Notes an attempt; true where the artifact is what runs there now. Of what ran before, `stays` says
+/// what goes on beside it.
 fn deploy(
     slice: &mut EnvironmentSlice,
     result: DeploymentResult,
     artifact: &Digest,
+    stays: impl Fn(&Digest) -> bool,
     at: &Moment,
 ) -> bool {
     let (artifact, entry) = (artifact.clone(), at.index);
@@ -248,11 +253,15 @@ fn deploy(
     if result != DeploymentResult::Succeeded {
         return false;
     }
-    let running = Running { artifact, entry, time: at.time, until: None };
-    if let Some(before) = slice.deployed.replace(running)
-        && slice.deployed.as_ref().is_some_and(|now| now.artifact != before.artifact)
+    let before = slice.deployed.take();
+    let others = before.iter().flat_map(Running::all).filter(|it| it.artifact != artifact);
+    let beside: Vec<Beside> = others.filter(|it| stays(&it.artifact)).collect();
+    let running = Running { artifact, entry, time: at.time, until: None, beside };
+    if let Some(before) = before
+        && before.all().any(|it| !running.holds(&it.artifact))
     {
         slice.previous = Some(Running { until: Some(at.time), ..before });
     }
+    slice.deployed = Some(running);
     true
 }

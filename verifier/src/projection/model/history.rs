@@ -1,5 +1,6 @@
 //! Random histories: every step is logged, told to the model, and then everything is compared.
 
+use schemas::predicate::promotion_request::RequestPath;
 use schemas::predicate::{approval, build, deployment, measurement, review, test, vulnerabilities};
 use schemas::trust::Compromise;
 
@@ -7,6 +8,7 @@ use super::*;
 use crate::fixture::body::{self, FULL_POLICY, SOURCE};
 use crate::fixture::cast::{APPROVER, SECURITY, grant, key_text};
 use crate::fixture::{SECOND, World, artifact, commit, environment, key_id, project};
+use crate::policy::{Ask, evaluate_together};
 use crate::seeded::Seeded;
 use schemas::predicate::deployment::DeploymentResult;
 
@@ -419,7 +421,21 @@ impl History {
         }
         for to in ENVIRONMENTS {
             self.compare_environment(to);
+            self.compare_together(to);
         }
+    }
+
+    /// Of several artifacts each gate says the worst of what it says of each.
+    fn compare_together(&self, to: &str) {
+        let all: Vec<Digest> = (0..ARTIFACTS).map(|number| artifact(&number.to_string())).collect();
+        let ask = Ask { environment: &environment(to), artifact: &all[0], request: None };
+        let (state, now) = (&self.world.sequence.state, self.world.now);
+        let told = evaluate_together(state, &ask, &all[1..], RequestPath::Normal, now).unwrap();
+        let each: Vec<Vec<Verdict>> =
+            all.iter().map(|artifact| self.model.verdicts(artifact, to, None, now)).collect();
+        let expected = (0..each[0].len()).map(|gate| worst(each.iter().map(|it| it[gate])));
+        assert!(told.gates.iter().map(|it| Some(it.verdict)).eq(expected), "{to} {told:#?}");
+        assert!(told.gates.iter().all(|it| it.next.is_none() == it.verdict.admits()));
     }
 
     fn compare_artifact(&self, artifact: &Digest) {

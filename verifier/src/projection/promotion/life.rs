@@ -4,6 +4,7 @@
 //! a grant is a finding elsewhere, and moves nothing here but what it takes the place of.
 
 use schemas::id::{Digest, EntryIndex, Time};
+use schemas::predicate::observation::Observed;
 
 use super::{CLOSED_MAX, Closed, Step};
 
@@ -14,8 +15,8 @@ pub enum Happening<'a> {
     Deployed { artifact: &'a Digest, promotion: Option<EntryIndex> },
     /// An artifact was left for another.
     RolledBack { from: &'a Digest, to: &'a Digest, promotion: Option<EntryIndex> },
-    /// An artifact was seen to run.
-    Seen { artifact: &'a Digest, taken_at: Time },
+    /// These artifacts were seen to run.
+    Seen { artifacts: &'a [Observed], taken_at: Time },
     /// Its canary passed.
     Passed { artifact: &'a Digest, finished_at: Time },
 }
@@ -57,16 +58,23 @@ pub fn happen(closed: &mut Vec<Closed>, happening: Happening, step: Step) {
     let moves = |it: Closed| match happening {
         Happening::Deployed { artifact, .. } => deployed(it, artifact, moving, step),
         Happening::RolledBack { from, to, .. } => rolled_back(it, from, to, moving, step),
-        Happening::Seen { artifact, taken_at } => match it {
-            Closed::Deployed(it) if it.artifact == *artifact && taken_at >= it.by.deployed.time => {
+        // One look sees all of several, or tells nothing of whether they run together.
+        Happening::Seen { artifacts, taken_at } => match it {
+            Closed::Deployed(it)
+                if taken_at >= it.by.deployed.time
+                    && it.artifacts().all(|of| artifacts.iter().any(|seen| seen.digest == *of)) =>
+            {
                 Closed::Verified(it.verify(step))
             }
             it => it,
         },
-        // A canary may end while the rest is still being deployed.
+        // A canary may end while the rest is still being deployed. One of several artifacts says
+        // nothing of the others.
         Happening::Passed { artifact, finished_at } => match it {
             Closed::Deployed(it)
-                if it.artifact == *artifact && finished_at >= it.by.granted.time =>
+                if it.artifact == *artifact
+                    && it.with.is_empty()
+                    && finished_at >= it.by.granted.time =>
             {
                 Closed::Verified(it.verify(step))
             }
@@ -74,6 +82,22 @@ pub fn happen(closed: &mut Vec<Closed>, happening: Happening, step: Step) {
         },
     };
     *closed = std::mem::take(closed).into_iter().map(moves).collect();
+}
+
+/// The artifacts that one was granted with: by the promotion that its deployment carries out, else by
+/// the one that it runs for.
+pub fn companions(
+    closed: &[Closed],
+    artifact: &Digest,
+    promotion: Option<EntryIndex>,
+) -> Vec<Digest> {
+    let carried_out = granted(closed, artifact, promotion);
+    let fits = |it: &&Closed| match carried_out {
+        Some(request) => it.request() == request,
+        None => matches!(it, Closed::Deployed(_) | Closed::Verified(_)) && it.is_about(artifact),
+    };
+    let by = closed.iter().rev().find(fits);
+    by.map(|it| it.artifacts().cloned().collect()).unwrap_or_default()
 }
 
 /// The promotion that a deployment carries out: the granted one that it names, else the newest
@@ -85,7 +109,7 @@ fn granted(
 ) -> Option<EntryIndex> {
     let fits = |it: &&Closed| {
         matches!(it, Closed::Granted(_))
-            && it.artifact() == artifact
+            && it.is_about(artifact)
             && promotion.is_none_or(|named| named == it.request())
     };
     closed.iter().rev().find(fits).map(Closed::request)
@@ -93,16 +117,17 @@ fn granted(
 
 fn deployed(it: Closed, artifact: &Digest, moving: Option<EntryIndex>, step: Step) -> Closed {
     match it {
-        Closed::Granted(it) if Some(it.request) == moving => Closed::Deployed(it.deploy(step)),
+        Closed::Granted(it) if Some(it.request) == moving => it.deploy(artifact, step),
         // What was granted before it and never deployed has missed its turn.
         Closed::Granted(it) if moving.is_some_and(|moving| it.request < moving) => {
             Closed::Superseded(it.supersede(step))
         }
+        Closed::Granted(it) if !it.is_about(artifact) => Closed::Granted(it.displace()),
         // The same artifact again is a restart, unless another promotion brings it.
-        Closed::Deployed(it) if it.artifact != *artifact || moving.is_some() => {
+        Closed::Deployed(it) if !it.is_about(artifact) || moving.is_some() => {
             Closed::Superseded(it.supersede(step))
         }
-        Closed::Verified(it) if it.artifact != *artifact || moving.is_some() => {
+        Closed::Verified(it) if !it.is_about(artifact) || moving.is_some() => {
             Closed::Superseded(it.supersede(step))
         }
         it => it,
@@ -117,8 +142,12 @@ fn rolled_back(
     step: Step,
 ) -> Closed {
     match it {
-        Closed::Deployed(it) if it.artifact == *from => Closed::RolledBack(it.roll_back(step)),
-        Closed::Verified(it) if it.artifact == *from => Closed::RolledBack(it.roll_back(step)),
+        Closed::Deployed(it) if it.is_about(from) => Closed::RolledBack(it.roll_back(step)),
+        Closed::Verified(it) if it.is_about(from) => Closed::RolledBack(it.roll_back(step)),
+        Closed::Granted(it) => match it.part(from) {
+            Some(part) => Closed::RolledBack(it.roll_back(part, step)),
+            None => deployed(Closed::Granted(it), to, moving, step),
+        },
         it => deployed(it, to, moving, step),
     }
 }

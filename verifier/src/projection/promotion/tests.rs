@@ -170,6 +170,29 @@ fn every_event_moves_every_state_as_the_table_says() {
 }
 
 #[test]
+fn a_closed_promotion_tells_its_moves() {
+    for (state, expected) in [
+        ("granted", &["granted"][..]),
+        ("denied", &["denied"]),
+        ("expired", &[]),
+        ("withdrawn", &["withdrawn"]),
+        ("deployed", &["granted", "deployed"]),
+        ("verified", &["granted", "deployed", "verified"]),
+        ("rolled back", &["granted", "deployed", "rolled back"]),
+        ("superseded", &["granted", "deployed", "superseded"]),
+    ] {
+        let story = Story::in_state(state);
+        let mut closed = story.slice().closed.iter();
+        let closed = closed.find(|it| it.request() == story.request.index).unwrap();
+        let moves = closed.moves();
+        let words: Vec<&str> = moves.iter().map(|(word, _)| *word).collect();
+        assert_eq!(words, expected, "{state}");
+        assert!(moves.is_sorted_by_key(|(_, step)| step.entry), "{state}: {moves:?}");
+        assert_eq!(closed.reviewed(), None);
+    }
+}
+
+#[test]
 fn a_refusal_names_the_state() {
     for state in ["granted", "denied", "expired", "withdrawn", "rolled back"] {
         let mut story = Story::in_state(state);
@@ -415,3 +438,5 @@ fn a_request_expires_when_its_policy_said() {
     world.observe("prod", &[]).unwrap();
     assert_eq!(state_of(&world, request), "expired");
 }
+
+mod together;

@@ -67,6 +67,9 @@ pub struct EnvironmentSlice {
 pub struct Request {
     pub statement: Hash,
     pub artifact: Digest,
+    /// Further artifacts that stand or fall with it, in the order of the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<Digest>,
     pub requester: Signer,
     pub time: Time,
     pub reason: String,
@@ -102,6 +105,9 @@ impl Request {
 pub struct ReviewDue {
     pub statement: Hash,
     pub artifact: Digest,
+    /// Further artifacts that stand or fall with it, in the order of the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<Digest>,
     /// The entry and time of the grant.
     pub granted: EntryIndex,
     pub granted_at: Time,
@@ -132,6 +138,9 @@ pub struct ApprovalGiven {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Granted {
     pub artifact: Digest,
+    /// Further artifacts that stand or fall with it, in the order of the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<Digest>,
     pub entry: EntryIndex,
     pub request: EntryIndex,
     pub time: Time,
@@ -145,6 +154,56 @@ pub struct Running {
     /// When another artifact took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
+    /// What was deployed before it and runs beside it: artifacts that were granted with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Beside>,
+}
+
+/// One of several artifacts that run together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    pub artifact: Digest,
+    pub entry: EntryIndex,
+    pub time: Time,
+}
+
+impl Running {
+    /// Everything that runs: the newest deployment, then what runs beside it.
+    pub fn all(&self) -> impl Iterator<Item = Beside> {
+        let Running { artifact, entry, time, .. } = self.clone();
+        [Beside { artifact, entry, time }].into_iter().chain(self.beside.clone())
+    }
+
+    pub fn holds(&self, artifact: &Digest) -> bool {
+        self.artifact == *artifact || self.beside.iter().any(|it| it.artifact == *artifact)
+    }
+
+    /// The deployment at an entry is one of these.
+    pub fn is_from(&self, entry: EntryIndex) -> bool {
+        self.entry == entry || self.beside.iter().any(|it| it.entry == entry)
+    }
+}
+
+macro_rules! about_artifacts {
+    ($($name:ident)*) => { $(impl $name {
+        /// Every artifact that it is about: one, or several that stand or fall together.
+        pub fn artifacts(&self) -> impl Iterator<Item = &Digest> {
+            std::iter::once(&self.artifact).chain(&self.with)
+        }
+
+        pub fn is_about(&self, artifact: &Digest) -> bool {
+            self.artifacts().any(|it| it == artifact)
+        }
+    })* };
+}
+
+about_artifacts!(Request ReviewDue Granted);
+
+impl Request {
+    /// It is about these artifacts and no other, in whatever order.
+    pub fn is_of(&self, artifacts: &[Digest]) -> bool {
+        self.artifacts().count() == artifacts.len() && artifacts.iter().all(|it| self.is_about(it))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

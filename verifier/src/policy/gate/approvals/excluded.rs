@@ -14,6 +14,9 @@ use crate::projection::slice::{Evidence, Request, ReviewFacts};
 pub type People = Vec<(IdentityName, String)>;
 
 /// The identities that do not count, with why; or an answer where they cannot be told.
+///
+/// An approval is of everything that is asked for together: whoever does not count for one of the
+/// artifacts counts for none.
 pub fn people(
     gate: &Approvals,
     request: &Request,
@@ -21,23 +24,32 @@ pub fn people(
 ) -> Result<Result<People, Answer>, Missing> {
     let mut excluded = Vec::new();
     for who in &gate.not {
-        let found = match who {
-            Excluded::Requester => {
-                let name = request.requester.identity.clone();
-                Ok(vec![(name, "asked for it".to_owned())])
+        if *who == Excluded::Requester {
+            let name = request.requester.identity.clone();
+            excluded.push((name, "asked for it".to_owned()));
+            continue;
+        }
+        for artifact in context.all {
+            match behind(*who, &context.about(artifact))? {
+                Ok(found) => excluded.extend(found),
+                Err(answer) => return Ok(Err(answer)),
             }
-            Excluded::Author => reviewed(context, "author", "wrote", |it| Some(&it.facts.authors))?,
-            Excluded::Committer => {
-                reviewed(context, "committer", "committed", |it| it.facts.committers.as_ref())?
-            }
-            Excluded::Implementer => implementers(context)?,
-        };
-        match found {
-            Ok(found) => excluded.extend(found),
-            Err(answer) => return Ok(Err(answer)),
         }
     }
     Ok(Ok(excluded))
+}
+
+/// Those behind one artifact.
+fn behind(who: Excluded, context: &Context) -> Result<Result<People, Answer>, Missing> {
+    match who {
+        // Who asked is no matter of the artifact.
+        Excluded::Requester => Ok(Ok(People::new())),
+        Excluded::Author => reviewed(context, "author", "wrote", |it| Some(&it.facts.authors)),
+        Excluded::Committer => {
+            reviewed(context, "committer", "committed", |it| it.facts.committers.as_ref())
+        }
+        Excluded::Implementer => implementers(context),
+    }
 }
 
 /// The people behind every source commit of the newest build, as their reviews name them.

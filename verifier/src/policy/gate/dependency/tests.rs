@@ -98,6 +98,35 @@ fn just_this_artifact_may_be_asked_for() {
     check(&of(&api()), ours, Waiting, "nothing is deployed in shop/prod");
 }
 
+/// Of several that run together the one that is named, or each of them.
+#[test]
+fn of_several_the_named_one_or_each_must_do() {
+    let both = |version: &'static str| {
+        move |w: &mut World| {
+            enrol(w);
+            let helper = artifact("their helper");
+            for (of, version) in [(api(), "2.1.4"), (helper.clone(), version)] {
+                let mut subject = Subject::of(&of, None);
+                subject.annotations = Some(Annotations { version: Some(version.to_owned()) });
+                let body = body::build(body::BUILDER, &[]);
+                let built = Statement::new(vec![subject], build::TYPE, body);
+                w.log(&built, &["ci"], Some("shop")).unwrap();
+            }
+            let mut asked = w.request_body("prod");
+            asked.project = "shop".parse().unwrap();
+            let subjects = vec![Subject::of(&api(), None), Subject::of(&helper, None)];
+            let statement = Statement::new(subjects, promotion_request::TYPE, asked);
+            let request = w.log(&statement, &["mia"], None).unwrap();
+            w.decide_in("shop", "prod", request);
+            vec![deploy(w, &helper, "prod"), deploy(w, &api(), "prod")]
+        }
+    };
+    check(GATE, both("2.2.0"), Pass, "2.2.0 sha256:");
+    check(GATE, both("1.0.0"), Waiting, "1.0.0 sha256:");
+    let named = format!(r#"{{"dependency":{{"project":"shop","artifact":"{}"}}}}"#, api());
+    check(&named, |w| both("1.0.0")(w).split_off(1), Pass, "2.1.4 sha256:");
+}
+
 #[test]
 fn a_compromised_key_deploys_nothing_and_the_threads_are_read() {
     let tainted = |w: &mut World| {

@@ -1,0 +1,73 @@
+//! What a promotion is about: one artifact, or several that stand or fall together.
+
+use schemas::id::{Digest, DigestAlgorithm, EntryIndex};
+use schemas::predicate::promotion_request::ARTIFACTS_MAX;
+use schemas::report::Code;
+
+use super::{Case, Refusal, refuse};
+
+impl Case<'_> {
+    /// The one artifact of a promotion: one subject with a sha256.
+    pub(super) fn artifact(&self) -> Result<Digest, Refusal> {
+        let [subject] = self.event.subjects.as_slice() else {
+            return refuse(self, Code::SubjectInvalid, "a promotion is about one artifact");
+        };
+        let promotable =
+            subject.digests.iter().find(|digest| digest.algorithm() == DigestAlgorithm::Sha256);
+        match promotable {
+            Some(digest) if digest.is_sha256(&self.trust.ledger) => {
+                refuse(self, Code::SubjectInvalid, "the ledger itself is no artifact")
+            }
+            Some(digest) => Ok(digest.clone()),
+            None => refuse(self, Code::SubjectInvalid, "a promotable subject needs a sha256"),
+        }
+    }
+
+    /// The artifacts that a request, or an answer to one, is about: one, or several that are told
+    /// apart.
+    pub(super) fn artifacts(&self) -> Result<Vec<Digest>, Refusal> {
+        let subjects = &self.event.subjects;
+        if subjects.len() <= 1 {
+            return self.artifact().map(|artifact| vec![artifact]);
+        }
+        let artifacts: Vec<Digest> = self.event.artifacts().cloned().collect();
+        let mut digests: Vec<&Digest> = self.event.digests().collect();
+        let named = digests.len();
+        digests.sort_unstable();
+        digests.dedup();
+        if artifacts.len() != subjects.len()
+            || artifacts.len() > ARTIFACTS_MAX
+            || digests.len() != named
+            || artifacts.iter().any(|it| it.is_sha256(&self.trust.ledger))
+        {
+            let detail = format!(
+                "a request is about 1 to {ARTIFACTS_MAX} artifacts, each with a sha256 and no \
+                 digest twice"
+            );
+            return refuse(self, Code::SubjectInvalid, detail);
+        }
+        Ok(artifacts)
+    }
+
+    /// An answer is about exactly what was asked, in that order.
+    pub(super) fn answers<'d>(
+        &self,
+        index: EntryIndex,
+        asked: impl Iterator<Item = &'d Digest>,
+    ) -> Result<(), Refusal> {
+        let (asked, said) = (asked.collect::<Vec<_>>(), self.artifacts()?);
+        if asked.iter().copied().eq(&said) {
+            return Ok(());
+        }
+        let code = match (asked.len(), said.len()) {
+            (1, 1) => Code::RequestMismatch,
+            (_, _) => Code::SubjectsDiffer,
+        };
+        refuse(self, code, format!("P-{index} is about {}", listed(asked)))
+    }
+}
+
+/// Artifacts, one after the other.
+pub(super) fn listed(artifacts: Vec<&Digest>) -> String {
+    artifacts.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
