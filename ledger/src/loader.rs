@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use schemas::id::Time;
+use schemas::predicate::promotion_request::RequestPath;
 use schemas::thread::ThreadId;
 use serde::de::DeserializeOwned;
 use verifier::policy::{self, Ask, Evaluation};
@@ -123,8 +124,18 @@ impl<R: Read> Loader<R> {
 
     /// Evaluates the policy in force, loading what the gates read.
     pub async fn evaluate(&mut self, ask: &Ask<'_>, at: Time) -> Result<Evaluation, LedgerError> {
+        self.evaluate_path(ask, RequestPath::Normal, at).await
+    }
+
+    /// The same by a path, where there is no request that says one.
+    pub async fn evaluate_path(
+        &mut self,
+        ask: &Ask<'_>,
+        way: RequestPath,
+        at: Time,
+    ) -> Result<Evaluation, LedgerError> {
         loop {
-            match policy::evaluate(&self.state, ask, at) {
+            match policy::evaluate_path(&self.state, ask, way, at) {
                 Ok(evaluation) => {
                     let reads: Vec<ThreadId> = evaluation.reads.iter().cloned().collect();
                     self.know(&reads).await?;

@@ -48,7 +48,7 @@ pub struct Prepared {
     pub event: Event,
 }
 
-/// An open request, as far as an answer to it must name it.
+/// An open request, or one whose review is due, as far as an answer to it must name it.
 struct Asked {
     environment: Environment,
     statement: schemas::id::Hash,
@@ -129,17 +129,22 @@ impl<S: Store> Ledger<S> {
         let mut loader = self.loader().await?;
         loader.know(&[ThreadId::Environment(environment.clone())]).await?;
         let slice = loader.state.environment(&environment).ok().flatten();
-        let request = slice.and_then(|slice| slice.requests.get(&index)).cloned();
         let now = self.now();
-        let request = request.filter(|request| !request.is_expired(now)).ok_or_else(none)?;
+        let open = slice.and_then(|slice| slice.requests.get(&index));
+        let open = open.filter(|request| !request.is_expired(now));
+        let open = open.map(|request| (request.statement, request.artifact.clone()));
+        // An emergency that was granted is answered once more, by its review.
+        let due = || slice.and_then(|slice| slice.reviews_due.get(&index));
+        let due = || due().map(|due| (due.statement, due.artifact.clone()));
+        let (statement, artifact) = open.or_else(due).ok_or_else(none)?;
         let policy = loader.state.policy(&environment.project).map(|policy| policy.statement);
-        loader.know(&[ThreadId::Artifact(request.artifact.clone())]).await?;
-        let known = loader.state.artifact(&request.artifact).ok().flatten();
+        loader.know(&[ThreadId::Artifact(artifact.clone())]).await?;
+        let known = loader.state.artifact(&artifact).ok().flatten();
         let known = known.and_then(|known| known.projects.get(&environment.project));
         let name = known.and_then(|known| known.name.as_deref());
         Ok(Asked {
-            subject: Subject::of(&request.artifact, name),
-            statement: request.statement,
+            subject: Subject::of(&artifact, name),
+            statement,
             policy: policy.ok_or_else(none)?,
             environment,
         })

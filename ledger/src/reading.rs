@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Time, TreeSize};
 use schemas::predicate::Seen;
+use schemas::predicate::promotion_request::RequestPath;
 use schemas::thread::ThreadId;
 use tracing::Instrument as _;
 use verifier::checkpoint::VerifiedCheckpoint;
@@ -74,9 +75,13 @@ impl<R: Read> Reading<R> {
         Ok(self.read.find_artifacts(prefix, 16).await?)
     }
 
-    /// Evaluates the policy in force without logging anything.
-    pub async fn evaluate(self, ask: &Ask<'_>) -> Result<Evaluation, LedgerError> {
-        Loader::new(self.read).await?.evaluate(ask, self.now).await
+    /// Evaluates the policy in force without logging anything, by a path where no request says one.
+    pub async fn evaluate(
+        self,
+        ask: &Ask<'_>,
+        way: RequestPath,
+    ) -> Result<Evaluation, LedgerError> {
+        Loader::new(self.read).await?.evaluate_path(ask, way, self.now).await
     }
 
     /// Asks something of the state as it is now.
@@ -222,8 +227,12 @@ impl<S: Store> Ledger<S> {
         self.reading().await?.find(prefix).await
     }
 
-    pub async fn evaluate(&self, ask: &Ask<'_>) -> Result<Evaluation, LedgerError> {
-        let evaluation = async { self.reading().await?.evaluate(ask).await };
+    pub async fn evaluate(
+        &self,
+        ask: &Ask<'_>,
+        way: RequestPath,
+    ) -> Result<Evaluation, LedgerError> {
+        let evaluation = async { self.reading().await?.evaluate(ask, way).await };
         let evaluation = evaluation.instrument(evaluating(ask)).await?;
         self.metrics.evaluated(ask.environment, &evaluation);
         Ok(evaluation)
