@@ -2,6 +2,7 @@
 //!
 //! The only file that calls the `ledger` library, and the only one that waits for futures.
 
+mod attachments;
 mod database;
 mod exporting;
 mod failing;
@@ -23,6 +24,7 @@ use ledger::objects::{Bucket, Objects};
 use ledger::{Database, Evaluated, Ledger, LedgerError, Logged, Remote, Submission, Which};
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Project, Time, TreeSize};
 use schemas::metrics::MetricsReport;
+use schemas::predicate::promotion_request::RequestPath;
 use schemas::predicate::{Nonce, Seen};
 use schemas::thread::ThreadId;
 use schemas::trust::TrustDocument;
@@ -270,8 +272,9 @@ impl Service {
         read!(self, view => view.find(prefix).await)
     }
 
-    pub fn evaluate(&self, ask: &Ask) -> Result<Evaluation, Failure> {
-        read!(self, view => view.evaluate(ask).await)
+    /// Asks the gates; by this path, where there is no request that says one.
+    pub fn evaluate(&self, ask: &Ask, way: RequestPath) -> Result<Evaluation, Failure> {
+        read!(self, view => view.evaluate(ask, way).await)
     }
 
     /// Asks something of the state as it is now.

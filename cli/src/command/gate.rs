@@ -5,18 +5,23 @@ use std::collections::BTreeMap;
 use clap::Args;
 use ledger::http::artifacts::ArtifactName;
 use ledger::http::gate::{GateAnswer, PolicyName};
-use schemas::id::IdentityName;
+use ledger::http::reviews::DueReview;
+use schemas::id::{Environment, IdentityName};
+use schemas::predicate::promotion_request::RequestPath;
 use schemas::report::Verdict;
-use verifier::policy::{Ask, supply};
+use verifier::policy::{Ask, path, supply};
+use verifier::projection::slice::PolicyInForce;
+use verifier::status;
 use verifier::trust::Trust;
 
 use super::promote;
+use super::promote::way::WayArgs;
 use crate::argument::{LedgerArgs, ProjectArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::names::Called;
-use crate::output::{columns, gates};
+use crate::output::{columns, gates, reviews};
 use crate::service::Service;
 use crate::subject;
 
@@ -33,6 +38,8 @@ pub struct GateArgs {
     #[arg(long, value_name = "ENV")]
     pub to: String,
     #[command(flatten)]
+    pub way: WayArgs,
+    #[command(flatten)]
     pub ledger: LedgerArgs,
     #[command(flatten)]
     pub project: ProjectArgs,
@@ -46,24 +53,19 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
     let slice = service.artifact(&artifact)?;
     let called = Called::of(&artifact, slice.as_ref(), &environment.project);
     // An open request about this artifact has approvals that count.
-    let open = service.environment(&environment)?;
-    let request = open.as_ref().and_then(|slice| {
-        slice.requests.iter().rev().find(|(_, it)| it.artifact == artifact).map(|(at, _)| *at)
-    });
+    let (open, way) = (service.environment(&environment)?, args.way.way());
+    let request =
+        open.as_ref().and_then(|slice| path::open_request(slice, &artifact, way, service.now()));
     let ask = Ask { environment: &environment, artifact: &artifact, request };
-    let evaluation = service.evaluate(&ask)?;
+    let evaluation = service.evaluate(&ask, way)?;
     let control = service.control()?;
     let policy = control.policies.get(&environment.project);
-    let head = format!("{} -> {}", called.line(), environment.name);
-    let shown = policy.map_or(String::new(), |policy| {
-        format!("policy {} (sha256:{}…)", policy.revision, &policy.digest.short()[..4])
-    });
-    let gap = crate::output::WIDTH.saturating_sub(columns(&head) + columns(&shown)).max(2);
+    let head = heading(&called, &environment, way, policy);
     let rule = policy.and_then(|policy| policy.document.environment(&environment.name));
     let trust = control.trust.as_ref().map(|it| Trust::of(it.document.clone()));
-    let who = match (rule, trust) {
-        (Some(rule), Some(Ok(trust))) => {
-            supply::missing(&rule.gates, &evaluation.gates, &trust, &environment)
+    let who = match (rule.and_then(|rule| path::gates(rule, way)), trust) {
+        (Some(rules), Some(Ok(trust))) => {
+            supply::missing(rules, &evaluation.gates, &trust, &environment)
         }
         _ => BTreeMap::new(),
     };
@@ -72,7 +74,9 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
     let conclusion = gates::conclusion(&evaluation.gates);
     let asked =
         request.map_or(String::new(), |request| format!(" (with the approvals of P-{request})"));
-    let text = format!("{head}{:gap$}{shown}\n\n{list}{conclusion}{asked}\n", "");
+    let due = open.as_ref().map_or(Vec::new(), |slice| status::reviews(slice, service.now()));
+    let below = reviews::below(&environment.name, &due);
+    let text = format!("{head}\n\n{list}{conclusion}{asked}\n{below}");
     let answer = GateAnswer {
         artifact: ArtifactName {
             name: called.name.clone(),
@@ -80,6 +84,7 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
             digest: artifact.clone(),
         },
         environment: environment.clone(),
+        path: way,
         policy: policy.map(|it| PolicyName {
             revision: it.revision,
             digest: it.digest,
@@ -89,10 +94,27 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
         admitted: evaluation.gates.iter().all(|gate| gate.verdict.admits()),
         gates: evaluation.gates.clone(),
         who,
+        reviews: due.into_iter().map(DueReview::from).collect(),
     };
     let json = serde_json::to_value(answer).map_err(Failure::unexpected)?;
     io.answer(&text, &json)?;
     Ok(exit(evaluation.gates.iter().map(|gate| gate.verdict)))
+}
+
+/// What is asked, and at the right end the policy that answers.
+fn heading(
+    called: &Called,
+    environment: &Environment,
+    way: RequestPath,
+    policy: Option<&PolicyInForce>,
+) -> String {
+    let by = if way.is_normal() { String::new() } else { format!(" ({})", way.name()) };
+    let head = format!("{} -> {}{by}", called.line(), environment.name);
+    let shown = policy.map_or(String::new(), |policy| {
+        format!("policy {} (sha256:{}…)", policy.revision, &policy.digest.short()[..4])
+    });
+    let gap = crate::output::WIDTH.saturating_sub(columns(&head) + columns(&shown)).max(2);
+    format!("{head}{:gap$}{shown}", "")
 }
 
 /// One line for each gate that somebody can do something about.
