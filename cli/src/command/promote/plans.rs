@@ -52,8 +52,8 @@ pub fn read(args: &PlanArgs, io: &mut Io) -> Result<Read, Failure> {
     // A configuration may hold what must not stand in a ledger.
     let configuration = one("--configuration", &args.configuration, io)?.map(|(digest, _)| digest);
     let plans = Plans { rollback, migration, release_notes, risk_assessment, configuration };
-    let plans = plans.named().next().is_some().then_some(plans);
-    Ok(Read { plans, files })
+    let some = plans.named().next().is_some();
+    Ok(Read { plans: some.then_some(plans), files })
 }
 
 /// A plan's digest, and its bytes where a file was named.
