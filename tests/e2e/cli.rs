@@ -193,6 +193,7 @@ fn every_help_begins_with_an_example_that_works() {
             ["record", "promote", "approve", "reject", "gate", "evaluate", "verify", "spool push"];
         let answers =
             [&answers[..], &["observe", "waive", "freeze", "replay", "what-if", "metrics"]];
+        let answers = [&answers.concat()[..], &["inbox", "waivers", "drift"]];
         let answers = answers.concat();
         let says = help.contains("Exit codes: 0 ");
         assert_eq!(says, answers.contains(&command.as_str()), "{command}: {help}");
@@ -203,8 +204,8 @@ fn every_help_begins_with_an_example_that_works() {
         let (line, _) = line.split_once(" > ").unwrap_or((&line, ""));
         let mut here = place.copy();
         let code = match command.as_str() {
-            // What waits is a no; the story has a deployment without grant.
-            "gate" | "verify" => 3,
+            // What waits is a no; the story has a deployment without grant, and nobody has looked.
+            "gate" | "verify" | "inbox" | "drift" => 3,
             // The id of a token is random; nothing waits; and the keys are the reader's own.
             "token revoke" | "spool drop" | "trust roots" => 5,
             // The demo and the server have tests of their own, the example's database and server are on
@@ -271,6 +272,9 @@ fn json_is_one_object_on_standard_output_for_every_command() {
         ("reject P-39 --reason x --key carol.pem", 0),
         ("reject P-39 --reason x --key carol.pem", 3),
         ("status", 0),
+        ("inbox --role nobody", 5),
+        ("waivers", 0),
+        ("drift", 3),
         ("log", 0),
         ("log --kind nothing", 2),
         ("show 10", 0),

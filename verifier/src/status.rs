@@ -2,7 +2,9 @@
 
 use schemas::id::{Digest, EntryIndex, Environment, EnvironmentName, Project, Time};
 
-use crate::policy::Ask;
+use crate::drift::{Drift, drift};
+use crate::policy::overdue::{self, Overdue};
+use crate::policy::{Ask, environment_rule};
 use crate::projection::Missing;
 use crate::projection::slice::{ControlSlice, EnvironmentSlice};
 use crate::view::{View, state_of};
@@ -23,6 +25,8 @@ pub struct EnvironmentStatus {
     pub running: Option<RunningStatus>,
     /// The open requests, oldest first.
     pub requests: Vec<RequestStatus>,
+    /// Where what is seen to run there differs from what was granted.
+    pub drift: Drift,
 }
 
 /// What runs in an environment, as far as deployments were recorded.
@@ -43,6 +47,8 @@ pub struct RequestStatus {
     pub request: EntryIndex,
     pub artifact: Digest,
     pub state: String,
+    /// The gates that have waited for longer than the policy lets them.
+    pub overdue: Vec<Overdue>,
 }
 
 /// The projects with a grant or a policy, in the order of their names.
@@ -81,14 +87,23 @@ pub fn of_environment(
     for (index, request) in slice.into_iter().flat_map(|slice| &slice.requests) {
         let artifact = &request.artifact;
         let ask = Ask { environment, artifact, request: Some(*index) };
-        let state = state_of(view.evaluate(&ask)?.as_ref());
-        requests.push(RequestStatus { request: *index, artifact: artifact.clone(), state });
+        let evaluation = view.evaluate(&ask)?;
+        let rule = view.state.policy(&environment.project);
+        let rule = rule.and_then(|policy| environment_rule(policy, environment));
+        let gates = evaluation.as_ref().map(|it| &it.gates[..]).unwrap_or_default();
+        requests.push(RequestStatus {
+            request: *index,
+            artifact: artifact.clone(),
+            state: state_of(evaluation.as_ref()),
+            overdue: overdue::of_request(rule, request, gates, view.at),
+        });
     }
     Ok(EnvironmentStatus {
         environment: environment.name.clone(),
         known: !view.leaves_out(environment),
         running: slice.map(|slice| running(view, slice, environment)).transpose()?.flatten(),
         requests,
+        drift: drift(view, environment)?,
     })
 }
 

@@ -75,6 +75,8 @@ pub struct OpenRequest {
     /// What it waits for, as of now.
     #[schema(example = "waits: approvals")]
     pub state: String,
+    /// The gates that have waited for longer than the policy's `limit`.
+    pub overdue: Vec<String>,
 }
 
 /// Lists the environments that the policies name, in the order of their names.
@@ -172,7 +174,8 @@ impl From<RunningStatus> for RunningBody {
 impl From<RequestStatus> for OpenRequest {
     fn from(it: RequestStatus) -> OpenRequest {
         let request = format!("P-{}", it.request);
-        OpenRequest { request, artifact: it.artifact, state: it.state }
+        let overdue = it.overdue.into_iter().map(|it| it.gate).collect();
+        OpenRequest { request, artifact: it.artifact, state: it.state, overdue }
     }
 }
 
