@@ -50,6 +50,7 @@ fn reading() -> Vec<(&'static str, Vec<(String, u8)>)> {
     );
     vec![
         ("status", lines(&[("status", 0), ("status --project payments", 0)])),
+        ("owed", lines(&[("inbox", 0), ("waivers", 0), ("drift", 3)])),
         ("lineage", lines(&[("lineage dist/app.zip", 0), ("lineage dist/rc.zip", 0)])),
         (
             "log",
@@ -191,9 +192,11 @@ fn every_help_begins_with_an_example_that_works() {
         assert!(help.contains("--json"), "{command} has no --json");
         let answers =
             ["record", "promote", "approve", "reject", "gate", "evaluate", "verify", "spool push"];
-        let answers =
-            [&answers[..], &["observe", "waive", "freeze", "replay", "what-if", "metrics"]];
-        let answers = [&answers.concat()[..], &["inbox", "waivers", "drift"]];
+        let answers = [
+            &answers[..],
+            &["observe", "waive", "freeze", "replay", "what-if", "metrics"],
+            &["inbox", "waivers", "drift"],
+        ];
         let answers = answers.concat();
         let says = help.contains("Exit codes: 0 ");
         assert_eq!(says, answers.contains(&command.as_str()), "{command}: {help}");

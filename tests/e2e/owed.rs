@@ -165,7 +165,7 @@ fn what_runs_is_compared_with_what_was_granted() {
             format!(r#"{{"digest":"{digest}","name":"r.example/app","tag":"{tag}","instances":2}}"#)
         };
         let seen: Vec<String> = artifacts.iter().map(seen).collect();
-        let text = format!(r#"{{"source":"by hand","artifacts":[{}]}}"#, seen.join(","));
+        let text = format!(r#"{{"source":"hand","artifacts":[{}]}}"#, seen.join(","));
         place.write("seen.json", text);
         place.expect(0, "attestry observe prod --file seen.json --key ops.pem").stdout
     };

@@ -9,7 +9,7 @@ use schemas::id::{Digest, EntryIndex, Environment, Time};
 use schemas::predicate::deployment::DeploymentResult;
 use schemas::predicate::observation::Observed;
 
-use crate::granted::{Grant, grant_of};
+use crate::granted::{Grant, artifacts_of, grant_of, running_in};
 use crate::projection::Missing;
 use crate::projection::promotion::{Closed, Step};
 use crate::projection::slice::{EnvironmentSlice, ObservedKept};
@@ -154,11 +154,14 @@ struct Standing<'a> {
 
 /// As far as the slice tells, oldest first.
 fn grants(slice: &EnvironmentSlice) -> Vec<Standing<'_>> {
-    let granted = |closed| {
-        let by = Closed::granted(closed).filter(|_| !matches!(closed, Closed::RolledBack(_)))?;
-        let (artifact, stands) = (closed.artifact(), !closed.is_over());
-        Some(Standing { artifact, by, rollback: false, stands })
-    };
+    let mut found = Vec::new();
+    for closed in slice.closed.iter().filter(|it| !matches!(it, Closed::RolledBack(_))) {
+        if let Some(by) = closed.granted() {
+            let stands = !closed.is_over();
+            let of = |artifact| Standing { artifact, by, rollback: false, stands };
+            found.extend(artifacts_of(closed).map(of));
+        }
+    }
     let back = slice.last_rollback.as_ref().filter(|back| {
         let brought = slice.deployed.as_ref().is_some_and(|it| it.entry == back.entry);
         brought && back.result == DeploymentResult::Succeeded
@@ -169,7 +172,7 @@ fn grants(slice: &EnvironmentSlice) -> Vec<Standing<'_>> {
         rollback: true,
         stands: true,
     });
-    let mut found: Vec<Standing> = slice.closed.iter().filter_map(granted).chain(back).collect();
+    found.extend(back);
     found.sort_by_key(|it| it.by.entry);
     found
 }
@@ -193,7 +196,11 @@ impl Compare<'_> {
         let mut found: Vec<Expected> = Vec::new();
         for it in self.grants.iter().rev().filter(|it| it.stands) {
             let artifact = self.named(it.artifact)?;
-            if !found.iter().any(|newer| same_name(&newer.artifact, &artifact)) {
+            // What was granted together is no version of one another.
+            let is_newer = |newer: &Expected| {
+                newer.by.entry != it.by.entry && same_name(&newer.artifact, &artifact)
+            };
+            if !found.iter().any(is_newer) {
                 found.push(Expected { artifact, by: it.by, rollback: it.rollback });
             }
         }
@@ -256,11 +263,12 @@ impl Compare<'_> {
 
     /// The rollback that left an artifact, before a look, which was not deployed again since.
     fn left(&self, digest: &Digest, since: EntryIndex, look: Time) -> Option<EntryIndex> {
-        let of_it = self.slice.closed.iter().filter(|it| it.artifact() == digest);
+        let closed = self.slice.closed.iter();
+        let of_it = closed.filter(|it| artifacts_of(it).any(|it| it == digest));
         let last = of_it.filter(|it| it.granted().is_some()).max_by_key(|it| it.request());
         let Some(Closed::RolledBack(it)) = last else { return None };
         let back = it.by.rolled_back;
-        let again = self.slice.deployed.as_ref().is_some_and(|it| it.artifact == *digest);
+        let again = running_in(self.slice).any(|it| it == digest);
         (back.entry > since && back.time <= look && !again).then_some(back.entry)
     }
 

@@ -21,6 +21,16 @@ pub enum Grant {
     Unknown,
 }
 
+/// The artifacts that a promotion is about.
+pub(crate) fn artifacts_of(closed: &Closed) -> impl Iterator<Item = &Digest> {
+    std::iter::once(closed.artifact())
+}
+
+/// What runs in an environment, as far as deployments were recorded.
+pub(crate) fn running_in(slice: &EnvironmentSlice) -> impl Iterator<Item = &Digest> {
+    slice.deployed.iter().map(|it| &it.artifact)
+}
+
 /// The newest grant of an artifact in an environment, below an entry.
 pub fn grant_of(
     view: &View<'_>,
@@ -29,7 +39,7 @@ pub fn grant_of(
     artifact: &Digest,
     below: EntryIndex,
 ) -> Result<Grant, Missing> {
-    let of_it = slice.closed.iter().filter(|it| it.artifact() == artifact);
+    let of_it = slice.closed.iter().filter(|it| artifacts_of(it).any(|it| it == artifact));
     let closed = of_it.filter_map(Closed::granted);
     let newest = slice.granted.iter().filter(|it| it.artifact == *artifact);
     let newest = newest.map(|it| Step { entry: it.entry, time: it.time });

@@ -66,7 +66,7 @@ pub struct WaiverBody {
     #[schema(example = "vulnerabilities")]
     pub gate: String,
     pub standing: WaiverStanding,
-    /// Its review was due before now.
+    /// It is in force, and its review was due before now.
     pub review_due: bool,
     /// What was granted with it, and runs.
     pub relied: Vec<RunsBody>,

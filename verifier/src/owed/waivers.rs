@@ -4,7 +4,7 @@ use schemas::id::{EntryIndex, Environment, EnvironmentName, Project, Time};
 use schemas::predicate::decision::Outcome;
 use schemas::report::{GateVerdict, Verdict};
 
-use crate::granted::{Grant, grant_of};
+use crate::granted::{Grant, grant_of, running_in};
 use crate::policy::waiver::{InForce, Listed, Place, Standing, list};
 use crate::projection::Missing;
 use crate::projection::slice::WaiverKept;
@@ -37,7 +37,7 @@ pub struct Row {
     pub gate: String,
     pub standing: Standing,
     pub waiver: Held,
-    /// Its review was due before now.
+    /// It is in force, and its review was due before now.
     pub review_due: bool,
     pub relied: Vec<Runs>,
 }
@@ -58,13 +58,14 @@ pub fn running(view: &View<'_>, projects: &[Project]) -> Result<Vec<Runs>, Missi
     let mut found = Vec::new();
     for environment in environments(view, projects) {
         let Some(slice) = view.environment(&environment)? else { continue };
-        let Some(deployed) = &slice.deployed else { continue };
-        let artifact = &deployed.artifact;
-        // Asked for again and granted without a waiver, it rests on none any more.
-        let grant = grant_of(view, slice, &environment, artifact, EntryIndex::MAX)?;
-        if let Grant::By(step) = grant {
-            let artifact = view.named(artifact, &environment.project)?;
-            found.push(Runs { environment, artifact, decision: step.entry });
+        for artifact in running_in(slice) {
+            // Asked for again and granted without a waiver, it rests on none any more.
+            let grant = grant_of(view, slice, &environment, artifact, EntryIndex::MAX)?;
+            if let Grant::By(step) = grant {
+                let artifact = view.named(artifact, &environment.project)?;
+                let (environment, decision) = (environment.clone(), step.entry);
+                found.push(Runs { environment, artifact, decision });
+            }
         }
     }
     Ok(found)
@@ -110,7 +111,7 @@ fn row(it: Listed, running: &[RunsBy], at: Time) -> Row {
         environment: it.environment,
         gate: it.waiver.gate.clone(),
         standing: it.standing,
-        review_due: it.waiver.review_at <= at,
+        review_due: it.waiver.review_at <= at && at < it.waiver.expires_at,
         waiver: Held::Kept(Box::new(it.waiver)),
     }
 }

@@ -41,7 +41,8 @@ struct Waived<'a> {
 
 /// Finds what still ran in the scope's environment and period under a waiver that had ended.
 pub fn findings(scope: &Scope, shown: &Shown) -> Vec<Finding> {
-    let (runs, grants, waivers) = (runs(scope, shown), grants(scope, shown), waivers(shown));
+    let (grants, waivers) = (grants(scope, shown), waivers(shown));
+    let runs = runs(scope, shown, &grants);
     let (mut found, mut told) = (Vec::new(), BTreeSet::new());
     for run in &runs {
         for (grant, from, to) in rests_on(run, &grants) {
@@ -75,12 +76,12 @@ fn accepted(shown: &Shown) -> impl Iterator<Item = (EntryIndex, &ShownEntry, &Ev
     told.filter_map(|(index, it)| Some((*index, it, it.event.as_ref()?)))
 }
 
-fn runs<'a>(scope: &Scope, shown: &'a Shown) -> Vec<Run<'a>> {
+fn runs<'a>(scope: &Scope, shown: &'a Shown, grants: &[Grant]) -> Vec<Run<'a>> {
     // Of what came after the newest entry nothing is known.
     let Some(end) = shown.entries.last_key_value().map(|(_, it)| it.entry.time) else {
         return Vec::new();
     };
-    let mut runs: Vec<Run> = Vec::new();
+    let (mut over, mut running): (Vec<Run>, Vec<Run>) = (Vec::new(), Vec::new());
     for (deployment, it, event) in accepted(shown) {
         let (project, environment, result) = match &event.body {
             Body::Deployment(body) => (&body.project, &body.environment, body.result),
@@ -90,13 +91,27 @@ fn runs<'a>(scope: &Scope, shown: &'a Shown) -> Vec<Run<'a>> {
         let here = *project == scope.project && *environment == scope.environment;
         let Some(artifact) = event.digests().next() else { continue };
         if here && result == DeploymentResult::Succeeded {
-            if let Some(before) = runs.last_mut() {
-                before.to = it.entry.time;
-            }
-            runs.push(Run { deployment, artifact, from: it.entry.time, to: end });
+            // What was granted together runs side by side; everything else it takes the place of.
+            let mut of_it = grants.iter().rev().filter(|grant| grant.is_about(artifact));
+            let by = of_it.find(|grant| grant.entry < deployment);
+            let beside = |run: &Run| {
+                run.artifact != artifact && by.is_some_and(|by| by.is_about(run.artifact))
+            };
+            let (stay, gone): (Vec<Run>, Vec<Run>) = running.into_iter().partition(beside);
+            over.extend(gone.into_iter().map(|run| Run { to: it.entry.time, ..run }));
+            running = stay;
+            running.push(Run { deployment, artifact, from: it.entry.time, to: end });
         }
     }
-    runs
+    over.extend(running);
+    over.sort_by_key(|run| run.deployment);
+    over
+}
+
+impl Grant<'_> {
+    fn is_about(&self, artifact: &Digest) -> bool {
+        self.event.digests().any(|digest| digest == artifact)
+    }
 }
 
 fn grants<'a>(scope: &Scope, shown: &'a Shown) -> Vec<Grant<'a>> {
@@ -112,7 +127,7 @@ fn grants<'a>(scope: &Scope, shown: &'a Shown) -> Vec<Grant<'a>> {
 
 /// The decisions that a run rests on, one after the other, each with the time for which it does.
 fn rests_on<'a, 'b>(run: &Run, grants: &'a [Grant<'b>]) -> Vec<(&'a Grant<'b>, Time, Time)> {
-    let of_it = grants.iter().filter(|it| it.event.digests().any(|digest| digest == run.artifact));
+    let of_it = grants.iter().filter(|it| it.is_about(run.artifact));
     let (before, since): (Vec<&Grant>, Vec<&Grant>) =
         of_it.partition(|it| it.entry < run.deployment);
     let mut found: Vec<(&Grant, Time, Time)> = Vec::new();

@@ -111,10 +111,10 @@ fn an_emergency_waits_for_its_review() {
         format!(
             r#"{{"apiVersion":"attestry/policy/v1","project":"payments","environments":[
             {{"name":"prod","gates":[{approval}],"emergency":{{"gates":[{approval}],
-            "review":{{"within":"24h"{roles}}}}}}}]}}"#
+            "review":{{"within":"24h","roles":{roles}}}}}}}]}}"#
         )
     };
-    world.policy("paul", &policy(r#","roles":["security"]"#)).unwrap();
+    world.policy("paul", &policy(r#"["security"]"#)).unwrap();
     let emergency = |world: &mut World, name: &str| {
         let mut body = world.request_body("prod");
         body.path = RequestPath::Emergency;
@@ -128,15 +128,16 @@ fn an_emergency_waits_for_its_review() {
     let line = |p: EntryIndex, who: &str, late: &str| format!("P-{p} review {who} {late}");
     check(&world, Whose::Everybody, &[line(first, "[security] [sara]", "in time")]);
     check(&world, Whose::Role(APPROVER), &[]);
-    world.policy("paul", &policy("")).unwrap();
+    world.policy("paul", &policy(r#"["release-approver","security"]"#)).unwrap();
     let second = emergency(&mut world, "second");
-    // Any that approves, but not who has approved it or asked for it.
-    let any = line(second, "[] [ben+sara+alex]", "in time");
-    check(&world, Whose::Role(APPROVER), std::slice::from_ref(&any));
+    // But not by who has approved it or asked for it.
+    let others = "[release-approver+security] [ben+sara+alex]";
+    check(&world, Whose::Role(APPROVER), &[line(second, others, "in time")]);
+    check(&world, Whose::Identity(&"anna".parse().unwrap()), &[]);
     check(&world, Whose::Role("emitter"), &[]);
     world.wait(DAY);
     let late = |p, who| line(p, who, "late: nobody");
-    let both = [late(first, "[security] [sara]"), late(second, "[] [ben+sara+alex]")];
+    let both = [late(first, "[security] [sara]"), late(second, others)];
     check(&world, Whose::Everybody, &both);
     let due = match &items(&world, Whose::Everybody)[0] {
         Item { what: What::Review { due, .. }, late: Some(late), .. } => (*due, late.since),
@@ -185,7 +186,7 @@ fn what_the_policy_itself_asks_waits_for_nobody_by_name() {
     let of = |id: &str| {
         found.iter().find(|it| matches!(&it.what, What::Gate(gate) if gate.id == id)).cloned()
     };
-    let source = of("source-environment").unwrap();
+    let source = of("from").unwrap();
     assert!(source.roles.is_empty() && source.people.is_empty(), "{source:?}");
     assert!(found.iter().all(|it| it.request == p));
     let gate = of("review").unwrap();
