@@ -32,6 +32,7 @@ pub mod backup;
 pub mod demo;
 #[cfg(feature = "ledger")]
 pub mod doctor;
+pub mod drift;
 #[cfg(feature = "ledger")]
 pub mod evaluate;
 #[cfg(feature = "ledger")]
@@ -40,6 +41,7 @@ pub mod freeze;
 pub mod gate;
 #[cfg(feature = "ledger")]
 pub mod identity;
+pub mod inbox;
 #[cfg(feature = "ledger")]
 pub mod init;
 #[cfg(feature = "ledger")]
@@ -75,6 +77,7 @@ pub mod trust;
 pub mod verify;
 #[cfg(feature = "ledger")]
 pub mod waive;
+pub mod waivers;
 #[cfg(feature = "ledger")]
 pub mod webhook;
 #[cfg(feature = "ledger")]
@@ -151,6 +154,9 @@ pub enum Command {
     #[cfg(feature = "ledger")]
     Evaluate(evaluate::EvaluateArgs),
     Status(status::StatusArgs),
+    Inbox(inbox::InboxArgs),
+    Waivers(waivers::WaiversArgs),
+    Drift(drift::DriftArgs),
     Log(log::LogArgs),
     #[cfg(feature = "ledger")]
     Metrics(metrics::MetricsArgs),
@@ -238,6 +244,9 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         #[cfg(feature = "ledger")]
         Command::Evaluate(args) => evaluate::run(&args, io),
         Command::Status(args) => status::run(&args, io),
+        Command::Inbox(args) => inbox::run(&args, io),
+        Command::Waivers(args) => waivers::run(&args, io),
+        Command::Drift(args) => drift::run(&args, io),
         Command::Log(args) => log::run(&args, io),
         #[cfg(feature = "ledger")]
         Command::Metrics(args) => metrics::run(&args, io),

@@ -5,7 +5,7 @@ pub mod ledger_history;
 
 use std::path::Path;
 
-use schemas::id::{Digest, EntryIndex, Time, TreeSize};
+use schemas::id::{Digest, EntryIndex, Project, Time, TreeSize};
 use schemas::report::Finding;
 use schemas::thread::ThreadId;
 use verifier::event::Body;
@@ -15,6 +15,7 @@ use verifier::pack::shown::ShownEntry;
 use verifier::pin::Pin;
 use verifier::projection::Missing;
 use verifier::projection::slice::{ArtifactSlice, ControlSlice};
+use verifier::status;
 use verifier::view::{Lacking, View};
 
 use crate::argument::LedgerArgs;
@@ -83,6 +84,19 @@ impl History {
             History::Ledger(it) => it.service.control(),
             History::Pack(report) => Ok(report.state.control().clone()),
         }
+    }
+
+    /// The projects that are looked at: the one that was named, else all of them.
+    pub fn projects(&self, named: Option<Project>) -> Result<Vec<Project>, Failure> {
+        let known = status::projects(&self.control()?);
+        let Some(named) = named else { return Ok(known) };
+        if !known.contains(&named) {
+            let names: Vec<&str> = known.iter().map(Project::as_str).collect();
+            let message = format!("there is no project {named}");
+            return Err(Failure::new(Exit::No, "unknown-project", message)
+                .hint(format!("there are: {}", names.join(", "))));
+        }
+        Ok(vec![named])
     }
 
     /// What is known of an artifact; nothing where a pack does not show it.

@@ -1,4 +1,5 @@
-//! What a server does by itself: open requests are evaluated again, and heads are logged daily.
+//! What a server does by itself: open requests are evaluated again, webhooks are told of what is
+//! overdue, and heads are logged daily.
 //!
 //! Several servers may do so at once: whoever has the lock looks again before it decides.
 
@@ -55,6 +56,9 @@ pub async fn evaluate<S: Store>(
 async fn look<S: Store>(ledger: &Ledger<S>) {
     match ledger.evaluate_open(Which::All).await {
         Ok(evaluated) => {
+            if let Err(cause) = ledger.tell_overdue(&evaluated).await {
+                tracing::warn!(%cause, "what is overdue could not be told");
+            }
             for it in evaluated {
                 if let Some(decision) = it.decision {
                     let (request, environment) = (it.request, it.environment.to_string());

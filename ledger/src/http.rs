@@ -11,6 +11,7 @@ pub mod caching;
 pub mod decisions;
 pub mod delivery;
 mod document;
+pub mod drift;
 pub mod environments;
 pub mod event_list;
 pub mod events;
@@ -18,6 +19,7 @@ pub mod exchange;
 pub mod filter;
 pub mod gate;
 pub mod health;
+pub mod inbox;
 pub mod lineage;
 mod listen;
 pub mod log;
@@ -45,6 +47,7 @@ pub mod tiles;
 pub mod tls;
 pub mod tokens;
 pub mod viewings;
+pub mod waivers;
 mod walk;
 
 use std::future::Future;
@@ -226,6 +229,9 @@ fn routes<S: Store>() -> Routes<S> {
         .add(Need::ReadProject, routes!(artifacts::read))
         .add(Need::ReadProject, routes!(lineage::read))
         .add(Need::ReadProject, routes!(status::read))
+        .add(Need::ReadProject, routes!(inbox::read))
+        .add(Need::ReadProject, routes!(waivers::read))
+        .add(Need::ReadProject, routes!(drift::read))
         .add(Need::ReadEntries, routes!(rules::trust))
         .add(Need::ReadProject, routes!(rules::policy))
         .add_within(packs::CREATE_MAX, Need::ReadEntries, routes!(packs::create))

@@ -4,6 +4,7 @@
 mod courier;
 mod key;
 mod message;
+mod notice;
 mod retry;
 
 use std::time::Duration;

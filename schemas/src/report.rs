@@ -181,6 +181,7 @@ codes! {
     ClockSkew "clock-skew" Rule "the time is too far from the last entry's";
     DeployedWithoutGrant "deployed-without-grant" Rule "something was deployed that no decision had granted";
     ReliedOnCompromisedKey "relied-on-compromised-key" Rule "a decision relied on a key that was compromised by then";
+    WaiverExpiredInUse "waiver-expired-in-use" Rule "something still ran under a waiver after its end";
     ReportNamesOtherSubject "report-names-other-subject" Rule "the report is about another artifact";
 
     QuorumMissed "quorum-missed" Rule "the witnesses that the pin asks for have not cosigned the checkpoint";

@@ -50,6 +50,7 @@ fn reading() -> Vec<(&'static str, Vec<(String, u8)>)> {
     );
     vec![
         ("status", lines(&[("status", 0), ("status --project payments", 0)])),
+        ("owed", lines(&[("inbox", 0), ("waivers", 0), ("drift", 3)])),
         ("lineage", lines(&[("lineage dist/app.zip", 0), ("lineage dist/rc.zip", 0)])),
         (
             "log",
@@ -196,6 +197,7 @@ fn every_help_begins_with_an_example_that_works() {
         let answers = [
             &answers[..],
             &["observe", "waive", "freeze", "replay", "what-if", "metrics", "withdraw"],
+            &["inbox", "waivers", "drift"],
         ];
         let answers = answers.concat();
         let says = help.contains("Exit codes: 0 ");
@@ -207,8 +209,8 @@ fn every_help_begins_with_an_example_that_works() {
         let (line, _) = line.split_once(" > ").unwrap_or((&line, ""));
         let mut here = place.copy();
         let code = match command.as_str() {
-            // What waits is a no; the story has a deployment without grant.
-            "gate" | "verify" => 3,
+            // What waits is a no; the story has a deployment without grant, and nobody has looked.
+            "gate" | "verify" | "inbox" | "drift" => 3,
             // The id of a token is random; nothing waits; and the keys are the reader's own.
             "token revoke" | "spool drop" | "trust roots" => 5,
             // The demo and the server have tests of their own, the example's database and server are on
@@ -281,6 +283,9 @@ fn json_is_one_object_on_standard_output_for_every_command() {
         ("promote dist/app.zip --to prod --emergency --reason x --key mia.pem", 3),
         ("gate dist/app.zip --to prod --rollback", 3),
         ("status", 0),
+        ("inbox --role nobody", 5),
+        ("waivers", 0),
+        ("drift", 3),
         ("log", 0),
         ("log --kind nothing", 2),
         ("show 10", 0),

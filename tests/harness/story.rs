@@ -200,6 +200,7 @@ pub fn release() -> Vec<Chapter> {
                 ("gate dist/app.zip --to prod", 3),
                 ("evaluate P-27", 0),
                 ("status", 0),
+                ("inbox", 3),
             ],
         ),
         chapter(

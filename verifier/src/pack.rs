@@ -8,6 +8,7 @@ pub mod bag;
 pub mod derived;
 pub mod gather;
 pub mod heads;
+pub mod lapsed;
 pub mod population;
 pub mod replay;
 pub mod report;
@@ -174,6 +175,8 @@ fn verify_bag(bag: &Bag, pin: Option<&Pin>, report: &mut PackReport) -> Result<(
     check_attachments(bag, &replay.shown, report);
     report.rows = population::rows(&bag.scope, &replay, &report.findings);
     report.counts.deployments = report.rows.len() as u64;
+    // No deployment was wrong by it when it was made, so it is none of the rows' exceptions.
+    report.findings.extend(lapsed::findings(&bag.scope, &replay.shown));
     report.positions = positions(&bag.scope, &replay.shown);
     let (shown, state) = (replay.shown, replay.state);
     derived::check(bag, &own, &shown, &state, report);

@@ -3,7 +3,9 @@
 use schemas::id::{Digest, EntryIndex, Environment, EnvironmentName, Project, Time};
 use schemas::predicate::promotion_request::RequestPath;
 
-use crate::policy::Ask;
+use crate::drift::{Drift, drift};
+use crate::policy::overdue::{self, Overdue};
+use crate::policy::{Ask, environment_rule};
 use crate::projection::Missing;
 use crate::projection::slice::{ControlSlice, EnvironmentSlice};
 use crate::view::{View, state_of};
@@ -26,6 +28,8 @@ pub struct EnvironmentStatus {
     pub requests: Vec<RequestStatus>,
     /// Emergencies that nobody has reviewed yet, the longest due first.
     pub reviews: Vec<ReviewStatus>,
+    /// Where what is seen to run there differs from what was granted.
+    pub drift: Drift,
 }
 
 /// What runs in an environment, as far as deployments were recorded.
@@ -51,6 +55,8 @@ pub struct RequestStatus {
     pub with: Vec<Digest>,
     pub path: RequestPath,
     pub state: String,
+    /// The gates that have waited for longer than the policy lets them.
+    pub overdue: Vec<Overdue>,
 }
 
 /// An emergency that was granted, and whose review is due.
@@ -116,10 +122,18 @@ pub fn of_environment(
     for (index, request) in slice.into_iter().flat_map(|slice| &slice.requests) {
         let artifact = &request.artifact;
         let ask = Ask { environment, artifact, request: Some(*index) };
-        let state = state_of(view.evaluate(&ask)?.as_ref());
-        let (artifact, with) = (artifact.clone(), request.with.clone());
-        let path = request.path;
-        requests.push(RequestStatus { request: *index, artifact, with, path, state });
+        let evaluation = view.evaluate(&ask)?;
+        let rule = view.state.policy(&environment.project);
+        let rule = rule.and_then(|policy| environment_rule(policy, environment));
+        let gates = evaluation.as_ref().map(|it| &it.gates[..]).unwrap_or_default();
+        requests.push(RequestStatus {
+            request: *index,
+            artifact: artifact.clone(),
+            with: request.with.clone(),
+            path: request.path,
+            state: state_of(evaluation.as_ref()),
+            overdue: overdue::of_request(rule, request, gates, view.at),
+        });
     }
     Ok(EnvironmentStatus {
         environment: environment.name.clone(),
@@ -127,6 +141,7 @@ pub fn of_environment(
         running: slice.map(|slice| running(view, slice, environment)).transpose()?.flatten(),
         requests,
         reviews: slice.map_or(Vec::new(), |slice| reviews(slice, view.at)),
+        drift: drift(view, environment)?,
     })
 }
 

@@ -18,6 +18,23 @@ pub enum Lacking {
     GoesOn,
 }
 
+/// What an artifact is called in a project; it decides nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    pub name: Option<String>,
+    pub version: Option<String>,
+    pub digest: Digest,
+}
+
+impl Named {
+    /// `payments 1.4.2 sha256:9f2c41d0`, as far as it has a name.
+    pub fn line(&self) -> String {
+        let called = [self.name.as_deref(), self.version.as_deref()].into_iter().flatten();
+        let called: Vec<&str> = called.collect();
+        format!("{} {}", called.join(" "), self.digest.short()).trim_start().to_owned()
+    }
+}
+
 /// A state at a time. Decides nothing: gates are the policy's.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
@@ -46,6 +63,16 @@ impl<'a> View<'a> {
         Ok(self.artifact(digest)?.and_then(|slice| slice.projects.get(project)))
     }
 
+    /// What an artifact is called, as far as that is known.
+    pub fn named(&self, digest: &Digest, project: &Project) -> Result<Named, Missing> {
+        let known = self.artifact_in(digest, project)?;
+        Ok(Named {
+            name: known.and_then(|known| known.name.clone()),
+            version: known.and_then(|known| known.version.clone()),
+            digest: digest.clone(),
+        })
+    }
+
     pub fn environment(&self, it: &Environment) -> Result<Option<&'a EnvironmentSlice>, Missing> {
         self.or_go_on(self.state.environment(it))
     }
@@ -53,6 +80,11 @@ impl<'a> View<'a> {
     /// Evaluates without logging; nothing where what that takes is not to be had.
     pub fn evaluate(&self, ask: &Ask<'_>) -> Result<Option<Evaluation>, Missing> {
         self.or_go_on(policy::evaluate(self.state, ask, self.at).map(Some))
+    }
+
+    /// True where nothing can be known of an artifact.
+    pub fn leaves_out_artifact(&self, digest: &Digest) -> bool {
+        self.lacking == Lacking::GoesOn && !self.state.knows(&ThreadId::Artifact(digest.clone()))
     }
 
     /// True where nothing can be known of an environment.

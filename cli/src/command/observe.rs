@@ -1,10 +1,12 @@
 //! `attestry observe`: records what an environment is seen to run.
 
 use clap::Args;
+use schemas::id::Environment;
 use schemas::predicate::observation::{self, Observation};
 use schemas::predicate::report::{Binding, ReportNote};
 use serde_json::json;
 use verifier::compose::ledger_subject;
+use verifier::drift::drift;
 use verifier::merkle::sha256;
 
 use super::record::append;
@@ -87,11 +89,35 @@ pub fn run(args: &ObserveArgs, io: &mut Io) -> Result<Exit, Failure> {
     text.push_str(&append::logged_lines(&logged, service.origin(), &signer, None));
     let decisions = append::decisions(&service, &project)?;
     text.push_str(&append::text_of(&decisions, &service)?);
-    let json = json!({
+    let mut json = json!({
         "environment": environment, "index": logged.index, "statement": logged.statement,
         "takenAt": taken_at, "artifacts": count, "instances": instances,
         "decisions": append::json_of(&decisions),
     });
+    if let Some(differences) = differences(&service, &environment)? {
+        text.push_str(&summary(&differences, &environment));
+        json["differences"] = json!(differences);
+    }
     io.answer(&text, &json)?;
     Ok(Exit::Done)
+}
+
+/// How what runs there differs now; whoever may only submit to a server is told nothing.
+fn differences(
+    service: &Service,
+    environment: &Environment,
+) -> Result<Option<Vec<&'static str>>, Failure> {
+    match service.ask(|view| drift(&view, environment)) {
+        Ok(found) => Ok(Some(found.differences.iter().map(|it| it.kind.name()).collect())),
+        Err(failure) if failure.exit == Exit::NotAllowed => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn summary(differences: &[&str], environment: &Environment) -> String {
+    match differences.len() {
+        0 => "no difference from what was granted".to_owned(),
+        1 => format!("1 difference from what was granted: attestry drift {environment}"),
+        more => format!("{more} differences from what was granted: attestry drift {environment}"),
+    }
 }

@@ -3,9 +3,7 @@
 use clap::Args;
 use schemas::id::Project;
 use serde_json::{Value, json};
-use verifier::status::{
-    EnvironmentStatus, ProjectStatus, RequestStatus, RunningStatus, projects, status,
-};
+use verifier::status::{EnvironmentStatus, ProjectStatus, RequestStatus, RunningStatus, status};
 
 use crate::argument::ScopeArgs;
 use crate::exit::Exit;
@@ -27,17 +25,7 @@ pub struct StatusArgs {
 pub fn run(args: &StatusArgs, io: &mut Io) -> Result<Exit, Failure> {
     let named = args.project.named(io)?;
     let history = History::open(&args.history, io)?;
-    let known = projects(&history.control()?);
-    if let Some(named) = named.as_ref().filter(|named| !known.contains(named)) {
-        let names: Vec<&str> = known.iter().map(Project::as_str).collect();
-        return Err(Failure::new(
-            Exit::No,
-            "unknown-project",
-            format!("there is no project {named}"),
-        )
-        .hint(format!("there are: {}", names.join(", "))));
-    }
-    let projects = named.map_or(known, |named| vec![named]);
+    let projects = history.projects(named)?;
     let found = history.ask(|view| status(&view, &projects))?;
     let mut text = String::new();
     let mut items = Vec::new();
@@ -74,6 +62,8 @@ struct Cell {
     running: String,
     since: String,
     state: String,
+    /// Empty where nobody has ever looked.
+    drift: String,
 }
 
 fn cell(history: &History, it: &EnvironmentStatus) -> Cell {
@@ -84,10 +74,11 @@ fn cell(history: &History, it: &EnvironmentStatus) -> Cell {
                 true => String::new(),
                 false => format!(" ({})", path.name()),
             };
-            match it.requests.len() {
-                1 => format!("P-{request}{by} {state}"),
-                more => format!("P-{request}{by} {state}; {} more open", more - 1),
-            }
+            let more = match it.requests.len() {
+                1 => String::new(),
+                more => format!("; {} more open", more - 1),
+            };
+            format!("P-{request}{by} {state}{}{more}", late(&it.requests))
         }
         (None, false) => "deployed without grant".to_owned(),
         (None, true) if !it.known => "not in this pack".to_owned(),
@@ -98,7 +89,31 @@ fn cell(history: &History, it: &EnvironmentStatus) -> Cell {
         None if !it.known => ("?".to_owned(), String::new()),
         None => ("-".to_owned(), String::new()),
     };
-    Cell { name: it.environment.to_string(), running, since, state }
+    Cell { name: it.environment.to_string(), running, since, state, drift: drifted(history, it) }
+}
+
+/// Says which requests have waited for too long, whichever is shown.
+fn late(requests: &[RequestStatus]) -> String {
+    let late = |it: &&RequestStatus| !it.overdue.is_empty();
+    let names: Vec<String> = match requests {
+        [only] => only.overdue.iter().map(|it| it.gate.clone()).collect(),
+        many => many.iter().filter(late).map(|it| format!("P-{}", it.request)).collect(),
+    };
+    match names.is_empty() {
+        true => String::new(),
+        false => format!(" (overdue: {})", names.join(", ")),
+    }
+}
+
+/// `none (observed 4 min ago)`
+fn drifted(history: &History, it: &EnvironmentStatus) -> String {
+    let Some(look) = &it.drift.look else { return String::new() };
+    let ago = span(history.now().since(look.taken_at));
+    match it.drift.differences.len() {
+        0 => format!("none ({ago} ago)"),
+        1 => format!("1 difference ({ago} ago)"),
+        more => format!("{more} differences ({ago} ago)"),
+    }
 }
 
 fn to_json(it: &EnvironmentStatus) -> Value {
@@ -115,10 +130,14 @@ fn to_json(it: &EnvironmentStatus) -> Value {
         "requests": it.requests.iter().map(|it| json!({
             "request": format!("P-{}", it.request), "artifact": it.artifact,
             "artifacts": std::iter::once(&it.artifact).chain(&it.with).collect::<Vec<_>>(),
-            "path": it.path,
-            "state": it.state,
+            "path": it.path, "state": it.state,
+            "overdue": it.overdue.iter().map(|it| &it.gate).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "reviews": reviews::to_json(&it.reviews),
+        "drift": it.drift.look.as_ref().map(|look| json!({
+            "takenAt": look.taken_at,
+            "differences": it.drift.differences.iter().map(|it| it.kind.name()).collect::<Vec<_>>(),
+        })),
     })
 }
 
@@ -139,20 +158,33 @@ fn render(project: &Project, cells: &[Cell]) -> String {
         row.extend(cells.iter().map(|cell| pick(cell).to_owned()));
         row
     };
-    let wide = table(&[
+    let mut lines = vec![
         line("", &|cell| &cell.name),
         line(project.as_str(), &|cell| &cell.running),
         line("", &|cell| &cell.since),
         line("", &|cell| &cell.state),
-    ]);
+    ];
+    // Where nobody looks there is nothing to say, and `attestry drift` says that.
+    if cells.iter().any(|cell| !cell.drift.is_empty()) {
+        let drift = |cell: &Cell| match cell.drift.is_empty() {
+            true => "not observed".to_owned(),
+            false => cell.drift.clone(),
+        };
+        lines.push([String::from("drift")].into_iter().chain(cells.iter().map(drift)).collect());
+    }
+    let wide = table(&lines);
     if wide.lines().all(|line| crate::output::columns(line) <= crate::output::WIDTH) {
         return format!("{wide}\n");
     }
-    let rows: Vec<Vec<String>> = cells
-        .iter()
-        .map(|it| {
-            vec![format!("  {}", it.name), it.running.clone(), it.since.clone(), cut(&it.state, 40)]
-        })
-        .collect();
+    let rows = |it: &Cell| {
+        let name = format!("  {}", it.name);
+        let mut rows = vec![vec![name, it.running.clone(), it.since.clone(), cut(&it.state, 40)]];
+        if !it.drift.is_empty() {
+            let drift = format!("drift: {}", it.drift);
+            rows.push(vec![String::new(), String::new(), String::new(), drift]);
+        }
+        rows
+    };
+    let rows: Vec<Vec<String>> = cells.iter().flat_map(rows).collect();
     format!("{project}\n{}\n", table(&rows))
 }

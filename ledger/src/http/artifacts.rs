@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use verifier::projection::slice::{ArtifactInProject, ArtifactSlice, Evidence, Place};
+use verifier::view::Named;
 
 use super::Server;
 use super::problem::Problem;
@@ -36,6 +37,13 @@ impl ArtifactName {
             version: known.and_then(|known| known.version.clone()),
             digest: digest.clone(),
         }
+    }
+}
+
+impl From<Named> for ArtifactName {
+    fn from(it: Named) -> ArtifactName {
+        let Named { name, version, digest } = it;
+        ArtifactName { name, version, digest }
     }
 }
 

@@ -90,6 +90,8 @@ pub struct OpenRequest {
     /// What it waits for, as of now.
     #[schema(example = "waits: approvals")]
     pub state: String,
+    /// The gates that have waited for longer than the policy's `limit`.
+    pub overdue: Vec<String>,
 }
 
 /// Lists the environments that the policies name, in the order of their names.
@@ -190,8 +192,9 @@ impl From<RequestStatus> for OpenRequest {
     fn from(it: RequestStatus) -> OpenRequest {
         let request = format!("P-{}", it.request);
         let artifacts = [std::slice::from_ref(&it.artifact), &it.with].concat();
+        let overdue = it.overdue.into_iter().map(|it| it.gate).collect();
         let (artifact, path, state) = (it.artifact, it.path, it.state);
-        OpenRequest { request, artifact, artifacts, path, state }
+        OpenRequest { request, artifact, artifacts, path, state, overdue }
     }
 }
 

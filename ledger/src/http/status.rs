@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::{Query, State};
-use schemas::id::{EnvironmentName, Project, TreeSize};
+use schemas::id::{EnvironmentName, Project, Time, TreeSize};
 use schemas::thread::ThreadId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use verifier::projection::promotion::Closed;
 use verifier::status::{EnvironmentStatus, ProjectStatus, projects, status};
 
 use super::Server;
@@ -57,6 +58,19 @@ pub struct EnvironmentStatusBody {
     pub requests: Vec<OpenRequest>,
     /// Emergencies that nobody has reviewed yet, the longest due first.
     pub reviews: Vec<DueReview>,
+    /// What the newest look at it came to; none where nobody has ever looked.
+    pub drift: Option<DriftStatusBody>,
+}
+
+/// Where what is seen to run differs from what was granted.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftStatusBody {
+    #[schema(value_type = String)]
+    pub taken_at: Time,
+    /// One code for each difference, as `attestry drift --json` has them.
+    #[schema(example = json!(["unapproved-digest"]))]
+    pub differences: Vec<&'static str>,
 }
 
 impl From<ProjectStatus> for ProjectStatusBody {
@@ -75,6 +89,10 @@ impl From<EnvironmentStatus> for EnvironmentStatusBody {
             running: it.running.map(RunningBody::from),
             requests: it.requests.into_iter().map(OpenRequest::from).collect(),
             reviews: it.reviews.into_iter().map(DueReview::from).collect(),
+            drift: it.drift.look.map(|look| DriftStatusBody {
+                taken_at: look.taken_at,
+                differences: it.drift.differences.iter().map(|it| it.kind.name()).collect(),
+            }),
         }
     }
 }
@@ -92,12 +110,7 @@ pub async fn read<S: Store>(
 ) -> Result<Json<StatusBody>, Problem> {
     let only = parse_project(query.project.as_deref())?;
     let mut loader = server.ledger.loader().await?;
-    let known = projects(loader.state.control());
-    let projects = match only {
-        None => known,
-        Some(only) if known.contains(&only) => vec![only],
-        Some(only) => return Err(Problem::not_found(format!("there is no project {only}"))),
-    };
+    let projects = projects_of(&loader, only)?;
     load(&mut loader, &projects).await?;
     let now = server.ledger.now();
     let found = loader.ask(now, |view| status(&view, &projects)).await?;
@@ -105,8 +118,24 @@ pub async fn read<S: Store>(
     Ok(Json(StatusBody { size: loader.read.head().size, projects }))
 }
 
+/// The projects that are looked at: the one that was named, else all of them.
+pub(super) fn projects_of<R: Read>(
+    loader: &Loader<R>,
+    only: Option<Project>,
+) -> Result<Vec<Project>, Problem> {
+    let known = projects(loader.state.control());
+    match only {
+        None => Ok(known),
+        Some(only) if known.contains(&only) => Ok(vec![only]),
+        Some(only) => Err(Problem::not_found(format!("there is no project {only}"))),
+    }
+}
+
 /// Loads what the answer is made of in two questions, where one at a time would be many.
-async fn load<R: Read>(loader: &mut Loader<R>, projects: &[Project]) -> Result<(), LedgerError> {
+pub(super) async fn load<R: Read>(
+    loader: &mut Loader<R>,
+    projects: &[Project],
+) -> Result<(), LedgerError> {
     let control = loader.state.control();
     let environments = super::walk::environments(control, None, None);
     let environments: Vec<_> =
@@ -116,7 +145,10 @@ async fn load<R: Read>(loader: &mut Loader<R>, projects: &[Project]) -> Result<(
     let slices = environments.iter().filter_map(|it| loader.state.environment(it).ok().flatten());
     let artifacts = slices.flat_map(|slice| {
         let deployed = slice.deployed.iter().map(|it| &it.artifact);
-        deployed.chain(slice.requests.values().flat_map(|it| it.artifacts()))
+        let seen = slice.observed.iter().flat_map(|look| &look.artifacts).map(|it| &it.digest);
+        let granted = slice.closed.iter().filter(|it| !it.is_over()).flat_map(Closed::artifacts);
+        let asked = slice.requests.values().flat_map(|it| it.artifacts());
+        deployed.chain(asked).chain(seen).chain(granted)
     });
     let artifacts: Vec<ThreadId> = artifacts.cloned().map(ThreadId::Artifact).collect();
     loader.know(&artifacts).await

@@ -169,6 +169,10 @@ impl<A: Outbox, B: Outbox> Outbox for Either<A, B> {
         each!(self, it => it.settle(lease, delivery, attempt, answer, now).await)
     }
 
+    async fn notify(&self, notices: &[(u64, Message)], now: Time) -> Result<u64, StoreError> {
+        each!(self, it => it.notify(notices, now).await)
+    }
+
     async fn release(&self, lease: &Lease, now: Time) -> Result<(), StoreError> {
         each!(self, it => it.release(lease, now).await)
     }

@@ -46,6 +46,8 @@ pub async fn run<S: Store>(make: impl AsyncFn() -> S) {
     outbox::one_holder_at_a_time(&make().await).await;
     outbox::attempts(&make().await).await;
     outbox::what_waits_and_what_is_kept_is_bounded(&make().await).await;
+    outbox::notices_are_told_once(&make().await).await;
+    outbox::notices_keep_to_the_room_there_is(&make().await).await;
 }
 
 fn hash(seed: u64) -> Hash {

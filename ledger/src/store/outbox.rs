@@ -7,6 +7,7 @@
 use std::future::Future;
 
 use schemas::id::{EntryIndex, KeyId, Time, TreeSize};
+use verifier::projection::slice::REQUEST_MS_MAX;
 
 use super::StoreError;
 
@@ -15,6 +16,13 @@ pub const WAITING_MAX: u64 = 1000;
 
 /// Deliveries of one endpoint that are done with and kept for whoever looks.
 pub const KEPT_MAX: u64 = 1000;
+
+/// The type of notices: what is told because time has passed, and of which no entry tells.
+pub const NOTICE: &str = "promotion.overdue";
+
+/// So long a notice is kept, however many others there are: whoever looks again knows by it that it
+/// was told. No request is open for longer.
+pub const NOTICE_MS_KEPT: i64 = REQUEST_MS_MAX;
 
 /// What an endpoint shall be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +133,14 @@ pub trait Outbox: Send + Sync + 'static {
         now: Time,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
+    /// Adds notices, each for an endpoint; answers how many were new. One that was added before, for
+    /// which there is no room, or whose endpoint is gone or disabled is left out.
+    fn notify(
+        &self,
+        notices: &[(u64, Message)],
+        now: Time,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
     /// Renews the lease and answers the delivery that is due first; none where there is none, or
     /// the lease was lost.
     fn next_due(
@@ -144,7 +160,8 @@ pub trait Outbox: Send + Sync + 'static {
         now: Time,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Gives the lease back, and forgets the oldest deliveries beyond [`KEPT_MAX`].
+    /// Gives the lease back, and forgets the oldest deliveries beyond [`KEPT_MAX`], notices no sooner
+    /// than after [`NOTICE_MS_KEPT`].
     fn release(
         &self,
         lease: &Lease,

@@ -1,4 +1,5 @@
-//! What an entry is told as: small, and nothing that the log does not say.
+//! What an entry is told as: small, and nothing that the log does not say. And what is told of a
+//! request of which no entry tells: that somebody is waited for, and for too long.
 
 use schemas::id::{Digest, EntryIndex, Environment, Origin, Project, Time};
 use schemas::kind::EventKind;
@@ -9,11 +10,12 @@ use serde::Serialize;
 use verifier::entry::Entry;
 use verifier::event::{Body, Event};
 use verifier::merkle;
+use verifier::policy::overdue::Overdue;
 
 use crate::error::{LedgerError, malformed};
 use crate::ledger::{Ledger, Stored};
 use crate::store::Store;
-use crate::store::outbox::{Message, Subscription};
+use crate::store::outbox::{Message, NOTICE, Subscription};
 
 /// The kinds of which something is told.
 pub const KINDS: [EventKind; 6] = [
@@ -30,7 +32,7 @@ pub const KINDS: [EventKind; 6] = [
 struct Payload<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    /// The entry's time.
+    /// The entry's time; of a notice, since when it has been so.
     timestamp: Time,
     data: Data<'a>,
 }
@@ -51,6 +53,11 @@ struct Data<'a> {
     artifacts: Vec<&'a Digest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<String>,
+    /// The gate that is overdue, and the role that is next in line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
     /// Where the server has the receipt.
     receipt: String,
 }
@@ -76,12 +83,7 @@ pub async fn message_of<S: Store>(
     };
     let event = Event::read(envelope).map_err(|cause| unreadable(cause.to_string()))?;
     let kind = event.kind.name();
-    let fits = |names: &[String], name: Option<&str>| {
-        names.is_empty() || name.is_some_and(|name| names.iter().any(|it| it == name))
-    };
-    if !fits(&subscription.kinds, Some(kind))
-        || !fits(&subscription.projects, event.project().map(Project::as_str))
-    {
+    if !wants(subscription, kind, event.project()) {
         return Ok(None);
     }
     let Some(told) = told(ledger, &entry, &event).await? else { return Ok(None) };
@@ -101,7 +103,9 @@ pub async fn message_of<S: Store>(
             artifact: event.digests().next().filter(|_| is_about_artifact),
             artifacts: several(&event).filter(|_| is_about_artifact).unwrap_or_default(),
             request: told.request.map(|index| format!("P-{index}")),
-            receipt: format!("/api/v1/events/{}/receipt", entry.index),
+            gate: None,
+            role: None,
+            receipt: receipt(entry.index),
         },
     };
     let body = serde_json::to_string(&payload).map_err(|cause| unreadable(cause.to_string()))?;
@@ -117,6 +121,71 @@ pub async fn message_of<S: Store>(
 fn several(event: &Event) -> Option<Vec<&Digest>> {
     let artifacts: Vec<&Digest> = event.artifacts().collect();
     (artifacts.len() > 1).then_some(artifacts)
+}
+
+/// True where an endpoint shall be told of this kind in this project.
+fn wants(subscription: &Subscription, kind: &str, project: Option<&Project>) -> bool {
+    let fits = |names: &[String], name: Option<&str>| {
+        names.is_empty() || name.is_some_and(|name| names.iter().any(|it| it == name))
+    };
+    fits(&subscription.kinds, Some(kind))
+        && fits(&subscription.projects, project.map(Project::as_str))
+}
+
+fn receipt(index: EntryIndex) -> String {
+    format!("/api/v1/events/{index}/receipt")
+}
+
+/// A gate of an open request that is overdue.
+pub struct Notice<'a> {
+    pub request: EntryIndex,
+    pub environment: &'a Environment,
+    pub artifacts: &'a [Digest],
+    pub overdue: &'a Overdue,
+}
+
+/// The message of a notice for one endpoint; none where it wants none.
+///
+/// Every server makes the same one, however often it looks: what it says was so from the moment at
+/// which the gate's time was over.
+pub fn notice_of(
+    origin: &Origin,
+    subscription: &Subscription,
+    it: &Notice,
+) -> Result<Option<Message>, LedgerError> {
+    let (kind, project) = (EventKind::PromotionRequest.name(), &it.environment.project);
+    if !wants(subscription, kind, Some(project)) {
+        return Ok(None);
+    }
+    let payload = Payload {
+        kind: NOTICE,
+        timestamp: it.overdue.since,
+        data: Data {
+            ledger: origin,
+            index: it.request,
+            kind,
+            project: Some(project),
+            environment: Some(it.environment.to_string()),
+            artifact: it.artifacts.first(),
+            artifacts: match it.artifacts {
+                [_] => Vec::new(),
+                several => several.iter().collect(),
+            },
+            request: Some(format!("P-{}", it.request)),
+            gate: Some(&it.overdue.gate),
+            role: it.overdue.role.as_deref(),
+            receipt: receipt(it.request),
+        },
+    };
+    let body = serde_json::to_string(&payload).map_err(|cause| malformed("a notice", cause))?;
+    let suppression = format!("overdue:P-{}:{}", it.request, it.overdue.gate);
+    Ok(Some(Message {
+        webhook: webhook_id(origin, &suppression),
+        suppression,
+        kind: NOTICE.to_owned(),
+        index: it.request,
+        body,
+    }))
 }
 
 /// The same for the same occurrence, whoever sends it and however often.

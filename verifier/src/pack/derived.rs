@@ -75,7 +75,11 @@ pub fn log_findings(findings: &[Finding]) -> Vec<Finding> {
                 | Code::AttachmentMismatch
         )
     };
-    findings.iter().filter(|finding| !about_bag(finding.code)).cloned().collect()
+    let about_log = findings.iter().filter(|finding| !about_bag(finding.code));
+    let mut found: Vec<Finding> = about_log.cloned().collect();
+    // However far whoever asks has come with sorting its own.
+    found.sort_by_key(|finding| super::rank(finding.class));
+    found
 }
 
 /// Makes the derived files again and compares them with those of the bag.

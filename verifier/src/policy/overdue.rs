@@ -3,8 +3,11 @@
 //! No part of a verdict: a decision says what the gates say, and being late changes none of it.
 
 use schemas::id::Time;
-use schemas::policy::GateRule;
+use schemas::policy::{EnvironmentRule, GateRule};
 use schemas::report::GateVerdict;
+
+use super::path;
+use crate::projection::slice::Request;
 
 /// A gate that has not admitted within its limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,17 @@ pub fn overdue(
         late.then(|| Overdue { gate: rule.id.clone(), since, role: rule.labels.escalate.clone() })
     };
     rules.iter().filter_map(of).collect()
+}
+
+/// The overdue gates of an open request, by the gates of the path that it asks by.
+pub fn of_request(
+    rule: Option<&EnvironmentRule>,
+    request: &Request,
+    verdicts: &[GateVerdict],
+    at: Time,
+) -> Vec<Overdue> {
+    let rules = rule.and_then(|rule| path::gates(rule, request.path)).unwrap_or_default();
+    overdue(rules, verdicts, request.time, at)
 }
 
 #[cfg(test)]

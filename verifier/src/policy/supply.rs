@@ -6,11 +6,12 @@ use schemas::id::{Environment, IdentityName};
 use schemas::kind::EventKind;
 use schemas::policy::{EvidenceKind, Gate, GateRule};
 use schemas::report::GateVerdict;
+use schemas::trust::role;
 
 use crate::trust::Trust;
 
 /// Most people that are named: a hint, no list of a company.
-const NAMED_MAX: usize = 16;
+pub const NAMED_MAX: usize = 16;
 
 /// What a gate rests on.
 enum Supply<'a> {
@@ -24,18 +25,36 @@ enum Supply<'a> {
 
 /// The identities that may record or sign what the gate asks for, in the document's order.
 pub fn suppliers(gate: &Gate, trust: &Trust, environment: &Environment) -> Vec<IdentityName> {
+    let identities = trust.document.identities.iter().map(|it| &it.name);
+    let may = identities.filter(|it| may_supply(gate, it, trust, environment));
+    may.take(NAMED_MAX).cloned().collect()
+}
+
+/// True where an identity may record or sign what the gate asks for.
+pub fn may_supply(
+    gate: &Gate,
+    identity: &IdentityName,
+    trust: &Trust,
+    environment: &Environment,
+) -> bool {
     let (project, name) = (&environment.project, Some(&environment.name));
-    let supply = supply(gate);
-    let may = |identity: &IdentityName| match &supply {
-        Supply::Kind(kind) => trust.may_emit(identity, *kind, project, name),
+    match supply(gate) {
+        Supply::Kind(kind) => trust.may_emit(identity, kind, project, name),
         Supply::Roles(roles) => {
             !trust.is_admin(identity)
                 && roles.iter().any(|role| trust.has_role(identity, role, project, name))
         }
         Supply::Nobody => false,
-    };
-    let identities = trust.document.identities.iter().map(|it| &it.name);
-    identities.filter(|it| may(it)).take(NAMED_MAX).cloned().collect()
+    }
+}
+
+/// The roles in which what the gate asks for is recorded or signed; none where only time helps.
+pub fn roles(gate: &Gate) -> Vec<String> {
+    match supply(gate) {
+        Supply::Kind(_) => vec![role::EMITTER.to_owned()],
+        Supply::Roles(roles) => roles.to_vec(),
+        Supply::Nobody => Vec::new(),
+    }
 }
 
 /// Who can supply what is still asked for, by the gate that asks.
@@ -108,5 +127,18 @@ mod tests {
         check(r#"{"evidence":{"kind":"sbom","signed_by":["security"]}}"#, &["sara"]);
         check(r#"{"soak":{"in":"a","for":"1h"}}"#, &["ci"]);
         check(r#"{"window":{"allow":"Mon 09:00-10:00","zone":"UTC"}}"#, &[]);
+    }
+
+    #[test]
+    fn what_is_asked_for_is_signed_in_a_role() {
+        for (gate, expected) in [
+            (r#"{"approvals":{"count":1,"roles":["security","qa"]}}"#, &["security", "qa"][..]),
+            (r#"{"evidence":{"kind":"test","result":"passed"}}"#, &["emitter"]),
+            (r#"{"evidence":{"kind":"sbom","signed_by":["security"]}}"#, &["security"]),
+            (r#"{"window":{"allow":"Mon 09:00-10:00","zone":"UTC"}}"#, &[]),
+        ] {
+            let rule: schemas::policy::GateRule = serde_json::from_str(gate).unwrap();
+            assert_eq!(roles(&rule.gate), expected, "{gate}");
+        }
     }
 }

@@ -310,6 +310,18 @@ impl Closed {
         self.artifacts().any(|it| it == artifact)
     }
 
+    /// The decision that granted it, where one did.
+    pub fn granted(&self) -> Option<Step> {
+        match self {
+            Closed::Granted(it) => Some(it.by.granted),
+            Closed::Deployed(it) => Some(it.by.granted),
+            Closed::Verified(it) => Some(it.by.granted),
+            Closed::RolledBack(it) => Some(it.by.granted),
+            Closed::Superseded(it) => Some(it.by.granted),
+            Closed::Denied(_) | Closed::Expired(_) | Closed::Withdrawn(_) => None,
+        }
+    }
+
     /// The word for its state.
     pub fn state(&self) -> &'static str {
         match self {

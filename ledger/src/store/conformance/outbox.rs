@@ -5,7 +5,8 @@ use schemas::id::{KeyId, Time};
 use super::hash;
 use crate::store::Store;
 use crate::store::outbox::{
-    Attempt, Delivery, Endpoint, KEPT_MAX, Lease, Message, Subscription, WAITING_MAX,
+    Attempt, Delivery, Endpoint, KEPT_MAX, Lease, Message, NOTICE, NOTICE_MS_KEPT, Subscription,
+    WAITING_MAX,
 };
 
 const KEY: u64 = 7;
@@ -166,4 +167,56 @@ pub async fn what_waits_and_what_is_kept_is_bounded<S: Store>(store: &S) {
     let kept = store.deliveries(false, u32::MAX).await.unwrap();
     assert_eq!(kept.len() as u64, KEPT_MAX);
     assert_eq!(kept.last().unwrap().message.index, 1, "the oldest has gone");
+}
+
+/// A notice comes from no entry: it is told once because it is kept, whatever else was sent since.
+pub async fn notices_are_told_once<S: Store>(store: &S) {
+    let notice = |gate: &str| {
+        let suppression = format!("overdue:P-1:{gate}");
+        Message { kind: NOTICE.into(), ..message(&suppression, 1) }
+    };
+    let notify =
+        async |notices: &[(u64, Message)], now| store.notify(notices, Time(now)).await.unwrap();
+    let one = filled(store, &[]).await;
+    let id = one.endpoint;
+    let both = [(id, notice("soak")), (id, notice("approvals")), (id + 1, notice("soak"))];
+    assert_eq!(notify(&both, 5).await, 2, "there is no other endpoint");
+    assert_eq!(notify(&both, 6).await, 0);
+    // The log's own deliveries come and go beside them.
+    let messages: Vec<Message> =
+        (2..KEPT_MAX + 2).map(|index| message(&index.to_string(), index)).collect();
+    for some in messages.chunks(100) {
+        let from = store.endpoints().await.unwrap()[0].next;
+        assert!(store.fill(&one, from, from + 1, some, Time(7)).await.unwrap());
+        while let Some(it) = due(store, &one, 8).await {
+            assert!(store.settle(&one, it.id, &Attempt::Delivered, "204", Time(8)).await.unwrap());
+        }
+    }
+    store.release(&one, Time(9)).await.unwrap();
+    let kept = async || store.deliveries(false, u32::MAX).await.unwrap().len() as u64;
+    assert_eq!(kept().await, KEPT_MAX + 2, "both are older than all of these, and stay");
+    assert_eq!(notify(&both, 10).await, 0);
+    assert!(claim(store, 0, "one", 20).await.is_none(), "nothing is due");
+    // By then no request of which they told can be open.
+    let over = 5 + NOTICE_MS_KEPT;
+    let published = store.endpoints().await.unwrap()[0].next + 1;
+    assert!(claim(store, published, "one", over).await.is_some());
+    store.release(&one, Time(over)).await.unwrap();
+    assert_eq!(kept().await, KEPT_MAX);
+}
+
+pub async fn notices_keep_to_the_room_there_is<S: Store>(store: &S) {
+    let messages: Vec<Message> =
+        (0..WAITING_MAX).map(|index| message(&index.to_string(), index)).collect();
+    let one = filled(store, &messages).await;
+    let notice =
+        [(one.endpoint, Message { kind: NOTICE.into(), ..message("overdue:P-1:soak", 1) })];
+    assert_eq!(store.notify(&notice, Time(1)).await.unwrap(), 0, "full");
+    let first = due(store, &one, 1).await.unwrap();
+    assert!(store.settle(&one, first.id, &Attempt::Gone, "410", Time(2)).await.unwrap());
+    assert_eq!(store.notify(&notice, Time(3)).await.unwrap(), 0, "it wants nothing any more");
+    let two = store.add_endpoint(&subscription("https://b.example/"), 0).await.unwrap();
+    let notice = [(two, notice[0].1.clone())];
+    assert_eq!(store.notify(&notice, Time(4)).await.unwrap(), 1);
+    assert_eq!(claim(store, 0, "two", 5).await.unwrap().id, two, "it is due at once");
 }

@@ -9,8 +9,8 @@ use super::{SqliteStore, commit_failed, failed};
 use crate::store::StoreError;
 use crate::store::forms::number;
 use crate::store::outbox::{
-    Attempt, Delivery, Endpoint, KEPT_MAX, Lease, Message, Outbox, Subscription, WAITING_MAX,
-    format_names, parse_names,
+    Attempt, Delivery, Endpoint, KEPT_MAX, Lease, Message, NOTICE, NOTICE_MS_KEPT, Outbox,
+    Subscription, WAITING_MAX, format_names, parse_names,
 };
 
 const ENDPOINTS: &str = "SELECT id, url, projects, kinds, key, next_index, disabled, \
@@ -24,6 +24,14 @@ const CLAIMABLE: &str = "SELECT id FROM webhook_endpoint e \
          OR next_index < ?2 AND ?4 > (\
              SELECT count(*) FROM webhook_delivery d WHERE d.endpoint = e.id AND d.due IS NOT NULL)) \
      ORDER BY lease_until, id LIMIT 1";
+
+/// Only where the endpoint is still there, wants to hear, and has room.
+const NOTIFY: &str = "INSERT INTO webhook_delivery \
+     (endpoint, suppression, webhook, type, entry_index, body, since, due) \
+     SELECT e.id, ?2, ?3, ?4, ?5, ?6, ?7, ?7 FROM webhook_endpoint e \
+     WHERE e.id = ?1 AND e.disabled IS NULL AND ?8 > (\
+         SELECT count(*) FROM webhook_delivery d WHERE d.endpoint = e.id AND d.due IS NOT NULL) \
+     ON CONFLICT (endpoint, suppression) DO NOTHING";
 
 const DELIVERY: &str = "id, endpoint, suppression, webhook, type, entry_index, body, since, due, \
      attempts, delivered, answer";
@@ -162,6 +170,43 @@ impl Outbox for SqliteStore {
         Ok(true)
     }
 
+    async fn notify(&self, notices: &[(u64, Message)], now: Time) -> Result<u64, StoreError> {
+        let mut unknown = Vec::new();
+        for (endpoint, it) in notices {
+            let known = sqlx::query_scalar::<_, i64>(
+                "SELECT id FROM webhook_delivery WHERE endpoint = ?1 AND suppression = ?2",
+            )
+            .bind(number(*endpoint))
+            .bind(&it.suppression)
+            .fetch_optional(&self.readers);
+            if known.await.map_err(failed)?.is_none() {
+                unknown.push((endpoint, it));
+            }
+        }
+        // Whoever has nothing new to say has not asked for the lock.
+        if unknown.is_empty() {
+            return Ok(0);
+        }
+        let mut transaction = self.write_outbox().await?;
+        let mut added = 0;
+        for (endpoint, it) in unknown {
+            let inserted = sqlx::query(NOTIFY)
+                .bind(number(*endpoint))
+                .bind(&it.suppression)
+                .bind(&it.webhook)
+                .bind(&it.kind)
+                .bind(number(it.index))
+                .bind(&it.body)
+                .bind(now.0)
+                .bind(number(WAITING_MAX))
+                .execute(&mut *transaction)
+                .await;
+            added += inserted.map_err(failed)?.rows_affected();
+        }
+        commit(transaction).await?;
+        Ok(added)
+    }
+
     async fn next_due(
         &self,
         lease: &Lease,
@@ -242,10 +287,12 @@ impl Outbox for SqliteStore {
         sqlx::query(
             "DELETE FROM webhook_delivery WHERE endpoint = ?1 AND due IS NULL AND id <= (\
                  SELECT id FROM webhook_delivery WHERE endpoint = ?1 AND due IS NULL \
-                 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+                 ORDER BY id DESC LIMIT 1 OFFSET ?2) AND (type <> ?3 OR since <= ?4)",
         )
         .bind(number(lease.endpoint))
         .bind(number(KEPT_MAX))
+        .bind(NOTICE)
+        .bind(now.plus_ms(-NOTICE_MS_KEPT).0)
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
