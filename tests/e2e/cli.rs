@@ -191,8 +191,10 @@ fn every_help_begins_with_an_example_that_works() {
         assert!(help.contains("--json"), "{command} has no --json");
         let answers =
             ["record", "promote", "approve", "reject", "gate", "evaluate", "verify", "spool push"];
-        let answers =
-            [&answers[..], &["observe", "waive", "freeze", "replay", "what-if", "metrics"]];
+        let answers = [
+            &answers[..],
+            &["observe", "waive", "freeze", "replay", "what-if", "metrics", "policy test"],
+        ];
         let answers = answers.concat();
         let says = help.contains("Exit codes: 0 ");
         assert_eq!(says, answers.contains(&command.as_str()), "{command}: {help}");
