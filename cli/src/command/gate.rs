@@ -1,7 +1,5 @@
 //! `attestry gate`: asks the same question as `promote`, without a request.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 use ledger::http::artifacts::ArtifactName;
 use ledger::http::gate::{GateAnswer, PolicyName};
@@ -59,16 +57,17 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
         format!("policy {} (sha256:{}…)", policy.revision, &policy.digest.short()[..4])
     });
     let gap = crate::output::WIDTH.saturating_sub(columns(&head) + columns(&shown)).max(2);
-    let rule = policy.and_then(|policy| policy.document.environment(&environment.name));
-    let trust = control.trust.as_ref().map(|it| Trust::of(it.document.clone()));
-    let who = match (rule, trust) {
-        (Some(rule), Some(Ok(trust))) => {
-            supply::missing(&rule.gates, &evaluation.gates, &trust, &environment)
-        }
-        _ => BTreeMap::new(),
-    };
+    let trust = control.trust.as_ref().and_then(|it| Trust::of(it.document.clone()).ok());
+    let asked = policy.zip(trust.as_ref()).map(|(policy, trust)| supply::Asked {
+        policy: &policy.document,
+        trust,
+        environment: &environment,
+        request: open.as_ref().and_then(|slice| slice.requests.get(&request?)),
+    });
+    let who = asked.map(|it| it.missing(&evaluation.gates)).unwrap_or_default();
+    let waivers = asked.map(|it| it.waivable(&evaluation.gates)).unwrap_or_default();
     let mut list = gates::render(&evaluation.gates);
-    list.push_str(&people(&who));
+    list.push_str(&people(&who, &waivers));
     let conclusion = gates::conclusion(&evaluation.gates);
     let asked =
         request.map_or(String::new(), |request| format!(" (with the approvals of P-{request})"));
@@ -89,6 +88,7 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
         admitted: evaluation.gates.iter().all(|gate| gate.verdict.admits()),
         gates: evaluation.gates.clone(),
         who,
+        waivers,
     };
     let json = serde_json::to_value(answer).map_err(Failure::unexpected)?;
     io.answer(&text, &json)?;
@@ -96,12 +96,14 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
 }
 
 /// One line for each gate that somebody can do something about.
-fn people(who: &BTreeMap<String, Vec<IdentityName>>) -> String {
-    let line = |(gate, people): (&String, &Vec<IdentityName>)| {
+fn people(who: &supply::People, waivers: &supply::People) -> String {
+    let line = |gate: &str, how: &str, people: &[IdentityName]| {
         let names: Vec<&str> = people.iter().map(IdentityName::as_str).collect();
-        format!("  {gate} can be supplied by {}\n", names.join(", "))
+        format!("  {gate} can be {how} by {}\n", names.join(", "))
     };
-    let lines: String = who.iter().map(line).collect();
+    let supplied = who.iter().map(|(gate, people)| line(gate, "supplied", people));
+    let waived = waivers.iter().map(|(gate, people)| line(gate, "waived", people));
+    let lines: String = supplied.chain(waived).collect();
     if lines.is_empty() { lines } else { format!("\n{lines}\n") }
 }
 

@@ -75,6 +75,10 @@ pub struct GateAnswer {
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, Vec<String>>)]
     pub who: BTreeMap<String, Vec<IdentityName>>,
+    /// Who may waive a gate that does not admit, by the gate's id.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Vec<String>>)]
+    pub waivers: BTreeMap<String, Vec<IdentityName>>,
 }
 
 /// A policy, named.
@@ -186,13 +190,17 @@ pub async fn gate<S: Store>(
     let request = open.find(|(_, it)| it.artifact == artifact).map(|(index, _)| *index);
     let ask = Ask { environment: &environment, artifact: &artifact, request };
     let gates = loader.evaluate(&ask, server.ledger.now()).await?.gates;
+    let slice_here = loader.state.environment(&environment).ok().flatten();
     let slice = loader.state.artifact(&artifact).ok().flatten();
     let policy = loader.state.policy(&environment.project);
-    let rule = policy.and_then(|policy| policy.document.environment(&environment.name));
-    let who = match (rule, loader.state.trust()) {
-        (Some(rule), Some(trust)) => supply::missing(&rule.gates, &gates, trust, &environment),
-        (None, _) | (_, None) => BTreeMap::new(),
-    };
+    let asked = policy.zip(loader.state.trust()).map(|(policy, trust)| supply::Asked {
+        policy: &policy.document,
+        trust,
+        environment: &environment,
+        request: slice_here.and_then(|slice| slice.requests.get(&request?)),
+    });
+    let who = asked.map(|it| it.missing(&gates)).unwrap_or_default();
+    let waivers = asked.map(|it| it.waivable(&gates)).unwrap_or_default();
     Ok(Json(GateAnswer {
         artifact: ArtifactName::of(&artifact, slice, &environment.project),
         policy: policy.map(|it| PolicyName {
@@ -203,6 +211,7 @@ pub async fn gate<S: Store>(
         environment,
         request: request.map(|index| format!("P-{index}")),
         who,
+        waivers,
         admitted: gates.iter().all(|gate| gate.verdict.admits()),
         gates,
     }))
