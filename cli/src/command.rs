@@ -35,6 +35,8 @@ pub mod doctor;
 #[cfg(feature = "ledger")]
 pub mod evaluate;
 #[cfg(feature = "ledger")]
+mod exception;
+#[cfg(feature = "ledger")]
 pub mod freeze;
 #[cfg(feature = "ledger")]
 pub mod gate;

@@ -323,6 +323,10 @@ fn a_gateway_that_answers_for_a_server_that_is_away_is_no_answer() {
         client.set("ATTESTRY_LEDGER", &format!("http://{address}"));
         let outcome = client.run(NOTE);
         assert_eq!(outcome.code, code, "{status}: {outcome:?}");
+        if code == 0 {
+            let said = format!("did not answer (status {}, server-failed)", &status[..3]);
+            assert!(outcome.stderr.replace('\n', " ").contains(&said), "{said}: {outcome:?}");
+        }
         assert_eq!(waiting(&client).len(), waits, "{status}");
         assert!(asked.load(Ordering::Relaxed) > 0);
     }

@@ -22,8 +22,11 @@ impl Silence {
 
 /// The last of a chain of causes, without the number that the system has for it.
 fn innermost(cause: &dyn Error) -> String {
-    let last = std::iter::successors(Some(cause), |cause| cause.source()).last();
-    let text = last.unwrap_or(cause).to_string();
+    let mut last = cause;
+    while let Some(behind) = last.source() {
+        last = behind;
+    }
+    let text = last.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     // `Connection refused`, but not `DNS …`: a name stays as it is.
     let is_word = text.chars().nth(1).is_some_and(char::is_lowercase);
@@ -49,7 +52,8 @@ mod tests {
     fn the_last_cause_is_told_without_its_number() {
         let refused = io::Error::from_raw_os_error(111);
         assert_eq!(innermost(&refused), "connection refused");
-        let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let certificate =
+            rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         let wrapped = io::Error::new(io::ErrorKind::InvalidData, certificate);
         assert_eq!(innermost(&wrapped), "invalid peer certificate: UnknownIssuer");
         assert_eq!(innermost(&io::Error::other("DNS says no")), "DNS says no");
