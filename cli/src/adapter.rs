@@ -7,9 +7,12 @@
 
 mod argo;
 mod cyclonedx;
+pub mod database;
 mod document;
 mod error;
 mod fields;
+mod found;
+mod grype;
 mod junit;
 mod k6;
 pub mod measurement;
@@ -89,6 +92,8 @@ pub enum Body {
         suppressed: u64,
         /// Those that an earlier run did not have, where the report compares with one.
         new: Option<Levels>,
+        /// Absent where the report does not tell whether anybody looked.
+        secrets: Option<u64>,
     },
     Measurement {
         metrics: Vec<Metric>,

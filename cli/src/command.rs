@@ -36,6 +36,8 @@ pub mod drift;
 #[cfg(feature = "ledger")]
 pub mod evaluate;
 #[cfg(feature = "ledger")]
+mod exception;
+#[cfg(feature = "ledger")]
 pub mod freeze;
 #[cfg(feature = "ledger")]
 pub mod gate;

@@ -114,7 +114,7 @@ pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
             let body = Vulnerabilities { scanner, metadata, report };
             Draft::of(frame.subject, vulnerabilities::TYPE, body)
         }
-        Body::Analysis { levels, suppressed, new } => {
+        Body::Analysis { levels, suppressed, new, secrets } => {
             let body = Analysis {
                 ledger: frame.origin.clone(),
                 project: frame.project.clone(),
@@ -122,7 +122,7 @@ pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
                 levels,
                 suppressed,
                 new,
-                secrets: None,
+                secrets,
                 report: note,
             };
             Draft::of(frame.subject, analysis::TYPE, body)

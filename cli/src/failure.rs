@@ -18,9 +18,9 @@ pub struct Failure {
     /// Further lines, such as the two digests that differ.
     pub details: Vec<String>,
     pub hint: Option<String>,
-    /// The server did not answer, or something before it said that it is not there: what was to be
-    /// recorded can wait.
-    pub away: bool,
+    /// Why the server is away, in a few words: it did not answer, or something before it said that
+    /// it is not there. What was to be recorded can wait.
+    pub away: Option<String>,
 }
 
 impl Failure {
@@ -30,7 +30,7 @@ impl Failure {
         message: impl Into<String>,
     ) -> Failure {
         let (code, message) = (code.into(), message.into());
-        Failure { exit, code, message, details: Vec::new(), hint: None, away: false }
+        Failure { exit, code, message, details: Vec::new(), hint: None, away: None }
     }
 
     pub fn usage(message: impl Into<String>) -> Failure {
@@ -51,9 +51,9 @@ impl Failure {
         self
     }
 
-    /// Says that the server is away.
-    pub fn away(mut self) -> Failure {
-        self.away = true;
+    /// Says that the server is away, and why.
+    pub fn away(mut self, why: impl Into<String>) -> Failure {
+        self.away = Some(why.into());
         self
     }
 

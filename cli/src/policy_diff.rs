@@ -4,13 +4,16 @@
 //! condition) is called changed: this never guesses.
 
 mod direction;
+mod effect;
+mod named;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::policy::{EnvironmentRule, GateRule, PolicyDocument};
+use schemas::policy::{EnvironmentRule, GATES, GateRule, PolicyDocument};
 use serde_json::Value;
 
-use direction::effect_of;
+use direction::{Direction, ENVIRONMENT, RULE, direction};
+use effect::effect_of;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
@@ -53,14 +56,7 @@ pub fn compare(old: &PolicyDocument, new: &PolicyDocument) -> Vec<Change> {
             changes.add(Effect::Stricter, place, "is no more: nothing enters it");
         }
     }
-    for (what, before, after) in [
-        ("groups", to_value(&old.groups), to_value(&new.groups)),
-        ("calendars", to_value(&old.calendars), to_value(&new.calendars)),
-    ] {
-        if before != after {
-            changes.add(Effect::Changed, what, "other members");
-        }
-    }
+    changes.named(old, new);
     changes.0
 }
 
@@ -73,44 +69,55 @@ impl Changes {
 
     fn environment(&mut self, old: &EnvironmentRule, new: &EnvironmentRule) {
         let name = new.name.as_str();
-        self.members(name, "from", &to_value(&old.from), &to_value(&new.from));
-        let expires = |rule: &EnvironmentRule| rule.expires_ms();
-        if expires(old) != expires(new) {
-            let shorter = expires(new) < expires(old);
-            let effect = if shorter { Effect::Stricter } else { Effect::Looser };
-            self.add(effect, name, "requests live for another time");
+        let [from, expires] = ["from", "expires"].map(|field| vec![field.to_owned()]);
+        self.leaf(ENVIRONMENT, name, &from, &to_value(&old.from), &to_value(&new.from));
+        if old.expires_ms() != new.expires_ms() {
+            // Where none is written it is the longest that there is.
+            let ms = |rule: &EnvironmentRule| Value::from(rule.expires_ms());
+            let effect = direction(ENVIRONMENT, &expires);
+            let effect = effect.and_then(|it| effect_of(it, &ms(old), &ms(new)));
+            let written = |rule: &EnvironmentRule| shown(&to_value(&rule.expires));
+            let what = format!("expires: {} -> {}", written(old), written(new));
+            self.add(effect.unwrap_or(Effect::Changed), name, what);
         }
         self.gates(name, &old.gates, &new.gates);
-        self.way(
-            &format!("{name} (emergency)"),
-            old.emergency.as_ref().map(|it| (&it.gates[..], to_value(&it.review))),
-            new.emergency.as_ref().map(|it| (&it.gates[..], to_value(&it.review))),
-        );
-        self.way(
-            &format!("{name} (rollback)"),
-            old.rollback.as_ref().map(|it| (&it.gates[..], Value::Null)),
-            new.rollback.as_ref().map(|it| (&it.gates[..], Value::Null)),
-        );
+        self.emergency(&format!("{name} (emergency)"), old, new);
+        self.rollback(&format!("{name} (rollback)"), old, new);
     }
 
-    /// Another way into an environment: with one there is more than one may do.
-    fn way(
-        &mut self,
-        place: &str,
-        old: Option<(&[GateRule], Value)>,
-        new: Option<(&[GateRule], Value)>,
-    ) {
-        match (old, new) {
+    /// With an emergency path there is more that one may do.
+    fn emergency(&mut self, place: &str, old: &EnvironmentRule, new: &EnvironmentRule) {
+        match (&old.emergency, &new.emergency) {
             (None, None) => {}
             (None, Some(_)) => self.add(Effect::Looser, place, "a new path"),
             (Some(_), None) => self.add(Effect::Stricter, place, "the path is no more"),
-            (Some((old, before)), Some((new, after))) => {
-                self.gates(place, old, new);
-                if before != after {
-                    self.members(place, "review", &before, &after);
-                }
+            (Some(old), Some(new)) => {
+                self.gates(place, &old.gates, &new.gates);
+                let mut path = ["emergency", "review"].map(str::to_owned).to_vec();
+                let (old, new) = (to_value(&old.review), to_value(&new.review));
+                self.walk(ENVIRONMENT, place, &mut path, Some(&old), Some(&new));
             }
         }
+    }
+
+    /// Where a policy says nothing of going back, that needs what going forward needs.
+    fn rollback(&mut self, place: &str, old: &EnvironmentRule, new: &EnvironmentRule) {
+        let gates = |rule: &EnvironmentRule| match &rule.rollback {
+            Some(path) => path.gates.clone(),
+            None => rule.gates.clone(),
+        };
+        match (&old.rollback, &new.rollback) {
+            (None, None) => return,
+            // Whoever goes back on a path of its own need not have been in another environment.
+            (None, Some(_)) if !new.from.is_empty() => {
+                self.add(Effect::Looser, place, "a new path, which `from` does not ask");
+            }
+            (Some(_), None) if !new.from.is_empty() => {
+                self.add(Effect::Stricter, place, "the path is no more: `from` asks again");
+            }
+            (Some(_), Some(_)) | (None, Some(_)) | (Some(_), None) => {}
+        }
+        self.gates(place, &gates(old), &gates(new));
     }
 
     fn gates(&mut self, place: &str, old: &[GateRule], new: &[GateRule]) {
@@ -126,7 +133,10 @@ impl Changes {
                     let what = format!("{} instead of {}", rule.gate.kind(), was.gate.kind());
                     self.add(Effect::Changed, at, what);
                 }
-                Some(was) => self.rule(&at, was, rule),
+                Some(was) => {
+                    let (old, new) = (to_value(was), to_value(rule));
+                    self.walk(RULE, &at, &mut Vec::new(), Some(&old), Some(&new));
+                }
             }
         }
         let after = by_id(new);
@@ -136,70 +146,51 @@ impl Changes {
         }
     }
 
-    fn rule(&mut self, place: &str, old: &GateRule, new: &GateRule) {
-        let (before, after) = (to_value(old), to_value(new));
-        let empty = serde_json::Map::new();
-        let (before, after) =
-            (before.as_object().unwrap_or(&empty), after.as_object().unwrap_or(&empty));
-        let mut fields: Vec<&String> = before.keys().chain(after.keys()).collect();
-        fields.sort();
-        fields.dedup();
-        // What a gate is called and why it is there asks nothing.
-        for field in fields.into_iter().filter(|it| !matches!(it.as_str(), "id" | "why")) {
-            let (old, new) = (before.get(field), after.get(field));
-            if field == new_kind(after, field) {
-                self.parameters(place, "", old, new);
-            } else {
-                let null = Value::Null;
-                self.members(place, field, old.unwrap_or(&null), new.unwrap_or(&null));
-            }
+    /// Compares what stands at a path, and in a mapping each member by its own direction. A mapping
+    /// that comes or goes does so as a whole where it has a direction, else member by member.
+    fn walk(
+        &mut self,
+        table: &[(&str, Direction)],
+        place: &str,
+        path: &mut Vec<String>,
+        old: Option<&Value>,
+        new: Option<&Value>,
+    ) {
+        let (before, after) = (old.and_then(Value::as_object), new.and_then(Value::as_object));
+        let whole = before.is_some() != after.is_some() && direction(table, path).is_some();
+        if (before.is_none() && after.is_none()) || whole {
+            let null = Value::Null;
+            return self.leaf(table, place, path, old.unwrap_or(&null), new.unwrap_or(&null));
+        }
+        let fields = |it: Option<&serde_json::Map<String, Value>>| {
+            it.into_iter().flat_map(|it| it.keys().cloned()).collect::<BTreeSet<String>>()
+        };
+        for field in &fields(before) | &fields(after) {
+            let member = |it: Option<&'_ Value>| it.and_then(|it| it.get(&field)).cloned();
+            let (old, new) = (member(old), member(new));
+            path.push(field);
+            self.walk(table, place, path, old.as_ref(), new.as_ref());
+            path.pop();
         }
     }
 
-    /// Compares the parameters of a gate, each by its own direction.
-    fn parameters(&mut self, place: &str, path: &str, old: Option<&Value>, new: Option<&Value>) {
-        match (old, new) {
-            (Some(Value::Object(before)), Some(Value::Object(after))) => {
-                let mut fields: Vec<&String> = before.keys().chain(after.keys()).collect();
-                fields.sort();
-                fields.dedup();
-                for field in fields {
-                    let path =
-                        if path.is_empty() { field.clone() } else { format!("{path}.{field}") };
-                    self.parameters(place, &path, before.get(field), after.get(field));
-                }
-            }
-            (old, new) if old == new => {}
-            // A mapping that comes or goes does so member by member.
-            (None, Some(Value::Object(after))) => {
-                for (field, value) in after {
-                    self.parameters(place, &format!("{path}.{field}"), None, Some(value));
-                }
-            }
-            (Some(Value::Object(before)), None) => {
-                for (field, value) in before {
-                    self.parameters(place, &format!("{path}.{field}"), Some(value), None);
-                }
-            }
-            (old, new) => {
-                let null = Value::Null;
-                self.members(place, path, old.unwrap_or(&null), new.unwrap_or(&null));
-            }
-        }
+    fn leaf(
+        &mut self,
+        table: &[(&str, Direction)],
+        place: &str,
+        path: &[String],
+        old: &Value,
+        new: &Value,
+    ) {
+        // A parameter that nobody knows the way of has only changed.
+        let direction = direction(table, path).unwrap_or(Direction::Other);
+        let effect = if old == new { None } else { effect_of(direction, old, new) };
+        let Some(effect) = effect else { return };
+        let is_gate = |name: &String| GATES.iter().any(|line| line.name == name);
+        // The gate stands in the place already.
+        let path = if path.first().is_some_and(is_gate) { &path[1..] } else { path };
+        self.add(effect, place, format!("{}: {} -> {}", path.join("."), shown(old), shown(new)));
     }
-
-    fn members(&mut self, place: &str, path: &str, old: &Value, new: &Value) {
-        if old != new {
-            let what = format!("{path}: {} -> {}", shown(old), shown(new));
-            self.add(effect_of(path, old, new), place, what);
-        }
-    }
-}
-
-/// The field itself where it is the gate's kind: what else stands in a rule is beside it.
-fn new_kind<'a>(rule: &serde_json::Map<String, Value>, field: &'a str) -> &'a str {
-    const BESIDE: [&str; 7] = ["id", "why", "when", "fails", "limit", "escalate", "waiver"];
-    if !BESIDE.contains(&field) && rule.contains_key(field) { field } else { "" }
 }
 
 fn to_value<T: serde::Serialize>(value: &T) -> Value {

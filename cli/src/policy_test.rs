@@ -5,6 +5,8 @@
 //! policy will say, and one whose events could not be logged is told so.
 
 mod events;
+mod shown;
+pub mod simulate;
 mod stage;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use schemas::predicate::decision::Outcome;
 use schemas::report::{GateVerdict, Verdict};
 use serde::Deserialize;
 use serde_json::Value;
+use verifier::policy::Evaluation;
 
 use events::Happening;
 use stage::Stage;
@@ -115,14 +118,7 @@ pub fn play(fixture: &Fixture, policy: &PolicyDocument) -> Vec<Told> {
 
 fn play_one(fixture: &Fixture, policy: &PolicyDocument, case: &Case) -> Told {
     let mut told = Told { name: case.name.clone(), wrong: Vec::new(), gates: Vec::new() };
-    let played = Stage::set(fixture, policy).and_then(|mut stage| {
-        for (number, event) in case.events.iter().enumerate() {
-            let about = |cause| format!("event {}: {cause}", number + 1);
-            events::happen(&mut stage, event, case).map_err(about)?;
-        }
-        stage.ask(case)
-    });
-    match played {
+    match evaluate(fixture, policy, case, &mut case.events.iter()) {
         Err(cause) => told.wrong.push(cause),
         Ok(evaluation) => {
             told.wrong = differences(&case.expect, evaluation.outcome(), &evaluation.gates);
@@ -130,6 +126,21 @@ fn play_one(fixture: &Fixture, policy: &PolicyDocument, case: &Case) -> Told {
         }
     }
     told
+}
+
+/// Lets events happen in a log of their own, and asks the policy in the end.
+fn evaluate(
+    fixture: &Fixture,
+    policy: &PolicyDocument,
+    case: &Case,
+    events: &mut dyn Iterator<Item = &Happening>,
+) -> Result<Evaluation, String> {
+    let mut stage = Stage::set(fixture, policy)?;
+    for (number, event) in events.enumerate() {
+        let about = |cause| format!("event {}: {cause}", number + 1);
+        events::happen(&mut stage, event, case).map_err(about)?;
+    }
+    stage.ask(case)
 }
 
 fn differences(

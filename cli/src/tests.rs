@@ -115,3 +115,52 @@ fn json_errors_stand_on_standard_output() {
         assert_eq!(value["error"]["exit"], ran.exit, "{value}");
     }
 }
+
+/// Runs a line in a folder with a policy and a fixture of it, one case of these events.
+fn policy_test(events: &str, options: &[&str]) -> Ran {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = "apiVersion: attestry/policy/v1\nproject: p\nenvironments:\n  - name: prod\n    gates: [{ \
+                  evidence: { kind: test, suites: [unit], result: passed } }]\n";
+    std::fs::write(dir.path().join("policy.yaml"), policy).unwrap();
+    let fixture = format!(
+        "policy: policy.yaml\ncases:\n  - name: two runs\n    to: prod\n    events: [{events}]\n    expect: \
+         {{ outcome: granted }}\n"
+    );
+    std::fs::write(dir.path().join("test.yaml"), fixture).unwrap();
+    let (mut stdin, mut stdout, mut stderr) = (std::io::empty(), Vec::new(), Vec::new());
+    let mut io = Io::new(&mut stdin, &mut stdout, &mut stderr, dir.path());
+    let words = ["attestry", "policy", "test", "test.yaml"].iter().chain(options);
+    let exit = run(words.map(OsString::from), &mut io);
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { exit, stdout: text(stdout), stderr: text(stderr) }
+}
+
+#[test]
+fn a_policy_is_tested_in_other_orders() {
+    const RUNS: &str = "{ test: { suite: unit, result: failed } }, { test: { suite: unit } }";
+    assert_eq!(policy_test(RUNS, &[]).exit, 0);
+    let told = policy_test(RUNS, &["--simulate", "reorder", "--seed", "7"]);
+    assert_eq!(told.exit, 3, "{}", told.stderr);
+    let expected = [
+        "seed 7, at most 100 orders of each case and manner",
+        "  not  two runs",
+        "       reorder: 2 orders",
+        "         evidence depends on the order of the same evidence",
+        "             - test: { suite: unit, result: failed }",
+        "1 case, 1 not the same in every order",
+    ];
+    for line in expected {
+        assert!(told.stdout.lines().any(|it| it == line), "{line}: {}", told.stdout);
+    }
+    let all = policy_test("{ build: {} }", &["--simulate", "all", "--json"]);
+    assert_eq!(all.exit, 0, "{}{}", all.stdout, all.stderr);
+    let json: serde_json::Value = serde_json::from_str(&all.stdout).unwrap();
+    assert_eq!(json["cases"][0]["simulated"].as_array().unwrap().len(), 4, "{json}");
+    assert_eq!((&json["wrong"], &json["seed"]), (&0.into(), &1.into()));
+    // What cannot be played shows nothing.
+    let refused = policy_test("{ decide: {} }", &["--simulate", "late"]);
+    assert_eq!(refused.exit, 3);
+    assert!(refused.stdout.contains("cannot be played: event 1: nothing is requested"));
+    assert_eq!(policy_test(RUNS, &["--rounds", "5"]).exit, 2);
+    assert_eq!(policy_test(RUNS, &["--simulate", "late", "--rounds", "0"]).exit, 2);
+}

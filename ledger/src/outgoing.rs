@@ -4,6 +4,7 @@
 //! is followed, since it would lead where no operator has looked.
 
 pub mod public;
+mod silence;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -19,6 +20,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 use self::public::{PublicOnly, is_public};
+pub use self::silence::Silence;
 use crate::error::{LedgerError, file_error, malformed};
 
 /// The longest that connecting may take.
@@ -49,8 +51,8 @@ pub enum OutgoingError {
     Plain(Url),
     #[error("{0} is no public address")]
     NotPublic(Url),
-    #[error("{0} gave no answer")]
-    NoAnswer(String, #[source] reqwest::Error),
+    #[error("{0} did not answer")]
+    NoAnswer(String, #[source] Silence),
     #[error("the answer has more than {0} bytes")]
     TooLarge(usize),
 }
@@ -156,9 +158,9 @@ impl Outgoing {
 }
 
 fn no_answer(cause: reqwest::Error) -> OutgoingError {
-    let host = cause.url().and_then(|url| url.host_str()).unwrap_or("the server");
     // An address may hold a secret; its host does not.
-    OutgoingError::NoAnswer(host.to_owned(), cause.without_url())
+    let host = cause.url().and_then(|url| url.host_str()).unwrap_or("the server").to_owned();
+    OutgoingError::NoAnswer(host, Silence::of(&cause.without_url()))
 }
 
 /// A client for answers that are streamed: each of their parts may take as long as a whole answer.

@@ -196,8 +196,8 @@ fn every_help_begins_with_an_example_that_works() {
             ["record", "promote", "approve", "reject", "gate", "evaluate", "verify", "spool push"];
         let answers = [
             &answers[..],
-            &["observe", "waive", "freeze", "replay", "what-if", "metrics", "withdraw"],
-            &["inbox", "waivers", "drift"],
+            &["observe", "waive", "freeze", "replay", "what-if", "metrics", "policy test"],
+            &["withdraw", "inbox", "waivers", "drift"],
         ];
         let answers = answers.concat();
         let says = help.contains("Exit codes: 0 ");

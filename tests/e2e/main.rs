@@ -30,6 +30,7 @@ mod proofs;
 mod publishing;
 mod readme;
 mod record;
+mod rego;
 mod remote;
 mod schemas;
 mod seeing;

@@ -64,8 +64,11 @@ fn what_is_recorded_meanwhile_is_delivered_once_and_in_order() {
     let (client, place, address) = gone();
     let outcome = client.expect(0, TEST);
     assert!(outcome.stdout.contains("2 passed"), "{outcome:?}");
-    for said in ["warning: ledger.acme.example did not answer", "signed and spooled as", "goes on"]
-    {
+    for said in [
+        "warning: ledger.acme.example did not answer (connection refused)\n",
+        "signed and spooled as",
+        "goes on",
+    ] {
         assert!(outcome.stderr.contains(said), "{said}: {}", outcome.stderr);
     }
     let is_error = |line: &str| line.starts_with("error: ");
@@ -320,6 +323,10 @@ fn a_gateway_that_answers_for_a_server_that_is_away_is_no_answer() {
         client.set("ATTESTRY_LEDGER", &format!("http://{address}"));
         let outcome = client.run(NOTE);
         assert_eq!(outcome.code, code, "{status}: {outcome:?}");
+        if code == 0 {
+            let said = format!("did not answer (status {}, server-failed)", &status[..3]);
+            assert!(outcome.stderr.replace('\n', " ").contains(&said), "{said}: {outcome:?}");
+        }
         assert_eq!(waiting(&client).len(), waits, "{status}");
         assert!(asked.load(Ordering::Relaxed) > 0);
     }

@@ -7,7 +7,7 @@ mod glob;
 mod look;
 pub mod overdue;
 pub mod path;
-mod rego;
+pub mod rego;
 mod spdx;
 pub mod supply;
 mod together;

@@ -6,7 +6,7 @@ use verifier::json::{self, Value};
 use super::error::{check_kind, shown};
 use super::warnings::Warnings;
 use super::{
-    AdapterError, Reading, argo, cyclonedx, fields, k6, measurement, sarif, trivy, vex,
+    AdapterError, Reading, argo, cyclonedx, fields, grype, k6, measurement, sarif, trivy, vex,
     without_mark,
 };
 
@@ -22,6 +22,7 @@ pub const ELEMENTS_MAX: usize = 16 << 20;
 enum Format {
     AnalysisRun,
     CycloneDx,
+    Grype,
     K6,
     OpenVex,
     Sarif,
@@ -49,11 +50,14 @@ pub fn read(bytes: &[u8], kind: EventKind) -> Result<Reading, AdapterError> {
         Format::CycloneDx | Format::OpenVex | Format::Plain if marked => {
             return Err(AdapterError::ByteOrderMark);
         }
-        Format::AnalysisRun | Format::K6 | Format::Sarif | Format::Trivy if marked => {
+        Format::AnalysisRun | Format::Grype | Format::K6 | Format::Sarif | Format::Trivy
+            if marked =>
+        {
             warnings.push("the report starts with a byte order mark");
         }
         Format::AnalysisRun
         | Format::CycloneDx
+        | Format::Grype
         | Format::K6
         | Format::OpenVex
         | Format::Sarif
@@ -87,6 +91,10 @@ pub fn read(bytes: &[u8], kind: EventKind) -> Result<Reading, AdapterError> {
             check_kind(kind, EventKind::Analysis, "a SARIF log")?;
             sarif::read(&root, warnings)
         }
+        (Format::Grype, _) => {
+            check_kind(kind, EventKind::Vulnerabilities, "a Grype report")?;
+            grype::read(&root, warnings)
+        }
         (Format::Trivy, _) => {
             check_kind(kind, EventKind::Vulnerabilities, "a Trivy report")?;
             trivy::read(&root, warnings)
@@ -103,6 +111,8 @@ fn format_of(root: &Value<'_>) -> Format {
         Format::Sarif
     } else if has("SchemaVersion") || (has("ArtifactName") && has("Results")) {
         Format::Trivy
+    } else if has("matches") && has("descriptor") && has("source") {
+        Format::Grype
     } else if text(root, "@context").is_some_and(|it| it.starts_with("https://openvex.dev/ns")) {
         Format::OpenVex
     } else if text(root, "kind") == Some("AnalysisRun") {

@@ -9,6 +9,7 @@
 //! that a log names no artifact.
 
 mod rule;
+mod secret;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ use super::error::shown;
 use super::warnings::Warnings;
 use super::{AdapterError, Body, Reading, count};
 use rule::{Level, Rules};
+use secret::Looked;
 
 const VERSION: &str = "2.1.0";
 
@@ -87,6 +89,8 @@ struct Tally {
     new: Levels,
     /// A run says that it was compared with an earlier one.
     compared: bool,
+    /// Secrets among what is counted; none where no run tells.
+    secrets: Option<u64>,
     results: u64,
     suppressed: u64,
     absent: u64,
@@ -120,13 +124,16 @@ impl Tally {
         if run.find(&["externalPropertyFileReferences", "results"]).is_some() {
             return Err(AdapterError::SarifNoResults { run: position });
         }
-        let rules = Rules::of(run);
+        let (rules, looked) = (Rules::of(run), Looked::of(run));
+        if looked == Looked::ForNothingElse {
+            self.secrets.get_or_insert(0);
+        }
         self.without_text += rules.without_text;
         for (index, result) in results.iter().enumerate() {
             if result.as_object().is_none() {
                 return Err(shape(format!("{at}results[{index}]"), "an object", result));
             }
-            self.result(result, &rules);
+            self.result(result, &rules, looked);
         }
         Ok(())
     }
@@ -150,7 +157,7 @@ impl Tally {
         Ok(())
     }
 
-    fn result(&mut self, result: &Value<'_>, rules: &Rules<'_>) {
+    fn result(&mut self, result: &Value<'_>, rules: &Rules<'_>, looked: Looked) {
         self.results += 1;
         let message = |name: &str| result.find(&["message", name]).is_some();
         self.without_message += u64::from(!message("text") && !message("id"));
@@ -163,6 +170,9 @@ impl Tally {
             self.suppressed += 1;
         } else {
             add(&mut self.levels, level);
+            if looked.is_secret(result, rules) {
+                *self.secrets.get_or_insert(0) += 1;
+            }
             if !matches!(baseline, Some("unchanged" | "updated")) {
                 add(&mut self.new, level);
             }
@@ -215,7 +225,12 @@ impl Tally {
         Reading {
             format: "sarif-2.1.0",
             format_name: "SARIF 2.1.0",
-            body: Body::Analysis { levels: self.levels, suppressed: self.suppressed, new },
+            body: Body::Analysis {
+                levels: self.levels,
+                suppressed: self.suppressed,
+                new,
+                secrets: self.secrets,
+            },
             named: Vec::new(),
             named_where: None,
             tool: tool(runs),
@@ -236,6 +251,7 @@ impl Tally {
         let rest = [("without level", none), ("suppressed", self.suppressed)];
         let rest = rest.iter().filter(|(_, number)| *number > 0);
         parts.extend(rest.map(|(name, number)| format!("{number} {name}")));
+        parts.extend(self.secrets.map(|number| format!("{number} secret{}", plural(number))));
         parts.join(", ")
     }
 
@@ -252,6 +268,7 @@ impl Tally {
             ("absent", self.absent),
         ]
         .into_iter()
+        .chain(self.secrets.map(|number| ("secrets", number)))
         .map(|(name, value)| count(name, value as usize))
         .collect()
     }
@@ -362,6 +379,40 @@ mod tests {
         ] {
             let Body::Analysis { new, .. } = reading(run).unwrap().body else { panic!("{run}") };
             assert_eq!(new.map(|it| it.warning), expected, "{run}");
+        }
+    }
+
+    /// The drivers and tags are those of gitleaks 8 and Trivy 0.71.
+    #[test]
+    fn secrets_are_counted_where_the_tool_leaves_no_doubt() {
+        let driver = |name: &str, rules: &str| {
+            format!(r#""tool":{{"driver":{{"name":"{name}","rules":[{rules}]}}}}"#)
+        };
+        let trivy = driver(
+            "Trivy",
+            r#"{"id":"aws-access-key-id","name":"Secret","properties":{"tags":["secret","security","CRITICAL"]}},
+               {"id":"CVE-1","properties":{"tags":["vulnerability","security","HIGH"]}}"#,
+        );
+        let other = driver("other", r#"{"id":"a","properties":{"tags":["secret"]}}"#);
+        let secret = r#"{"ruleId":"aws-access-key-id","ruleIndex":0}"#;
+        let vulnerability = r#"{"ruleId":"CVE-1","ruleIndex":1}"#;
+        for (tool, results, expected) in [
+            (driver("gitleaks", ""), "", Some(0)),
+            (driver("gitleaks", ""), r#"{"ruleId":"aws"},{"ruleId":"jwt"}"#, Some(2)),
+            (driver("gitleaks", ""), r#"{"suppressions":[{"kind":"inSource"}]},{}"#, Some(1)),
+            (driver("gitleaks", ""), r#"{"kind":"pass"},{"kind":"open"}"#, Some(1)),
+            (driver("TruffleHog", ""), "{}", Some(1)),
+            (trivy.clone(), &format!("{secret},{vulnerability},{secret}"), Some(2)),
+            (trivy.clone(), vulnerability, None),
+            (trivy, "", None),
+            (other, r#"{"ruleId":"a"}"#, None),
+            (driver("CodeQL", ""), "", None),
+        ] {
+            let run = format!(r#"{tool},"results":[{results}]"#);
+            let reading = reading(&run).unwrap();
+            let Body::Analysis { secrets, .. } = reading.body else { panic!("{run}") };
+            assert_eq!(secrets, expected, "{run}");
+            assert_eq!(reading.counts.get("secrets").copied(), expected, "{run}");
         }
     }
 

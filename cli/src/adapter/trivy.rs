@@ -7,19 +7,16 @@
 //! Severities are Trivy's own words in lower case; what they weigh is for the policy to say. One
 //! vulnerability in two packages is listed twice, as Trivy does.
 
-use std::collections::BTreeMap;
-
 use schemas::id::{Digest, Time};
 use schemas::predicate::report::Tool;
-use schemas::predicate::vulnerabilities::{
-    Annotation, ScanMetadata, Scanner, Severity, Vulnerability,
-};
+use schemas::predicate::vulnerabilities::{Annotation, ScanMetadata, Scanner};
 use verifier::json::Value;
 
 use super::document::{list, shape, text};
 use super::error::shown;
+use super::found::Found;
 use super::warnings::Warnings;
-use super::{AdapterError, Body, Reading};
+use super::{AdapterError, Body, Reading, database};
 
 const SCANNER_URI: &str = "pkg:github/aquasecurity/trivy";
 
@@ -39,18 +36,21 @@ pub fn read(report: &Value<'_>, mut warnings: Warnings) -> Result<Reading, Adapt
     if results.is_empty() {
         return Err(AdapterError::TrivyNoResults);
     }
-    let mut found = Found::default();
+    let mut read = Results::default();
     for (position, result) in results.iter().enumerate() {
-        found.result(result, &format!("Results[{position}]."))?;
+        read.result(result, &format!("Results[{position}]."))?;
     }
-    if !found.about_packages {
+    if !read.about_packages {
         return Err(AdapterError::TrivyNoPackages);
     }
+    let mut found = read.found;
     let created = text(report, "CreatedAt");
     let finished_at = created.and_then(Time::parse_rfc3339);
     if created.is_some() && finished_at.is_none() {
         warnings.push("CreatedAt is no time, so when the scan finished is not known");
     }
+    // Only where a server looked: else `--database` has it, or nobody tells.
+    let db = report.find(&["Trivy", "Server", "VulnerabilityDB"]).and_then(database::of_trivy);
     let version = report.get("Trivy").and_then(|trivy| text(trivy, "Version")).map(shown);
     let named = named(report);
     found.count("results", results.len());
@@ -67,7 +67,7 @@ pub fn read(report: &Value<'_>, mut warnings: Warnings) -> Result<Reading, Adapt
             scanner: Scanner {
                 uri: SCANNER_URI.to_owned(),
                 version,
-                db: None,
+                db,
                 result: found.vulnerabilities,
             },
             metadata: ScanMetadata {
@@ -81,17 +81,12 @@ pub fn read(report: &Value<'_>, mut warnings: Warnings) -> Result<Reading, Adapt
 
 /// What the results hold.
 #[derive(Default)]
-struct Found {
-    vulnerabilities: Vec<Vulnerability>,
+struct Results {
+    found: Found,
     about_packages: bool,
-    counts: BTreeMap<String, u64>,
 }
 
-impl Found {
-    fn count(&mut self, name: &str, more: usize) {
-        *self.counts.entry(name.to_owned()).or_default() += more as u64;
-    }
-
+impl Results {
     fn result(&mut self, result: &Value<'_>, at: &str) -> Result<(), AdapterError> {
         if result.as_object().is_none() {
             return Err(shape(at.to_owned(), "an object", result));
@@ -99,65 +94,36 @@ impl Found {
         let vulnerabilities = list(result, "Vulnerabilities", at)?;
         let of_packages = matches!(text(result, "Class"), Some("os-pkgs" | "lang-pkgs"));
         self.about_packages |= of_packages || !vulnerabilities.is_empty();
-        self.count("vulnerabilities", vulnerabilities.len());
         for (position, vulnerability) in vulnerabilities.iter().enumerate() {
             let at = format!("{at}Vulnerabilities[{position}].VulnerabilityID");
             self.vulnerability(vulnerability, at)?;
         }
         let failed = |check: &&Value<'_>| text(check, "Status") != Some("PASS");
         let misconfigurations = list(result, "Misconfigurations", at)?.iter().filter(failed);
-        self.count("misconfigurations", misconfigurations.count());
-        self.count("secrets", list(result, "Secrets", at)?.len());
-        self.count("suppressed", list(result, "ExperimentalModifiedFindings", at)?.len());
+        let found = &mut self.found;
+        found.count("vulnerabilities", 0);
+        found.count("misconfigurations", misconfigurations.count());
+        found.count("secrets", list(result, "Secrets", at)?.len());
+        found.count("suppressed", list(result, "ExperimentalModifiedFindings", at)?.len());
         Ok(())
     }
 
     fn vulnerability(&mut self, found: &Value<'_>, at: String) -> Result<(), AdapterError> {
         let id = match found.get("VulnerabilityID") {
-            Some(Value::String(id)) if !id.is_empty() => id.to_string(),
+            Some(Value::String(id)) if !id.is_empty() => id,
             other => return Err(shape(at, "an id", other.unwrap_or(&Value::Null))),
         };
-        let severity = text(found, "Severity").unwrap_or("unknown").to_ascii_lowercase();
-        self.count(severity_count(&severity), 1);
         if let Some(status) = text(found, "Status").and_then(status_count) {
-            self.count(status, 1);
+            self.found.count(status, 1);
         }
-        let fixed_in = text(found, "FixedVersion").map(str::to_owned);
-        self.count("fixable", usize::from(fixed_in.is_some()));
-        self.vulnerabilities.push(Vulnerability {
-            id,
-            severity: vec![Severity { method: "trivy".to_owned(), score: severity }],
-            annotations: vec![Annotation {
-                package: text(found, "PkgName").map(str::to_owned),
-                version: text(found, "InstalledVersion").map(str::to_owned),
-                fixed_in,
-            }],
-        });
+        let about = Annotation {
+            package: text(found, "PkgName").map(str::to_owned),
+            version: text(found, "InstalledVersion").map(str::to_owned),
+            fixed_in: text(found, "FixedVersion").map(str::to_owned),
+        };
+        self.found.add(id, "trivy", text(found, "Severity"), about);
         Ok(())
     }
-
-    fn summary(&self) -> String {
-        let severities = ["critical", "high", "medium", "low", "unknown", "other"];
-        let of = |name: &str| self.counts.get(name).copied().unwrap_or_default();
-        let parts: Vec<String> = severities
-            .iter()
-            .filter(|name| of(name) > 0)
-            .map(|name| format!("{} {name}", of(name)))
-            .collect();
-        let total = self.vulnerabilities.len();
-        let ending = if total == 1 { "y" } else { "ies" };
-        match parts.is_empty() {
-            true => format!("{total} vulnerabilit{ending}"),
-            false => format!("{total} vulnerabilit{ending}: {}", parts.join(", ")),
-        }
-    }
-}
-
-/// The count that a severity goes to. A word that Trivy does not use keeps its own wording in the
-/// list, and has one count with all others.
-fn severity_count(severity: &str) -> &'static str {
-    const KNOWN: [&str; 5] = ["critical", "high", "medium", "low", "unknown"];
-    KNOWN.into_iter().find(|known| *known == severity).unwrap_or("other")
 }
 
 /// The count of a status. The list has no place for it: policies that tell vulnerabilities by
@@ -240,6 +206,26 @@ mod tests {
         check_results(r#"[{"Vulnerabilities":[{}]}]"#, "report-shape");
         check_results(r#"[{"Vulnerabilities":[{"VulnerabilityID":""}]}]"#, "report-shape");
         check_results(r#"[{"Vulnerabilities":[7]}]"#, "report-shape");
+    }
+
+    /// In client/server mode Trivy (since 0.70) writes what its server looked into.
+    #[test]
+    fn a_server_tells_the_age_of_its_database() {
+        let db = |trivy: &str| {
+            let report = format!(
+                r#"{{"SchemaVersion":2,"Trivy":{trivy},"Results":[{{"Class":"os-pkgs"}}]}}"#
+            );
+            let reading = read(report.as_bytes(), EventKind::Vulnerabilities).unwrap();
+            let crate::adapter::Body::Vulnerabilities { scanner, .. } = reading.body else {
+                panic!()
+            };
+            scanner.db.and_then(|db| db.last_update)
+        };
+        let server = r#"{"Version":"0.71.0","Server":{"Version":"0.71.0","VulnerabilityDB":
+            {"Version":2,"UpdatedAt":"2026-08-20T12:11:37.696Z"}}}"#;
+        assert_eq!(db(server).as_deref(), Some("2026-08-20T12:11:37.696Z"));
+        assert_eq!(db(r#"{"Version":"0.71.0"}"#), None);
+        assert_eq!(db(&server.replace("2026-08-20T", "soon")), None);
     }
 
     #[test]

@@ -7,10 +7,9 @@ use serde_json::json;
 use verifier::compose::ledger_subject;
 use verifier::event::Body;
 
-use super::record::append;
+use super::exception;
 use crate::argument::{
     AppendArgs, KeyArgs, ProjectArgs, parse_environment, parse_index, parse_time,
-    project_of_environment,
 };
 use crate::compose::Draft;
 use crate::exit::Exit;
@@ -68,26 +67,14 @@ pub fn run(args: &FreezeArgs, io: &mut Io) -> Result<Exit, Failure> {
         Some(index) => lifting(args, index, &service)?,
         None => setting(args, &service, io)?,
     };
-    let mut text = told(&body);
-    let project = body.project.clone();
-    let mut json = json!({
+    let (text, project) = (told(&body), body.project.clone());
+    let json = json!({
         "project": body.project, "environments": body.environments, "from": body.from,
         "until": body.until, "outcome": body.outcome, "exceptEmergency": body.except_emergency,
     });
     let draft = Draft::of(ledger_subject(service.origin()), freeze::TYPE, body)?;
-    let logged = service.submit_one(append::sign(draft, &key, None)?)?;
-    let signer = append::signer_name(&service, &key)?;
-    text.push_str(&append::logged_lines(&logged, service.origin(), &signer, None));
-    json["index"] = logged.index.into();
-    json["statement"] = json!(logged.statement);
     // Lifting one may let requests in.
-    if let Some(project) = &project {
-        let decisions = append::decisions(&service, project)?;
-        text.push_str(&append::text_of(&decisions, &service)?);
-        json["decisions"] = append::json_of(&decisions);
-    }
-    io.answer(&text, &json)?;
-    Ok(Exit::Done)
+    exception::log(draft, &key, text, json, project.as_ref(), &service, io)
 }
 
 fn setting(args: &FreezeArgs, service: &Service, io: &Io) -> Result<Freeze, Failure> {
@@ -120,8 +107,8 @@ fn place(
         });
         return Ok((None, names.collect::<Result<_, _>>()?));
     }
-    let hinted = args.to.first().and_then(|to| project_of_environment(to));
-    let project = append::project(hinted.or(args.project.named(io)?), service)?;
+    let first = args.to.first().map(String::as_str);
+    let project = exception::project(first, &args.project, service, io)?;
     let names = args.to.iter().map(|to| Ok(parse_environment(to, Some(&project))?.name));
     let names = names.collect::<Result<_, Failure>>()?;
     Ok((Some(project), names))
@@ -129,11 +116,8 @@ fn place(
 
 /// What lifts a freeze names the same scope, and says why.
 fn lifting(args: &FreezeArgs, index: EntryIndex, service: &Service) -> Result<Freeze, Failure> {
-    let none = || Failure::not_found(format!("entry {index} is no freeze"));
-    let stored = service.entry(index)?;
-    let bytes = stored.envelope.as_deref().ok_or_else(none)?;
-    let event = verifier::event::Event::read(bytes).map_err(|_| none())?;
-    let Body::Freeze(body) = event.body else { return Err(none()) };
+    let event = exception::event_of(index, "freeze", service)?;
+    let Body::Freeze(body) = event.body else { return Err(exception::no_such(index, "freeze")) };
     Ok(Freeze {
         nonce: service.nonce()?,
         reason: args.reason.clone(),

@@ -1,7 +1,5 @@
 //! `attestry gate`: asks the same question as `promote`, without a request.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 use ledger::http::artifacts::ArtifactName;
 use ledger::http::gate::{GateAnswer, PolicyName};
@@ -66,16 +64,18 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
     let control = service.control()?;
     let policy = control.policies.get(&environment.project);
     let head = heading(&called, &environment, way, policy);
-    let rule = policy.and_then(|policy| policy.document.environment(&environment.name));
-    let trust = control.trust.as_ref().map(|it| Trust::of(it.document.clone()));
-    let who = match (rule.and_then(|rule| path::gates(rule, way)), trust) {
-        (Some(rules), Some(Ok(trust))) => {
-            supply::missing(rules, &evaluation.gates, &trust, &environment)
-        }
-        _ => BTreeMap::new(),
-    };
+    let trust = control.trust.as_ref().and_then(|it| Trust::of(it.document.clone()).ok());
+    let asked = policy.zip(trust.as_ref()).map(|(policy, trust)| supply::Asked {
+        policy: &policy.document,
+        trust,
+        environment: &environment,
+        way,
+        request: open.as_ref().and_then(|slice| slice.requests.get(&request?)),
+    });
+    let who = asked.map(|it| it.missing(&evaluation.gates)).unwrap_or_default();
+    let waivers = asked.map(|it| it.waivable(&evaluation.gates)).unwrap_or_default();
     let mut list = gates::render(&evaluation.gates);
-    list.push_str(&people(&who));
+    list.push_str(&people(&who, &waivers));
     let conclusion = gates::conclusion(&evaluation.gates);
     let asked =
         request.map_or(String::new(), |request| format!(" (with the approvals of P-{request})"));
@@ -100,6 +100,7 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
         gates: evaluation.gates.clone(),
         who,
         reviews: due.into_iter().map(DueReview::from).collect(),
+        waivers,
     };
     let json = serde_json::to_value(answer).map_err(Failure::unexpected)?;
     io.answer(&text, &json)?;
@@ -123,12 +124,14 @@ fn heading(
 }
 
 /// One line for each gate that somebody can do something about.
-fn people(who: &BTreeMap<String, Vec<IdentityName>>) -> String {
-    let line = |(gate, people): (&String, &Vec<IdentityName>)| {
+fn people(who: &supply::People, waivers: &supply::People) -> String {
+    let line = |gate: &str, how: &str, people: &[IdentityName]| {
         let names: Vec<&str> = people.iter().map(IdentityName::as_str).collect();
-        format!("  {gate} can be supplied by {}\n", names.join(", "))
+        format!("  {gate} can be {how} by {}\n", names.join(", "))
     };
-    let lines: String = who.iter().map(line).collect();
+    let supplied = who.iter().map(|(gate, people)| line(gate, "supplied", people));
+    let waived = waivers.iter().map(|(gate, people)| line(gate, "waived", people));
+    let lines: String = supplied.chain(waived).collect();
     if lines.is_empty() { lines } else { format!("\n{lines}\n") }
 }
 

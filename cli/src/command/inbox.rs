@@ -1,10 +1,11 @@
 //! `attestry inbox`: what waits for whom, overdue first.
 
 use clap::Args;
-use schemas::id::{EntryIndex, IdentityName};
+use schemas::id::{EntryIndex, Environment, IdentityName};
 use schemas::predicate::decision::Outcome;
 use serde_json::{Value, json};
 use verifier::owed::inbox::{Item, Late, What, Whose, inbox};
+use verifier::policy::supply;
 use verifier::projection::slice::ControlSlice;
 use verifier::view::Named;
 
@@ -64,10 +65,15 @@ fn parse_identity(text: &str) -> Result<IdentityName, Failure> {
 fn known_role<'a>(role: &'a str, control: &ControlSlice) -> Result<&'a str, Failure> {
     let grants = control.trust.iter().flat_map(|trust| &trust.document.grants);
     let rules = control.policies.values().flat_map(|policy| &policy.document.environments);
-    let gates = rules.clone().flat_map(|rule| rule.gate_lists()).flat_map(|(_, gates)| gates);
-    let asked = gates.flat_map(|gate| {
-        let next = gate.labels.escalate.clone();
-        verifier::policy::supply::roles(&gate.gate).into_iter().chain(next)
+    let asked = control.policies.iter().flat_map(|(project, policy)| {
+        policy.document.environments.iter().flat_map(move |rule| {
+            let environment = Environment { project: project.clone(), name: rule.name.clone() };
+            let gates = rule.gate_lists().flat_map(|(_, gates)| gates);
+            gates.flat_map(move |gate| {
+                let next = gate.labels.escalate.clone();
+                supply::roles(&gate.gate, &environment).into_iter().chain(next)
+            })
+        })
     });
     let reviews = rules.filter_map(|rule| rule.emergency.as_ref());
     let mut reviewers = reviews.flat_map(|path| &path.review.roles);

@@ -69,12 +69,14 @@ pub enum PolicyAction {
         new: String,
     },
     /// Play the cases of a fixture: given these events, the policy says this
-    #[command(before_help = "Example:\n  attestry policy test policy.test.yaml")]
-    Test {
-        /// The fixture in YAML; it names the policy beside it
-        #[arg(value_name = "FILE")]
-        file: String,
-    },
+    ///
+    /// With --simulate, the same evidence comes in other orders, and each gate is named whose verdict
+    /// depends on it.
+    #[command(
+        before_help = "Example:\n  attestry policy test policy.test.yaml\n  attestry policy test policy.test.yaml --simulate all --seed 7",
+        after_help = "Exit codes: 0 as expected, 3 not as expected, or a verdict depends on the order."
+    )]
+    Test(test::TestArgs),
     /// Sign and log a policy: it is in force from its entry on
     #[cfg(feature = "ledger")]
     #[command(before_help = "Example:\n  attestry policy set policy.yaml --key carol.pem")]
@@ -98,7 +100,7 @@ pub fn run(command: &PolicyCommand, io: &mut Io) -> Result<Exit, Failure> {
         PolicyAction::New { template, project } => new(template, project, io),
         PolicyAction::Check { file } => check(file, io),
         PolicyAction::Diff { old, new } => diff::run(old, new, io),
-        PolicyAction::Test { file } => test::run(file, io),
+        PolicyAction::Test(args) => test::run(args, io),
         #[cfg(feature = "ledger")]
         PolicyAction::Set { file, ledger, key } => set::run(file, ledger, key, io),
         #[cfg(not(feature = "ledger"))]

@@ -5,6 +5,7 @@ mod deployment;
 mod desk;
 mod draft;
 mod envelope;
+mod scan;
 
 use clap::Args;
 use ledger::Logged;
@@ -25,8 +26,8 @@ use desk::{Desk, Signed, Submitted};
 
 /// Sign and log an event: a test run, a scan, a build, a deployment
 ///
-/// The file's format is recognised by its content: JUnit XML, SARIF 2.1, CycloneDX JSON, Trivy
-/// JSON, OpenVEX, k6 and Argo Rollouts in JSON, plain JSON. KIND is build, test, vulnerabilities
+/// The file's format is recognised by its content: JUnit XML, SARIF 2.1, CycloneDX JSON, Trivy and
+/// Grype JSON, OpenVEX, k6 and Argo Rollouts in JSON, plain JSON. KIND is build, test, vulnerabilities
 /// (or scan), vex, sbom, analysis, measurement (or coverage), review, migration, rehearsal,
 /// configuration, canary, deployment, rollback, incident, note, or envelope: somebody else's DSSE
 /// file or Sigstore bundle, kept unchanged.
@@ -71,6 +72,8 @@ pub struct RecordArgs {
     pub build: BuildArgs,
     #[command(flatten)]
     pub deployment: DeploymentArgs,
+    #[command(flatten)]
+    pub scan: scan::ScanArgs,
 }
 
 #[derive(Debug, Default, Args)]

@@ -8,11 +8,9 @@ use serde_json::json;
 use verifier::compose::ledger_subject;
 use verifier::event::Body;
 
-use super::promote;
-use super::record::append;
+use super::{exception, promote};
 use crate::argument::{
     AppendArgs, KeyArgs, ProjectArgs, parse_environment, parse_index, parse_time,
-    project_of_environment,
 };
 use crate::compose::Draft;
 use crate::exit::Exit;
@@ -82,26 +80,14 @@ pub fn run(args: &WaiveArgs, io: &mut Io) -> Result<Exit, Failure> {
         Some(artifact) => Subject::of(artifact, None),
         None => ledger_subject(service.origin()),
     };
-    let project = body.project.clone();
-    let told = told(&body);
+    let (text, project) = (told(&body), body.project.clone());
     let json = json!({
         "gate": body.gate, "project": body.project, "environment": body.environment,
         "artifact": body.artifact, "versions": body.versions, "role": body.role,
         "expiresAt": body.expires_at, "outcome": body.outcome,
     });
     let draft = Draft::of(subject, waiver::TYPE, body)?;
-    let logged = service.submit_one(append::sign(draft, &key, None)?)?;
-    let signer = append::signer_name(&service, &key)?;
-    let mut text = told;
-    text.push_str(&append::logged_lines(&logged, service.origin(), &signer, None));
-    let decisions = append::decisions(&service, &project)?;
-    text.push_str(&append::text_of(&decisions, &service)?);
-    let mut json = json;
-    json["index"] = logged.index.into();
-    json["statement"] = json!(logged.statement);
-    json["decisions"] = append::json_of(&decisions);
-    io.answer(&text, &json)?;
-    Ok(Exit::Done)
+    exception::log(draft, &key, text, json, Some(&project), &service, io)
 }
 
 fn acceptance(args: &WaiveArgs, service: &Service, io: &mut Io) -> Result<Waiver, Failure> {
@@ -138,8 +124,7 @@ fn place(
     service: &Service,
     io: &Io,
 ) -> Result<(Project, Option<EnvironmentName>), Failure> {
-    let hinted = args.to.as_deref().and_then(project_of_environment);
-    let project = append::project(hinted.or(args.project.named(io)?), service)?;
+    let project = exception::project(args.to.as_deref(), &args.project, service, io)?;
     let environment =
         args.to.as_deref().map(|to| parse_environment(to, Some(&project))).transpose()?;
     Ok((project, environment.map(|it| it.name)))
@@ -153,11 +138,8 @@ fn artifact(args: &WaiveArgs, service: &Service, io: &Io) -> Result<Option<Diges
 
 /// What takes a waiver back names the same scope, and says why.
 fn withdrawal(args: &WaiveArgs, index: EntryIndex, service: &Service) -> Result<Waiver, Failure> {
-    let none = || Failure::not_found(format!("entry {index} is no waiver"));
-    let stored = service.entry(index)?;
-    let bytes = stored.envelope.as_deref().ok_or_else(none)?;
-    let event = verifier::event::Event::read(bytes).map_err(|_| none())?;
-    let Body::Waiver(body) = event.body else { return Err(none()) };
+    let event = exception::event_of(index, "waiver", service)?;
+    let Body::Waiver(body) = event.body else { return Err(exception::no_such(index, "waiver")) };
     Ok(Waiver {
         nonce: service.nonce()?,
         reason: args.reason.clone(),

@@ -16,7 +16,7 @@ use super::{Case, Members};
 
 /// One event, or time that passes. Fields that a short form does not know go into the predicate
 /// as they are written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Happening {
     /// `wait: 24h`

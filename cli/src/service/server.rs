@@ -86,7 +86,7 @@ pub fn failure(cause: &RemoteError, chain: String) -> Failure {
             let failure = Failure::new(Exit::Unreachable, "server-unreachable", chain)
                 .hint("is the server running, and is its certificate one that ATTESTRY_CA knows?");
             match cause {
-                OutgoingError::NoAnswer(..) => failure.away(),
+                OutgoingError::NoAnswer(_, why) => failure.away(why.to_string()),
                 _ => failure,
             }
         }
@@ -111,7 +111,7 @@ pub fn failure(cause: &RemoteError, chain: String) -> Failure {
             };
             // What a gateway says, or a server that is stopping or without its database.
             let failure = match told.status {
-                502..=504 => failure.away(),
+                502..=504 => failure.away(format!("status {}, {}", told.status, told.code)),
                 _ => failure,
             };
             match (&told.hint, told.status) {

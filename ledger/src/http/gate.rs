@@ -97,6 +97,10 @@ pub struct GateAnswer {
     /// Emergencies of this environment that nobody has reviewed yet. They stop nobody.
     #[serde(default)]
     pub reviews: Vec<DueReview>,
+    /// Who may waive a gate that does not admit, by the gate's id.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Vec<String>>)]
+    pub waivers: BTreeMap<String, Vec<IdentityName>>,
 }
 
 /// A policy, named.
@@ -216,19 +220,22 @@ pub async fn gate<S: Store>(
     let request = slice.and_then(|slice| path::open_request_of(slice, &all, way, now));
     let ask = Ask { environment: &environment, artifact: &artifact, request };
     let gates = loader.evaluate_together(&ask, &with, way, now).await?.gates;
-    let due = loader.state.environment(&environment).ok().flatten();
-    let due = due.map_or(Vec::new(), |slice| reviews(slice, now));
+    let here = loader.state.environment(&environment).ok().flatten();
+    let due = here.map_or(Vec::new(), |slice| reviews(slice, now));
     let name = |digest: &Digest| {
         let slice = loader.state.artifact(digest).ok().flatten();
         ArtifactName::of(digest, slice, &environment.project)
     };
     let policy = loader.state.policy(&environment.project);
-    let rule = policy.and_then(|policy| policy.document.environment(&environment.name));
-    let rules = rule.and_then(|rule| path::gates(rule, way));
-    let who = match (rules, loader.state.trust()) {
-        (Some(rules), Some(trust)) => supply::missing(rules, &gates, trust, &environment),
-        (None, _) | (_, None) => BTreeMap::new(),
-    };
+    let asked = policy.zip(loader.state.trust()).map(|(policy, trust)| supply::Asked {
+        policy: &policy.document,
+        trust,
+        environment: &environment,
+        way,
+        request: here.and_then(|slice| slice.requests.get(&request?)),
+    });
+    let who = asked.map(|it| it.missing(&gates)).unwrap_or_default();
+    let waivers = asked.map(|it| it.waivable(&gates)).unwrap_or_default();
     Ok(Json(GateAnswer {
         artifact: name(&artifact),
         artifacts: all.iter().map(name).collect(),
@@ -242,6 +249,7 @@ pub async fn gate<S: Store>(
         request: request.map(|index| format!("P-{index}")),
         who,
         reviews: due.into_iter().map(DueReview::from).collect(),
+        waivers,
         admitted: gates.iter().all(|gate| gate.verdict.admits()),
         gates,
     }))

@@ -158,7 +158,9 @@ impl Desk<'_> {
             let late = late.iter().find(|it| it.gate == gate.id);
             let open = Item {
                 what: What::Gate(gate.clone()),
-                roles: rule.map(|rule| supply::roles(&rule.gate)).unwrap_or_default(),
+                roles: rule
+                    .map(|rule| supply::roles(&rule.gate, &self.environment))
+                    .unwrap_or_default(),
                 late: late.map(|it| self.late(it)),
                 ..item.clone()
             };
@@ -259,7 +261,14 @@ impl Desk<'_> {
                 return false;
             }
         }
-        supply::may_supply(&rule.gate, identity, self.trust, &self.environment)
+        let asked = supply::Asked {
+            policy: &self.policy.document,
+            trust: self.trust,
+            environment: &self.environment,
+            way: request.path,
+            request: Some(request),
+        };
+        asked.may_supply(&rule.gate, identity)
     }
 
     fn may_review(&self, due: &ReviewDue, identity: &IdentityName) -> bool {

@@ -17,6 +17,7 @@ mod migration;
 mod paths;
 mod provenance;
 mod rego;
+mod rehearsed;
 mod rollback_ready;
 mod sbom;
 mod shared;

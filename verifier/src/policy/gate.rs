@@ -14,6 +14,7 @@ pub mod measurement;
 pub mod migration;
 pub mod provenance;
 pub mod rego;
+mod rehearsed;
 pub mod reviews;
 pub mod rollback_ready;
 pub mod sbom;

@@ -58,6 +58,15 @@ impl Weekly {
         self.0.iter().any(|range| range.has(day) && (range.from..range.to).contains(&minute))
     }
 
+    /// True where each of its times is one of the other's too.
+    pub fn is_within(&self, other: &Weekly) -> bool {
+        // Any week has the same days: this one begins on a Monday.
+        let mut days = jiff::civil::date(2024, 1, 1).series(jiff::Span::new().days(1)).take(7);
+        days.all(|day| {
+            (0..24 * 60).all(|minute| !self.holds(day, minute) || other.holds(day, minute))
+        })
+    }
+
     /// Where ranges of this day begin, in minutes.
     fn starts(&self, day: Date) -> impl Iterator<Item = u16> {
         self.0.iter().filter(move |range| range.has(day)).map(|range| range.from)
@@ -212,6 +221,19 @@ mod tests {
         ] {
             assert!(Weekly::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn weeks_are_within_each_other_by_their_minutes() {
+        let within = |one: &str, other: &str| {
+            Weekly::parse(one).unwrap().is_within(&Weekly::parse(other).unwrap())
+        };
+        assert!(within("Mon-Thu 09:00-16:00", "Mon-Fri 09:00-16:00"));
+        assert!(!within("Mon-Fri 09:00-16:00", "Mon-Thu 09:00-16:00"));
+        assert!(within("Mon 09:00-10:00, Mon 10:00-11:00", "Mon 09:00-11:00"));
+        assert!(within("Mon 09:00-11:00", "Mon 09:00-10:00, Mon 10:00-11:00"));
+        assert!(within("Sun 00:00-24:00", "Sat-Mon 00:00-24:00"));
+        assert!(!within("Mon 09:00-16:01", "Mon 09:00-16:00"));
     }
 
     /// Asks in Berlin at a UTC time; gives whether it is open, and when it opens next.

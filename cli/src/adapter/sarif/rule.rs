@@ -47,6 +47,8 @@ pub struct Rules<'v> {
 struct Component<'v> {
     name: &'v str,
     levels: Vec<Level>,
+    /// Whether the rule is tagged as one about secrets.
+    secrets: Vec<bool>,
     by_id: HashMap<&'v str, usize>,
 }
 
@@ -78,6 +80,18 @@ impl<'v> Rules<'v> {
         }
         let rule = self.component(result, warnings).and_then(|it| it.level(result, warnings));
         rule.unwrap_or(Level::Warning)
+    }
+
+    /// True where the rule of a result is tagged as one about secrets.
+    pub fn is_secret(&self, result: &Value<'_>) -> bool {
+        // Who looked for the level has been warned.
+        let mut said = Warnings::default();
+        let component = self.component(result, &mut said);
+        let found = component.and_then(|it| {
+            let position = it.position(result, &mut said)?;
+            it.secrets.get(position)
+        });
+        found.copied().unwrap_or(false)
     }
 
     /// The component that holds a result's rule (3.52.7): the driver, unless one is named.
@@ -115,17 +129,22 @@ impl<'v> Component<'v> {
             }
         }
         let name = text(component, "name").unwrap_or_default();
-        Component { name, levels: rules.iter().map(level).collect(), by_id }
+        let levels = rules.iter().map(level).collect();
+        Component { name, levels, secrets: rules.iter().map(is_tagged_secret).collect(), by_id }
+    }
+
+    fn level(&self, result: &Value<'_>, warnings: &mut Warnings) -> Option<Level> {
+        self.levels.get(self.position(result, warnings)?).copied()
     }
 
     /// Finds a result's rule by position, else by id; a hierarchical id `CA1000/1` is of the rule
     /// `CA1000` (3.52.4).
-    fn level(&self, result: &Value<'_>, warnings: &mut Warnings) -> Option<Level> {
+    fn position(&self, result: &Value<'_>, warnings: &mut Warnings) -> Option<usize> {
         let rule = result.get("rule");
         let index = rule.and_then(|rule| index_of(rule, "index"));
         if let Some(index) = index.or_else(|| index_of(result, "ruleIndex")) {
             match self.levels.get(index) {
-                Some(level) => return Some(*level),
+                Some(_) => return Some(index),
                 None => warnings.push(format!("a result names rule {index}, which is not there")),
             }
         }
@@ -136,8 +155,13 @@ impl<'v> Component<'v> {
         if found.is_none() && !self.levels.is_empty() {
             warnings.push(format!("a result names rule {:?}, which is not there", shown(id)));
         }
-        found.and_then(|position| self.levels.get(*position)).copied()
+        found.copied()
     }
+}
+
+fn is_tagged_secret(rule: &Value<'_>) -> bool {
+    let tags = rule.find(&["properties", "tags"]).and_then(Value::as_array).unwrap_or_default();
+    tags.iter().any(|tag| tag.as_str() == Some("secret"))
 }
 
 fn without_text(rule: &Value<'_>) -> u64 {

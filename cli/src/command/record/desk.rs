@@ -66,7 +66,7 @@ impl Desk {
             look(&desk, io).map(|found| (desk, found))
         });
         match (tried, address) {
-            (Err(why), Some(address)) if why.away => {
+            (Err(why), Some(address)) if why.away.is_some() => {
                 let desk = Desk::Away(Box::new(Away::of(address, why, io)?));
                 let found = look(&desk, io)?;
                 Ok((desk, found))
@@ -123,7 +123,7 @@ impl Desk {
                 let summaries = batch.into_iter().map(|it| it.summary);
                 Ok(Submitted::Answered(service, answers.into_iter().zip(summaries).collect()))
             }
-            Err(why) if why.away => match service.address().map(str::to_owned) {
+            Err(why) if why.away.is_some() => match service.address().map(str::to_owned) {
                 // Logged or not: it is delivered again, and logged once.
                 Some(address) => Away::of(address, why, io)?.spool(batch, io),
                 None => Err(why),
@@ -158,7 +158,7 @@ impl Away {
             getrandom::fill(&mut chance).map_err(Failure::unexpected)?;
             let name = spool.put(&Item::of(about, submission), now, chance)?;
             let (file, origin) = (spool.path(name).display().to_string(), self.origin.clone());
-            let (name, why) = (name.to_string(), self.why.message.clone());
+            let (name, why) = (name.to_string(), self.why.away.clone().unwrap_or_default());
             spooled.push(Spooled { kind, summary, name, file, origin, why });
         }
         Ok(Submitted::Spooled(spooled))

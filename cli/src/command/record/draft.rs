@@ -7,7 +7,7 @@ use schemas::predicate::measurement::Metric;
 use schemas::predicate::report::Binding;
 use schemas::statement::{Annotations, Subject};
 
-use super::{Job, RecordArgs, deployment};
+use super::{Job, RecordArgs, deployment, scan};
 use crate::adapter::{self, REPORT_BYTES_MAX, Reading, measurement};
 use crate::compose::{self, Draft, Frame, Report};
 use crate::exit::Exit;
@@ -24,13 +24,16 @@ pub struct Read {
 
 /// Reads every file before anything else is done: a bad one stops the whole batch.
 pub fn read_reports(args: &RecordArgs, kind: EventKind, io: &mut Io) -> Result<Vec<Read>, Failure> {
+    let database = args.scan.read(kind, io)?;
     let mut reports = Vec::new();
     for name in &args.files {
         if name.is_empty() {
             return Err(Failure::usage("a file name is empty").hint("is your variable empty?"));
         }
         let bytes = io.read_file(name, REPORT_BYTES_MAX as u64)?;
-        let reading = adapter::read(&bytes, kind).map_err(|cause| Failure::report(name, &cause))?;
+        let mut reading =
+            adapter::read(&bytes, kind).map_err(|cause| Failure::report(name, &cause))?;
+        scan::add_database(&mut reading, database.as_ref())?;
         for warning in &reading.warnings {
             io.note(&format!("warning: {name}: {warning}"));
         }

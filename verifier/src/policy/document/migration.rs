@@ -1,18 +1,14 @@
 //! The parameters of the migration gate.
 
+use schemas::id::EnvironmentName;
 use schemas::policy::Migration;
 
-use super::{Complaints, Site, not_earlier};
+use super::{Complaints, Site, not_earlier, rehearsed};
 
 pub(super) fn check(gate: &Migration, site: &Site, complaints: &mut Complaints) {
-    let trouble = |name| not_earlier(site.document, site.environment, name);
-    if let Some(message) = gate.rehearsed_in.as_ref().and_then(trouble) {
-        complaints.add(site.at("rehearsed_in"), message);
-    }
-    if gate.max_age.is_some() && gate.rehearsed_in.is_none() {
-        let message = "is the age of a rehearsal, and none is asked for; write `rehearsed_in`";
-        complaints.add(site.at("max_age"), message);
-    }
+    let trouble = |name: &EnvironmentName| not_earlier(site.document, site.environment, name);
+    let (place, max_age) = (gate.rehearsed_in.as_ref(), gate.max_age.as_ref());
+    rehearsed::check(place, max_age, trouble, site, complaints);
 }
 
 #[cfg(test)]

@@ -1,18 +1,14 @@
 //! The parameters of the rollback-ready gate.
 
+use schemas::id::EnvironmentName;
 use schemas::policy::RollbackReady;
 
-use super::{Complaints, Site, no_environment};
+use super::{Complaints, Site, no_environment, rehearsed};
 
 pub(super) fn check(gate: &RollbackReady, site: &Site, complaints: &mut Complaints) {
-    let trouble = |name| no_environment(site.document, name);
-    if let Some(message) = gate.rehearsed_in.as_ref().and_then(trouble) {
-        complaints.add(site.at("rehearsed_in"), message);
-    }
-    if gate.max_age.is_some() && gate.rehearsed_in.is_none() {
-        let message = "is the age of a rehearsal, and none is asked for; write `rehearsed_in`";
-        complaints.add(site.at("max_age"), message);
-    }
+    let trouble = |name: &EnvironmentName| no_environment(site.document, name);
+    let (place, max_age) = (gate.rehearsed_in.as_ref(), gate.max_age.as_ref());
+    rehearsed::check(place, max_age, trouble, site, complaints);
 }
 
 #[cfg(test)]

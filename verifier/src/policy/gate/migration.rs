@@ -3,7 +3,7 @@
 use schemas::policy::Migration;
 use schemas::predicate::rehearsal::{RehearsalOf, RehearsalResult};
 
-use super::{Answer, staleness};
+use super::{Answer, rehearsed, staleness};
 use crate::policy::Context;
 use crate::projection::Missing;
 use crate::projection::slice::{ArtifactInProject, Evidence, MigrationFacts};
@@ -35,36 +35,24 @@ pub fn evaluate(gate: &Migration, context: &Context) -> Result<Answer, Missing> 
     };
     let kind = if declared.facts.reversible { "reversible" } else { "irreversible" };
     let shown = format!("{kind}, plan {}", plan.short());
-    Ok(rehearsed(gate, known, declared, shown, context).on(entry))
+    let answer = rehearsed::judge(
+        gate.rehearsed_in.as_ref(),
+        gate.max_age.as_ref(),
+        rehearsal(gate, known, declared),
+        &shown,
+        context,
+    );
+    Ok(answer.on(entry))
 }
 
 /// The newest rehearsal since the migration was declared: an earlier one tried something else.
-fn rehearsed(
+fn rehearsal<'a>(
     gate: &Migration,
-    known: &ArtifactInProject,
+    known: &'a ArtifactInProject,
     declared: &Evidence<MigrationFacts>,
-    shown: String,
-    context: &Context,
-) -> Answer {
-    let Some(place) = &gate.rehearsed_in else {
-        return Answer::pass(shown);
-    };
-    let next = format!("rehearse it in {place} and record it: attestry record rehearsal");
-    let found = known.rehearsals.get(place).and_then(|here| here.get(&RehearsalOf::Migration));
-    let Some(found) = found.filter(|it| it.entry > declared.entry) else {
-        return Answer::waiting(format!("{shown}; not rehearsed in {place}")).next(next);
-    };
-    let what = format!("rehearsal in {place}");
-    if let Some(answer) = staleness(found, &what, gate.max_age.as_ref(), context) {
-        return answer;
-    }
-    let answer = match found.facts {
-        RehearsalResult::Passed => Answer::pass(format!("{shown}, rehearsed in {place}")),
-        RehearsalResult::Failed => {
-            Answer::fail(format!("{shown}; its rehearsal in {place} failed")).next(next)
-        }
-    };
-    answer.on([found.entry])
+) -> Option<&'a Evidence<RehearsalResult>> {
+    let here = known.rehearsals.get(gate.rehearsed_in.as_ref()?)?;
+    here.get(&RehearsalOf::Migration).filter(|it| it.entry > declared.entry)
 }
 
 #[cfg(test)]

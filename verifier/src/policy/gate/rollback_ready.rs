@@ -1,12 +1,12 @@
 //! `rollback-ready`: what one would go back to is known, still there, and was gone back to once.
 
 use schemas::policy::RollbackReady;
-use schemas::predicate::rehearsal::{RehearsalOf, RehearsalResult};
+use schemas::predicate::rehearsal::RehearsalOf;
 
-use super::{Answer, for_people, join, staleness};
+use super::{Answer, for_people, join, rehearsed};
 use crate::policy::Context;
 use crate::projection::Missing;
-use crate::projection::slice::{ArtifactInProject, Beside, EnvironmentSlice, Running};
+use crate::projection::slice::{Beside, EnvironmentSlice, Running};
 
 pub fn evaluate(gate: &RollbackReady, context: &Context) -> Result<Answer, Missing> {
     let place = &context.ask.environment.name;
@@ -45,7 +45,11 @@ fn ready(
     if let Some(answer) = unseen(gate, slice, back, &shown, context) {
         return Ok(answer.on([back.entry]));
     }
-    Ok(rehearsed(gate, known, shown, context).on([back.entry]))
+    let rehearsal = known.zip(gate.rehearsed_in.as_ref());
+    let rehearsal = rehearsal
+        .and_then(|(known, place)| known.rehearsals.get(place)?.get(&RehearsalOf::Rollback));
+    let (place, max_age) = (gate.rehearsed_in.as_ref(), gate.max_age.as_ref());
+    Ok(rehearsed::judge(place, max_age, rehearsal, &shown, context).on([back.entry]))
 }
 
 /// What runs now, or where that is what is asked about what ran before it: one artifact, or several
@@ -85,33 +89,6 @@ fn unseen(
         return None;
     };
     Some(Answer::waiting(reason).next(next).on([observed.entry]))
-}
-
-fn rehearsed(
-    gate: &RollbackReady,
-    known: Option<&ArtifactInProject>,
-    shown: String,
-    context: &Context,
-) -> Answer {
-    let Some(place) = &gate.rehearsed_in else {
-        return Answer::pass(shown);
-    };
-    let next = format!("rehearse it in {place} and record it: attestry record rehearsal");
-    let here = known.and_then(|known| known.rehearsals.get(place));
-    let Some(found) = here.and_then(|here| here.get(&RehearsalOf::Rollback)) else {
-        return Answer::waiting(format!("{shown}; not rehearsed in {place}")).next(next);
-    };
-    let what = format!("rehearsal in {place}");
-    if let Some(answer) = staleness(found, &what, gate.max_age.as_ref(), context) {
-        return answer;
-    }
-    let answer = match found.facts {
-        RehearsalResult::Passed => Answer::pass(format!("{shown}, rehearsed in {place}")),
-        RehearsalResult::Failed => {
-            Answer::fail(format!("{shown}; its rehearsal in {place} failed")).next(next)
-        }
-    };
-    answer.on([found.entry])
 }
 
 #[cfg(test)]
