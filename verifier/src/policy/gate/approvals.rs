@@ -163,4 +163,4 @@ fn in_groups(gate: &Approvals, identity: &IdentityName, context: &Context) -> bo
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

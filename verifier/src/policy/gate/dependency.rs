@@ -61,4 +61,4 @@ pub fn evaluate(gate: &Dependency, context: &Context) -> Result<Answer, Missing>
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -156,4 +156,4 @@ fn change(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

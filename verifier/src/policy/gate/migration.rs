@@ -68,4 +68,4 @@ fn rehearsed(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

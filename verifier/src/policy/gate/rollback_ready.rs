@@ -99,4 +99,4 @@ fn rehearsed(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -77,4 +77,4 @@ fn one(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
