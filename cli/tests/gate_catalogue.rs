@@ -71,7 +71,8 @@ const HEAD: &str = "\
 # Gates
 
 Made from the register of gates and the policies in [policies](policies); a test compares. A gate is
-one member of an environment's `gates`, with its parameters.
+one member of an environment's `gates`, with its parameters. What each says in eight cases, word for
+word, is in [gate-cases.md](gate-cases.md).
 
 ";
 

@@ -175,6 +175,7 @@ codes! {
     SigningModeMismatch "signing-mode-mismatch" Rule "an approval says another way of signing than its key's";
     DecisionStale "decision-stale" Rule "a thread that the decision read has moved since";
     DecisionTime "decision-time" Rule "the decision's time is not between the entry before and its own";
+    DecisionOtherPolicy "decision-other-policy" Rule "the decision was made by another policy than the one in force";
     DecisionDisagrees "decision-disagrees" Rule "evaluated again, the decision comes out differently";
     HeadsStale "heads-stale" Rule "a heads event is not about the log just before it";
     StatementRepeated "statement-repeated" Rule "a statement is logged again without a new signer";

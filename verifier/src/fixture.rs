@@ -28,9 +28,10 @@ use serde::Serialize;
 
 use crate::admission::Refusal;
 use crate::event::Event;
-use crate::log::{LogReport, LogSource, Record, verify_log};
+use crate::log::{LogReport, LogSource, Record, verify_log, verify_log_heard};
 use crate::merkle::proof::prove_consistency;
 use crate::policy::{Ask, Evaluation, evaluate};
+use crate::replay::{Replay, Scope};
 use crate::sequence::Sequence;
 use crate::signature::SigningKey;
 use crate::signed::{KeyRing, signed_by};
@@ -256,6 +257,13 @@ impl World {
     /// Verifies the whole log from its records.
     pub fn verify(&self) -> LogReport {
         verify_log(self.origin(), &mut self.source()).unwrap()
+    }
+
+    /// Evaluates every decision of the log again.
+    pub fn replay(&self) -> Replay {
+        let mut replay = Replay::of(Scope::default());
+        verify_log_heard(self.origin(), &mut self.source(), &mut replay).unwrap();
+        replay
     }
 
     pub fn source(&self) -> MemoryLog {

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a bench")]
 
+#[path = "../bare.rs"]
+mod bare;
 #[path = "../machine.rs"]
 mod machine;
 mod memory;

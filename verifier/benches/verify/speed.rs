@@ -1,19 +1,14 @@
 //! The rate of full verification, against bare strict verification of the same envelopes.
 
-use ed25519_dalek::{Signature, VerifyingKey};
 use rayon::prelude::*;
 use schemas::id::{Hash, Origin, TreeSize};
-use schemas::statement::PAYLOAD_TYPE;
-use verifier::dsse::{pae, parse_envelope};
-use verifier::fixture::traffic::{History, document};
+use verifier::fixture::traffic::History;
 use verifier::log::{LogReport, LogSource, Record, verify_log};
 use verifier::merkle::MemoryTree;
 use verifier::merkle::NoSubtree;
 use verifier::merkle::proof::{ProveError, prove_consistency};
-use verifier::signature::PublicKey;
-use verifier::signed::KeyRing;
-use verifier::trust::Trust;
 
+use crate::bare::signatures;
 use crate::machine::{cpu_seconds, median, option, time};
 
 const ARTIFACTS: u64 = 2_000;
@@ -119,38 +114,4 @@ impl LogSource for Batches {
     fn consistency(&mut self, from: TreeSize, to: TreeSize) -> Result<Vec<Hash>, Self::Error> {
         prove_consistency(&mut self.tree, from, to)
     }
-}
-
-/// All that a signature check needs, made ready.
-struct Signed {
-    message: Vec<u8>,
-    signature: Signature,
-    key: VerifyingKey,
-}
-
-impl Signed {
-    fn holds(&self) -> bool {
-        self.key.verify_strict(&self.message, &self.signature).is_ok()
-    }
-}
-
-fn signatures(records: &[Record]) -> Vec<Signed> {
-    let ring = KeyRing::of_document(&Trust::of(document()).unwrap());
-    let envelopes = records.iter().filter_map(|record| record.envelope.as_ref());
-    envelopes
-        .flat_map(|bytes| {
-            let envelope = parse_envelope(bytes).unwrap();
-            let message = pae(PAYLOAD_TYPE, &envelope.payload);
-            envelope.signatures.into_iter().map(move |it| (it, message.clone()))
-        })
-        .map(|(signature, message)| {
-            let named = signature.keyid.unwrap().parse().unwrap();
-            let PublicKey::Ed25519(key) = &**ring.get(&named).unwrap() else {
-                panic!("the load is signed with Ed25519");
-            };
-            let key = VerifyingKey::from_bytes(key.as_bytes()).unwrap();
-            let signature = Signature::from_slice(&signature.sig).unwrap();
-            Signed { message, signature, key }
-        })
-        .collect()
 }

@@ -282,6 +282,21 @@ impl Case<'_> {
         if same { Ok(()) } else { refuse(self, Code::DecisionStale, format!("{thread} has moved")) }
     }
 
+    /// A decision is made by the policy in force: by another one it is none, whatever its gates say.
+    fn by_policy_in_force(&self, said: &DecisionExtension) -> Result<(), Refusal> {
+        let in_force = self.state.policy(&said.project);
+        let in_force = in_force.map(|policy| (policy.entry, policy.statement));
+        if in_force == Some((said.policy.index, said.policy.statement)) {
+            return Ok(());
+        }
+        let named = |(entry, statement): (u64, schemas::id::Hash)| {
+            format!("policy {} of entry {entry}", statement.short())
+        };
+        let in_force = in_force.map_or_else(|| "none".to_owned(), named);
+        let by = named((said.policy.index, said.policy.statement));
+        refuse(self, Code::DecisionOtherPolicy, format!("decided by {by}, in force is {in_force}"))
+    }
+
     /// Compares what was decided with what comes out now, gate by gate.
     fn compare(
         &self,
@@ -291,11 +306,7 @@ impl Case<'_> {
     ) -> Result<(), Refusal> {
         let said = &body.extension;
         let disagree = |what: String| refuse(self, Code::DecisionDisagrees, what);
-        let policy =
-            self.state.policy(&said.project).map(|policy| (policy.entry, policy.statement));
-        if policy != Some((said.policy.index, said.policy.statement)) {
-            return disagree("it names another policy than the one in force".to_owned());
-        }
+        self.by_policy_in_force(said)?;
         if said.gates.len() != again.gates.len() {
             return disagree(format!(
                 "{} gates, evaluated again {}",

@@ -1,6 +1,7 @@
 //! Whole logs: good ones, and every way of tampering with one.
 
 mod forged;
+mod granted;
 mod tampered;
 
 use std::collections::BTreeSet;

@@ -81,92 +81,43 @@ impl Held {
 }
 
 /// Every condition that is written, in the order of the policy's fields.
-#[expect(clippy::too_many_lines, reason = "one block for each condition")]
 fn conditions(when: &When, changes: &[ChangeOf]) -> Vec<Held> {
-    let mut held = Vec::new();
-    let list = |words: &[String]| words.join(" or ");
-    let mut ask = |written: bool, what: Question| {
-        if written {
-            held.push(some(changes, what));
-        }
+    let ask = |list: &[String], fact, no: &str, holds: &dyn Fn(&Change) -> Option<bool>| {
+        let no = format!("{no} {}", list.join(" or "));
+        (!list.is_empty()).then(|| some(changes, &Question { fact, no, holds }))
     };
-    ask(
-        !when.class.is_empty(),
-        Question {
-            fact: "class",
-            no: format!("no class is {}", list(&when.class)),
-            holds: &|it| Some(when.class.contains(it.class.as_ref()?)),
-        },
-    );
-    ask(
-        !when.class_not.is_empty(),
-        Question {
-            fact: "class",
-            no: format!("every class is {}", list(&when.class_not)),
-            holds: &|it| Some(!when.class_not.contains(it.class.as_ref()?)),
-        },
-    );
-    ask(
-        !when.paths.is_empty(),
-        Question {
-            fact: "paths",
-            no: format!("no path fits {}", list(&when.paths)),
-            holds: &|it| Some(it.paths.as_ref()?.iter().any(|path| fits_any(&when.paths, path))),
-        },
-    );
-    ask(
-        !when.paths_outside.is_empty(),
-        Question {
-            fact: "paths",
-            no: format!("every path fits {}", list(&when.paths_outside)),
-            holds: &|it| {
-                // A change that touches nothing is no change that anybody can vouch for.
-                let paths = it.paths.as_ref()?;
-                Some(
-                    paths.is_empty()
-                        || paths.iter().any(|path| !fits_any(&when.paths_outside, path)),
-                )
-            },
-        },
-    );
-    ask(
-        !when.labels.is_empty(),
-        Question {
-            fact: "labels",
-            no: format!("no label is {}", list(&when.labels)),
-            holds: &|it| Some(it.labels.as_ref()?.iter().any(|label| when.labels.contains(label))),
-        },
-    );
-    ask(
-        !when.labels_not.is_empty(),
-        Question {
-            fact: "labels",
-            no: format!("labelled {}", list(&when.labels_not)),
-            holds: &|it| {
-                Some(!it.labels.as_ref()?.iter().any(|label| when.labels_not.contains(label)))
-            },
-        },
-    );
-    ask(
-        !when.owners.is_empty(),
-        Question {
-            fact: "owners",
-            no: format!("no owner is {}", list(&when.owners)),
-            holds: &|it| Some(it.owners.as_ref()?.iter().any(|owner| when.owners.contains(owner))),
-        },
-    );
-    ask(
-        !when.customer_impact.is_empty(),
-        Question {
-            fact: "customer impact",
-            no: format!("no customer impact is {}", list(&when.customer_impact)),
-            holds: &|it| Some(when.customer_impact.contains(it.customer_impact.as_ref()?)),
-        },
-    );
+    let one = |list: &[String], fact: &Option<String>| Some(list.contains(fact.as_ref()?));
+    let any = |list: &[String], facts: &Option<Vec<String>>| {
+        Some(facts.as_ref()?.iter().any(|fact| list.contains(fact)))
+    };
+    let fit = |list: &[String], paths: &[String]| paths.iter().any(|path| fits_any(list, path));
     let lines = |it: &Change| it.added?.checked_add(it.removed?);
-    held.extend(when.lines_over.map(|max| over(changes, "lines", max, lines)));
-    held.extend(when.files_over.map(|max| over(changes, "files", max, |it| it.files)));
-    held
+    let asked = [
+        ask(&when.class, "class", "no class is", &|it| one(&when.class, &it.class)),
+        ask(&when.class_not, "class", "every class is", &|it| {
+            one(&when.class_not, &it.class).map(|listed| !listed)
+        }),
+        ask(&when.paths, "paths", "no path fits", &|it| Some(fit(&when.paths, it.paths.as_ref()?))),
+        ask(&when.paths_outside, "paths", "every path fits", &|it| {
+            Some(is_outside(&when.paths_outside, it.paths.as_ref()?))
+        }),
+        ask(&when.labels, "labels", "no label is", &|it| any(&when.labels, &it.labels)),
+        ask(&when.labels_not, "labels", "labelled", &|it| {
+            any(&when.labels_not, &it.labels).map(|listed| !listed)
+        }),
+        ask(&when.owners, "owners", "no owner is", &|it| any(&when.owners, &it.owners)),
+        ask(&when.customer_impact, "customer impact", "no customer impact is", &|it| {
+            one(&when.customer_impact, &it.customer_impact)
+        }),
+        when.lines_over.map(|max| over(changes, "lines", max, lines)),
+        when.files_over.map(|max| over(changes, "files", max, |it| it.files)),
+    ];
+    asked.into_iter().flatten().collect()
+}
+
+/// A change that touches nothing is no change that anybody can vouch for.
+fn is_outside(globs: &[String], paths: &[String]) -> bool {
+    paths.is_empty() || paths.iter().any(|path| !fits_any(globs, path))
 }
 
 /// One condition about each change: it holds where it does for some of them.
@@ -177,7 +128,7 @@ struct Question<'a> {
     holds: &'a dyn Fn(&Change) -> Option<bool>,
 }
 
-fn some(changes: &[ChangeOf], question: Question) -> Held {
+fn some(changes: &[ChangeOf], question: &Question) -> Held {
     let Question { fact, no, holds } = question;
     let mut unknown = None;
     for ChangeOf { commit, change } in changes {
@@ -189,7 +140,7 @@ fn some(changes: &[ChangeOf], question: Question) -> Held {
     }
     match unknown {
         Some(commit) => Held::Unknown(format!("{fact} of {commit} unknown")),
-        None => Held::No(no),
+        None => Held::No(no.clone()),
     }
 }
 

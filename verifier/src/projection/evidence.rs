@@ -6,15 +6,19 @@ use std::collections::BTreeMap;
 
 use schemas::id::{Digest, EnvironmentName, Time};
 use schemas::policy::SeverityWord;
+use schemas::predicate::analysis::Analysis;
 use schemas::predicate::build::Build;
+use schemas::predicate::migration::Migration;
 use schemas::predicate::report::ReportNote;
+use schemas::predicate::review::Review;
 use schemas::predicate::test::Test;
 use schemas::predicate::vex::Vex;
 use schemas::predicate::vulnerabilities::{Vulnerabilities, Vulnerability};
 
 use super::slice::{
-    ArtifactInProject, BuildFacts, DEPENDENCIES_MAX, FAILED_MAX, METRICS_MAX, NAMED_MAX,
-    NamedVulnerability, PLACES_MAX, SUITES_MAX, ScanFacts, Source, TestFacts,
+    AnalysisFacts, ArtifactInProject, BuildFacts, DEPENDENCIES_MAX, FAILED_MAX, METRICS_MAX,
+    MigrationFacts, NAMED_MAX, NamedVulnerability, PLACES_MAX, ReviewFacts, SUITES_MAX, ScanFacts,
+    Source, TestFacts,
 };
 use crate::event::Body;
 use crate::merkle;
@@ -186,6 +190,35 @@ fn name(vulnerability: &Vulnerability, severity: SeverityWord) -> NamedVulnerabi
     let fixed = vulnerability.annotations.iter().find_map(|it| it.fixed_in.as_deref());
     let fixed_in = fixed.filter(|text| !text.is_empty()).map(bounded);
     NamedVulnerability { severity, id: bounded(&vulnerability.id), package, fixed_in }
+}
+
+/// What a gate needs of an analysis.
+pub fn analysis_facts(body: &Analysis) -> AnalysisFacts {
+    AnalysisFacts {
+        levels: body.levels,
+        suppressed: body.suppressed,
+        new: body.new,
+        secrets: body.secrets,
+    }
+}
+
+pub fn review_facts(body: &Review) -> ReviewFacts {
+    ReviewFacts {
+        authors: body.authors.clone(),
+        committers: body.committers.clone(),
+        reviewers: body.reviewers.clone(),
+        outcome: body.outcome,
+        change: body.change.clone(),
+    }
+}
+
+pub fn migration_facts(body: &Migration) -> MigrationFacts {
+    MigrationFacts {
+        migrations: body.migrations.clone(),
+        reversible: body.reversible,
+        rollback_plan: body.rollback_plan.clone(),
+        destructive: body.destructive,
+    }
 }
 
 pub fn scan_time(scan: &Vulnerabilities) -> Option<Time> {

@@ -129,9 +129,12 @@ fn completeness(report: &PackReport) -> String {
     }
 }
 
+/// What is found of a decision that comes out differently: it was signed by the service all the same.
+const DISAGREE: [Code; 2] = [Code::DecisionDisagrees, Code::DecisionOtherPolicy];
+
 fn decisions(report: &PackReport) -> String {
-    let disagree =
-        report.findings.iter().filter(|finding| finding.code == Code::DecisionDisagrees).count();
+    let disagrees = |it: &&Finding| DISAGREE.contains(&it.code);
+    let disagree = report.findings.iter().filter(disagrees).count();
     let again = report.counts.decisions_replayed;
     let mut text = plural(again, "evaluated again and agrees", "evaluated again and agree");
     if disagree > 0 {
@@ -149,8 +152,8 @@ fn signatures(report: &PackReport) -> String {
     let number = report.counts.signatures;
     let broken =
         |finding: &Finding| finding.class == Class::Rule || finding.class == Class::Integrity;
-    let harmless = [Code::DeployedWithoutGrant, Code::DecisionDisagrees];
-    let mut wrong = report.findings.iter().filter(|it| broken(it) && !harmless.contains(&it.code));
+    let harmless = |code| code == Code::DeployedWithoutGrant || DISAGREE.contains(&code);
+    let mut wrong = report.findings.iter().filter(|it| broken(it) && !harmless(it.code));
     match (number, wrong.next()) {
         (0, _) => "none was reached".to_owned(),
         (number, None) => {

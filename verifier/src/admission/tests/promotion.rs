@@ -279,7 +279,7 @@ fn a_decision_whose_reads_have_moved_is_stale() {
 #[test]
 fn a_decision_that_comes_out_differently_is_refused() {
     type Change = fn(&mut Decision);
-    let changes: [Change; 23] = [
+    let changes: [Change; 21] = [
         |it| it.extension.gates[0].verdict = Verdict::Fail,
         |it| it.extension.gates[0].verdict = Verdict::Waived,
         |it| it.extension.gates[0].id = "other".into(),
@@ -298,8 +298,6 @@ fn a_decision_that_comes_out_differently_is_refused() {
         |it| drop(it.extension.reads.pop()),
         |it| it.extension.reads.clear(),
         |it| it.extension.reads.swap(0, 1),
-        |it| it.extension.policy.index += 1,
-        |it| it.extension.policy.statement = Hash([7; 32]),
         |it| it.verified_levels = vec!["FAILED".into()],
         |it| it.resource_uri = it.resource_uri.replace("staging", "prod"),
         |it| it.time_verified = it.time_verified.plus_ms(-1),
@@ -307,6 +305,15 @@ fn a_decision_that_comes_out_differently_is_refused() {
     for change in changes {
         decision_refused(Code::DecisionDisagrees, |_, it| change(&mut it.predicate));
     }
+    let policies: [Change; 2] =
+        [|it| it.extension.policy.index += 1, |it| it.extension.policy.statement = Hash([7; 32])];
+    for change in policies {
+        decision_refused(Code::DecisionOtherPolicy, |_, it| change(&mut it.predicate));
+    }
+    // The summary names it too.
+    decision_refused(Code::DecisionDisagrees, |_, it| {
+        it.predicate.policy.digest.insert("sha256".into(), Hash([7; 32]).to_string());
+    });
     let (mut world, mut decision) = decidable(&["critical"]);
     let body = &mut decision.predicate;
     let scan = body.extension.gates.last_mut().unwrap();

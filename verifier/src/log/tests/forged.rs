@@ -13,7 +13,7 @@ use schemas::predicate::test::TestResult;
 
 /// Puts one more envelope behind the story and verifies: one finding, at its entry, no effect.
 #[track_caller]
-fn appended(code: Code, class: Class, make: impl FnOnce(&mut World) -> Vec<u8>) {
+pub(super) fn appended(code: Code, class: Class, make: impl FnOnce(&mut World) -> Vec<u8>) {
     let mut world = story();
     let envelope = make(&mut world);
     let (project, time) = (Some(project()), world.now);

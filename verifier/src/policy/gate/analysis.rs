@@ -69,4 +69,4 @@ pub fn level_count(levels: &Levels, level: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

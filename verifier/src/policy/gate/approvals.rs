@@ -157,4 +157,4 @@ fn in_groups(gate: &Approvals, identity: &IdentityName, context: &Context) -> bo
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

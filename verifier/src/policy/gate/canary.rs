@@ -53,4 +53,4 @@ fn judge(gate: &Canary, canary: &Evidence<CanaryFacts>, place: &str) -> Answer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

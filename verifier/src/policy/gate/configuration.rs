@@ -93,4 +93,4 @@ fn parity(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -82,4 +82,4 @@ fn of_one(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -169,4 +169,4 @@ fn judge_metric(gate: &Gate, evidence: &Evidence<Metric>) -> Answer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -36,4 +36,4 @@ pub fn evaluate(_: &Freeze, context: &Context) -> Result<Answer, Missing> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

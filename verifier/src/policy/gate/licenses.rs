@@ -83,4 +83,4 @@ fn first(list: &[String]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -180,4 +180,4 @@ fn change(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

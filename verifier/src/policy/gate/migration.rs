@@ -56,4 +56,4 @@ fn rehearsal<'a>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

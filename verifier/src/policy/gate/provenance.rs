@@ -110,4 +110,4 @@ pub fn is_from(uri: &str, source: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

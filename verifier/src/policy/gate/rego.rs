@@ -82,4 +82,4 @@ fn input(context: &Context) -> Result<Value, Missing> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -92,4 +92,4 @@ fn unseen(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

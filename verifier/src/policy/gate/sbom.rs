@@ -74,4 +74,4 @@ fn judge(gate: &Sbom, facts: &SbomFacts) -> Answer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

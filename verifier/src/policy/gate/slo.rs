@@ -98,4 +98,4 @@ fn one(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

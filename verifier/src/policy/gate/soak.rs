@@ -69,4 +69,4 @@ fn undisturbed(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

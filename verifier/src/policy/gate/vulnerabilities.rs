@@ -120,4 +120,4 @@ fn judge(gate: &Vulnerabilities, scan: &Evidence<ScanFacts>, excuses: &Excuses) 
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -2,16 +2,19 @@
 
 use schemas::id::{Digest, EnvironmentName, Time};
 use schemas::predicate::canary::Canary;
+use schemas::predicate::decision::Decision;
 use schemas::predicate::deployment::DeploymentResult;
 use schemas::predicate::incident::{Incident, IncidentStatus};
+use schemas::predicate::measurement::Metric;
+use schemas::predicate::rehearsal::Rehearsal;
 use schemas::predicate::report::ReportNote;
 
 use crate::admission::{Accepted, Moment};
 use crate::event::{Body, Event, EventSubject};
 use crate::projection::evidence;
 use crate::projection::slice::{
-    AnalysisFacts, ArtifactInProject, AttributedEvent, Canaries, CanaryFacts, Decided, Deployed,
-    Evidence, MigrationFacts, ReviewFacts, SbomFacts, Signer,
+    ArtifactInProject, AttributedEvent, Canaries, CanaryFacts, Decided, Deployed, Evidence,
+    SbomFacts, Signer,
 };
 
 fn record<T>(
@@ -48,7 +51,6 @@ fn name(known: &mut ArtifactInProject, event: &Event, digest: &Digest) {
 }
 
 /// The newest event per suite, metric or kind takes the place of the one before.
-#[expect(clippy::too_many_lines, reason = "one arm for each kind")]
 pub(super) fn put(
     known: &mut ArtifactInProject,
     event: &Event,
@@ -71,26 +73,19 @@ pub(super) fn put(
         Body::Vulnerabilities(body) => {
             let report = body.report.as_ref();
             let evidence = keep(report, evidence::scan_time(body));
-            known
-                .scans
-                .insert(evidence::suite_of(report), swap(evidence, evidence::scan_facts(body)));
+            let evidence = swap(evidence, evidence::scan_facts(body));
+            known.scans.insert(evidence::suite_of(report), evidence);
         }
         Body::Analysis(body) => {
-            let facts = AnalysisFacts {
-                levels: body.levels,
-                suppressed: body.suppressed,
-                new: body.new,
-                secrets: body.secrets,
-            };
-            let evidence = swap(keep(Some(&body.report), None), facts);
-            known.analyses.insert(evidence::suite_of(Some(&body.report)), evidence);
+            let report = Some(&body.report);
+            let evidence = swap(keep(report, None), evidence::analysis_facts(body));
+            known.analyses.insert(evidence::suite_of(report), evidence);
         }
         Body::Measurement(body) => {
             let evidence = keep(body.report.as_ref(), body.measured_at);
-            for metric in &body.metrics {
-                let evidence = swap(evidence.clone(), metric.clone());
-                known.metrics.insert(metric.name.clone(), evidence);
-            }
+            let of =
+                |metric: &Metric| (metric.name.clone(), swap(evidence.clone(), metric.clone()));
+            known.metrics.extend(body.metrics.iter().map(of));
         }
         Body::Sbom(bill) => {
             let bill = bill.as_ref().map(|bill| bill.facts(digest));
@@ -98,45 +93,26 @@ pub(super) fn put(
             known.sbom = Some(swap(keep(None, None), facts));
         }
         Body::Review(body) => {
-            let facts = ReviewFacts {
-                authors: body.authors.clone(),
-                committers: body.committers.clone(),
-                reviewers: body.reviewers.clone(),
-                outcome: body.outcome,
-                change: body.change.clone(),
-            };
-            known.review = Some(swap(keep(None, body.reviewed_at), facts));
+            let evidence = keep(None, body.reviewed_at);
+            known.review = Some(swap(evidence, evidence::review_facts(body)));
         }
         Body::Unreadable(_) => {
             known.unreadable.insert(event.kind.name().to_owned(), at.index);
         }
         Body::Vex(body) => {
-            for (name, facts) in evidence::vex::facts(body, digest) {
-                known.vex.insert(name, swap(keep(None, evidence::vex_time(body)), facts));
-            }
+            let evidence = keep(None, evidence::vex_time(body));
+            let said = evidence::vex::facts(body, digest).into_iter();
+            known.vex.extend(said.map(|(name, facts)| (name, swap(evidence.clone(), facts))));
         }
         Body::Migration(body) => {
-            let facts = MigrationFacts {
-                migrations: body.migrations.clone(),
-                reversible: body.reversible,
-                rollback_plan: body.rollback_plan.clone(),
-                destructive: body.destructive,
-            };
-            known.migration = Some(swap(keep(None, None), facts));
+            known.migration = Some(swap(keep(None, None), evidence::migration_facts(body)));
         }
-        Body::Rehearsal(body) => {
-            let evidence = keep(body.report.as_ref(), body.finished_at);
-            let here = known.rehearsals.entry(body.environment.clone()).or_default();
-            here.insert(body.of, swap(evidence, body.result));
-        }
-        Body::Canary(body) => {
-            let evidence = keep(body.report.as_ref(), body.finished_at);
-            put_canary(known, body, evidence);
-        }
-        Body::Incident(body) => attribute(known, body, at),
-        Body::Decision(_) | Body::Deployment(_) | Body::Rollback(_) => {
-            put_place(known, event, accepted, at);
-        }
+        Body::Canary(_)
+        | Body::Decision(_)
+        | Body::Deployment(_)
+        | Body::Incident(_)
+        | Body::Rehearsal(_)
+        | Body::Rollback(_) => put_happening(known, event, accepted, at),
         // Requests, approvals and waivers live in the environment's slice; policies, trust, heads,
         // exports, freezes and notes say nothing of an artifact that a gate reads. Configurations
         // and observations are about the ledger.
@@ -155,27 +131,37 @@ pub(super) fn put(
     }
 }
 
-/// Where the artifact stands in an environment: decided, and deployed.
-fn put_place(known: &mut ArtifactInProject, event: &Event, accepted: &Accepted, at: &Moment) {
+/// What happened to the artifact in an environment.
+fn put_happening(known: &mut ArtifactInProject, event: &Event, accepted: &Accepted, at: &Moment) {
+    let keep = |report, time| record(event, accepted, at, report, time, ());
     match &event.body {
-        Body::Decision(body) => {
-            let said = &body.extension;
-            let place = known.places.entry(said.environment.clone()).or_default();
-            place.decided = Some(Decided {
-                entry: at.index,
-                time: at.time,
-                request: said.request.index,
-                outcome: said.outcome,
-            });
-        }
+        Body::Decision(body) => put_decided(known, body, at),
         Body::Deployment(body) if body.result == DeploymentResult::Succeeded => {
             put_deployed(known, &body.environment, accepted, at);
         }
         Body::Rollback(body) if body.result == DeploymentResult::Succeeded => {
             put_deployed(known, &body.environment, accepted, at);
         }
+        Body::Canary(body) => {
+            put_canary(known, body, keep(body.report.as_ref(), body.finished_at));
+        }
+        Body::Rehearsal(body) => {
+            put_rehearsal(known, body, keep(body.report.as_ref(), body.finished_at));
+        }
+        Body::Incident(body) => attribute(known, body, at),
         _ => {}
     }
+}
+
+fn put_decided(known: &mut ArtifactInProject, body: &Decision, at: &Moment) {
+    let said = &body.extension;
+    let place = known.places.entry(said.environment.clone()).or_default();
+    place.decided = Some(Decided {
+        entry: at.index,
+        time: at.time,
+        request: said.request.index,
+        outcome: said.outcome,
+    });
 }
 
 fn put_deployed(
@@ -190,6 +176,11 @@ fn put_deployed(
         let (entry, time, key) = (at.index, at.time, signer.key);
         place.deployed = Some(Deployed { entry, time, key, granted });
     }
+}
+
+fn put_rehearsal(known: &mut ArtifactInProject, body: &Rehearsal, evidence: Evidence<()>) {
+    let here = known.rehearsals.entry(body.environment.clone()).or_default();
+    here.insert(body.of, swap(evidence, body.result));
 }
 
 fn put_canary(known: &mut ArtifactInProject, body: &Canary, evidence: Evidence<()>) {

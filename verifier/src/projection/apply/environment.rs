@@ -20,7 +20,6 @@ use crate::projection::slice::{
 };
 
 /// Folds an event of this environment; `rule` is what the policy in force asks for there.
-#[expect(clippy::too_many_lines, reason = "one arm for each kind")]
 pub(super) fn apply(
     slice: &mut EnvironmentSlice,
     rule: Option<&EnvironmentRule>,
@@ -54,6 +53,49 @@ pub(super) fn apply(
             }
         }
         Body::Decision(body) => decide(slice, rule, body, step),
+        Body::Canary(_)
+        | Body::Configuration(_)
+        | Body::Deployment(_)
+        | Body::Incident(_)
+        | Body::Observation(_)
+        | Body::Rollback(_) => run(slice, event, artifact, signer, at),
+        Body::Waiver(body) => {
+            exception::put_waiver(&mut slice.waivers, body, event.statement, accepted, at);
+        }
+        Body::Freeze(body) => {
+            exception::put_freeze(&mut slice.freezes, body, event.statement, accepted, at);
+        }
+        // A rehearsal is the artifact's matter; the others join no environment.
+        Body::Rehearsal(_)
+        | Body::Analysis(_)
+        | Body::Build(_)
+        | Body::Export(_)
+        | Body::Heads(_)
+        | Body::Measurement(_)
+        | Body::Migration(_)
+        | Body::Note(_)
+        | Body::Other
+        | Body::Policy(..)
+        | Body::Review(_)
+        | Body::Sbom(_)
+        | Body::Test(_)
+        | Body::Trust(..)
+        | Body::Unreadable(_)
+        | Body::Vex(_)
+        | Body::Vulnerabilities(_) => {}
+    }
+}
+
+/// What runs in the environment, and what is seen of it.
+fn run(
+    slice: &mut EnvironmentSlice,
+    event: &Event,
+    artifact: &Digest,
+    signer: &Signer,
+    at: &Moment,
+) {
+    let step = Step { entry: at.index, time: at.time };
+    match &event.body {
         Body::Deployment(body) => {
             let promotion = body.promotion;
             let beside = companions(&slice.closed, artifact, promotion);
@@ -89,30 +131,7 @@ pub(super) fn apply(
                 || slice.incidents.get(&body.id).is_some_and(|it| it.artifact.is_some());
             running::disturb(slice, body, blamed.then_some(artifact), at);
         }
-        Body::Waiver(body) => {
-            exception::put_waiver(&mut slice.waivers, body, event.statement, accepted, at);
-        }
-        Body::Freeze(body) => {
-            exception::put_freeze(&mut slice.freezes, body, event.statement, accepted, at);
-        }
-        // A rehearsal is the artifact's matter; the others join no environment.
-        Body::Rehearsal(_)
-        | Body::Analysis(_)
-        | Body::Build(_)
-        | Body::Export(_)
-        | Body::Heads(_)
-        | Body::Measurement(_)
-        | Body::Migration(_)
-        | Body::Note(_)
-        | Body::Other
-        | Body::Policy(..)
-        | Body::Review(_)
-        | Body::Sbom(_)
-        | Body::Test(_)
-        | Body::Trust(..)
-        | Body::Unreadable(_)
-        | Body::Vex(_)
-        | Body::Vulnerabilities(_) => {}
+        _ => {}
     }
 }
 

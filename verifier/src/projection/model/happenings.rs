@@ -22,77 +22,87 @@ const VERDICTS: [CanaryVerdict; 3] =
     [CanaryVerdict::Passed, CanaryVerdict::Failed, CanaryVerdict::Running];
 const PLACES: [Option<&str>; 3] = [Some("staging"), Some("prod"), None];
 
-impl Model {
-    /// The state of every promotion to an environment, told from its beginning.
-    #[expect(clippy::too_many_lines, reason = "the naive reading, in one piece")]
-    fn lives(&self, to_: &str, now: Time) -> BTreeMap<EntryIndex, (&'static str, Digest)> {
-        let mut lives: BTreeMap<EntryIndex, (&'static str, Digest)> = BTreeMap::new();
-        // Grants in their order, with their times; and when what runs was deployed.
-        let mut grants: Vec<(EntryIndex, Time)> = Vec::new();
-        let mut deployed_at: BTreeMap<EntryIndex, Time> = BTreeMap::new();
-        for fact in &self.facts {
-            let (time, entry) = (fact.time, fact.entry);
-            match &fact.what {
-                What::Request { of, to } if *to == to_ => {
-                    lives.insert(entry, ("open", of.clone()));
+/// The naive reading: every promotion to one environment, with what has become of it.
+#[derive(Default)]
+struct Lives {
+    lives: BTreeMap<EntryIndex, (&'static str, Digest)>,
+    /// What was granted, in its order.
+    grants: Vec<EntryIndex>,
+    /// When what runs was deployed.
+    deployed_at: BTreeMap<EntryIndex, Time>,
+}
+
+impl Lives {
+    fn hear(&mut self, fact: &Fact, to_: &str) {
+        match &fact.what {
+            What::Request { of, to } if *to == to_ => {
+                self.lives.insert(fact.entry, ("open", of.clone()));
+            }
+            What::Withdrawn { request } => {
+                if let Some(life) = self.lives.get_mut(request) {
+                    life.0 = "withdrawn";
                 }
-                What::Withdrawn { request } => {
-                    if let Some(life) = lives.get_mut(request) {
-                        life.0 = "withdrawn";
+            }
+            What::Decision { request, to, outcome, .. } if *to == to_ => {
+                let granted = *outcome == Outcome::Granted;
+                self.lives.get_mut(request).unwrap().0 = if granted { "granted" } else { "denied" };
+                self.grants.extend(granted.then_some(*request));
+            }
+            What::Deployment { of, to } if *to == to_ => self.deployed(of, None, fact.time),
+            What::Rollback { of, to, from } if *to == to_ => {
+                self.deployed(of, Some(from), fact.time);
+            }
+            What::Observation { to, seen, taken } if *to == to_ => self.seen(seen, *taken),
+            What::Canary { of, to, verdict: CanaryVerdict::Passed } if *to == to_ => {
+                for (state, artifact) in self.lives.values_mut() {
+                    // It ends when it is told, which is after every grant.
+                    if *state == "deployed" && artifact == of {
+                        *state = "verified";
                     }
                 }
-                What::Decision { request, to, outcome, .. } if *to == to_ => {
-                    let granted = *outcome == Outcome::Granted;
-                    lives.get_mut(request).unwrap().0 = if granted { "granted" } else { "denied" };
-                    grants.extend(granted.then_some((*request, time)));
+            }
+            _ => {}
+        }
+    }
+
+    /// The newest grant of what is deployed is its turn; what ran before it was left or replaced.
+    fn deployed(&mut self, of: &Digest, left: Option<&Digest>, time: Time) {
+        let granted = |it: &&EntryIndex| self.lives[*it] == ("granted", of.clone());
+        let turn = self.grants.iter().rev().find(granted).copied();
+        for (request, (state, artifact)) in &mut self.lives {
+            match *state {
+                "granted" if Some(*request) == turn => {
+                    *state = "deployed";
+                    self.deployed_at.insert(*request, time);
                 }
-                What::Deployment { of, to } | What::Rollback { of, to, .. } if *to == to_ => {
-                    let left = match &fact.what {
-                        What::Rollback { from, .. } => Some(from),
-                        _ => None,
-                    };
-                    let turn = grants.iter().rev().map(|it| it.0);
-                    let turn = turn.clone().find(|it| lives[it] == ("granted", of.clone()));
-                    for (request, (state, artifact)) in &mut lives {
-                        match *state {
-                            "granted" if Some(*request) == turn => {
-                                *state = "deployed";
-                                deployed_at.insert(*request, time);
-                            }
-                            "granted" if turn.is_some_and(|turn| *request < turn) => {
-                                *state = "superseded";
-                            }
-                            "deployed" | "verified" if left == Some(artifact) => {
-                                *state = "rolled back";
-                            }
-                            "deployed" | "verified" if artifact != of || turn.is_some() => {
-                                *state = "superseded";
-                            }
-                            _ => {}
-                        }
-                    }
-                }
-                What::Observation { to, seen, taken } if *to == to_ => {
-                    for (request, (state, artifact)) in &mut lives {
-                        if *state == "deployed"
-                            && seen.contains(artifact)
-                            && *taken >= deployed_at[request]
-                        {
-                            *state = "verified";
-                        }
-                    }
-                }
-                What::Canary { of, to, verdict: CanaryVerdict::Passed } if *to == to_ => {
-                    for (state, artifact) in lives.values_mut() {
-                        // It ends when it is told, which is after every grant.
-                        if *state == "deployed" && artifact == of {
-                            *state = "verified";
-                        }
-                    }
+                "granted" if turn.is_some_and(|turn| *request < turn) => *state = "superseded",
+                "deployed" | "verified" if left == Some(artifact) => *state = "rolled back",
+                "deployed" | "verified" if artifact != of || turn.is_some() => {
+                    *state = "superseded";
                 }
                 _ => {}
             }
         }
+    }
+
+    fn seen(&mut self, seen: &[Digest], taken: Time) {
+        for (request, (state, artifact)) in &mut self.lives {
+            let since = self.deployed_at.get(request).is_some_and(|it| taken >= *it);
+            if *state == "deployed" && seen.contains(artifact) && since {
+                *state = "verified";
+            }
+        }
+    }
+}
+
+impl Model {
+    /// The state of every promotion to an environment, told from its beginning.
+    fn lives(&self, to: &str, now: Time) -> BTreeMap<EntryIndex, (&'static str, Digest)> {
+        let mut lives = Lives::default();
+        for fact in &self.facts {
+            lives.hear(fact, to);
+        }
+        let mut lives = lives.lives;
         for (request, life) in &mut lives {
             let asked = self.facts.iter().find(|fact| fact.entry == *request).unwrap();
             if life.0 == "open" && now.since(asked.time) >= REQUEST_MS_MAX {

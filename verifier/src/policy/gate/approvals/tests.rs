@@ -1,12 +1,14 @@
 use schemas::predicate::approval::Approval;
 use schemas::predicate::review;
 use schemas::predicate::review::ReviewOutcome;
-use schemas::report::Verdict::{Fail, Indeterminate, Pass, Waiting};
+use schemas::report::Verdict::{Fail, Indeterminate, Pass, Waiting, Waived};
 
 use super::*;
 use crate::fixture::cast::{APPROVER, SECURITY};
 use crate::fixture::{DAY, HOUR, World, commit};
-use crate::policy::gate::cases::{app, build_of, check, compromise, other, source};
+use crate::policy::gate::cases::{
+    Row, Table, app, build_of, check, compromise, other, refused, source, unseen, waived,
+};
 
 const ONE: &str = r#"{"approvals":{"count":1,"roles":["release-approver","security"]}}"#;
 const TWO: &str = r#"{"approvals":{"count":2,"roles":["release-approver","security"]}}"#;
@@ -38,6 +40,67 @@ fn saying(change: impl Fn(&mut Approval)) -> impl Fn(&mut World) -> Vec<u64> {
         vec![world.answer("ben", &body).unwrap()]
     }
 }
+
+pub const TABLE: Table = Table {
+    gate: r#"{"approvals":{"count":1,"roles":["release-approver"],"meaning":"release",
+        "not":["author","requester"],"within":"72h"},"waiver":{"by":["security"],"max":"30d"}}"#,
+    pass: Row::case(|w| by(&[("ben", APPROVER)])(w), Pass, "1 of 1: ben (release-approver)"),
+    fail: Row::case(
+        |w| {
+            saying(|it| {
+                it.outcome = ApprovalOutcome::Rejected;
+                it.reason = "on Friday?".to_owned();
+            })(w)
+        },
+        Fail,
+        "rejected by ben (release-approver): on Friday?",
+    ),
+    waived: Row::case(
+        |w| {
+            asked(w);
+            waived(w, "approvals", vec![])
+        },
+        Waived,
+        "\"not reachable\"; 0 of 1",
+    ),
+    waiting: Row::case(|w| unseen(asked(w)), Waiting, "0 of 1"),
+    indeterminate: Row::case(
+        |w| {
+            w.build(&app(), &source()).unwrap();
+            let review = w.review(&source(), "who").unwrap();
+            let request = w.request(&app(), "prod").unwrap();
+            w.approve("ben", APPROVER, request).unwrap();
+            vec![review]
+        },
+        Indeterminate,
+        "author who",
+    ),
+    another_artifact: Row::case(
+        |w| {
+            let request = w.request(&other(), "prod").unwrap();
+            unseen(w.approve("ben", APPROVER, request).unwrap())
+        },
+        Waiting,
+        "0 of 1, nothing is requested yet",
+    ),
+    too_old: Row::case(
+        |w| {
+            let entries = by(&[("ben", APPROVER)])(w);
+            w.wait(72 * HOUR + 1);
+            entries
+        },
+        Waiting,
+        "0 of 1; ben does not count: it is too old",
+    ),
+    without_role: Row::case(
+        |w| {
+            let request = asked(w);
+            refused(w.approve("nora", APPROVER, request))
+        },
+        Waiting,
+        "0 of 1",
+    ),
+};
 
 #[test]
 fn nothing_is_approved_before_it_is_requested() {

@@ -1,6 +1,6 @@
 use schemas::predicate::report::ReportNote;
 use schemas::predicate::{review, sbom, test};
-use schemas::report::Verdict::{Fail, Indeterminate, Pass, Waiting};
+use schemas::report::Verdict::{Fail, Indeterminate, Pass, Waiting, Waived};
 use serde_json::json;
 
 use schemas::predicate::analysis::Levels;
@@ -10,7 +10,10 @@ use schemas::predicate::test::TestResult;
 
 use crate::fixture::body;
 use crate::fixture::{DAY, World, commit};
-use crate::policy::gate::cases::{app, build_of, check, compromise, other, source, unreadable};
+use crate::policy::gate::cases::{
+    Row, Table, app, build_of, check, compromise, other, refused, source, unreadable, unseen,
+    waived,
+};
 
 const UNIT: &str =
     r#"{"evidence":{"kind":"test","suites":["unit"],"result":"passed","max_age":"7d"}}"#;
@@ -31,6 +34,55 @@ fn reported(world: &mut World, change: impl FnOnce(&mut ReportNote)) -> u64 {
     change(body.report.as_mut().unwrap());
     world.record("ci", &app(), test::TYPE, &body).unwrap()
 }
+
+pub const TABLE: Table = Table {
+    gate: r#"{"evidence":{"kind":"test","suites":["unit"],"result":"passed","max_age":"7d"},
+        "waiver":{"by":["security"],"max":"30d"}}"#,
+    pass: Row::case(|w| vec![passed(w, "unit")], Pass, "unit: 12 passed, 0 failed"),
+    fail: Row::case(|w| vec![failed(w, "unit")], Fail, "unit: 10 passed, 2 failed"),
+    waived: Row::case(
+        |w| {
+            let run = failed(w, "unit");
+            waived(w, "evidence", vec![run])
+        },
+        Waived,
+        "\"not reachable\"; unit: 10 passed, 2 failed",
+    ),
+    waiting: Row::case(|_| vec![], Waiting, "no test unit is recorded"),
+    indeterminate: Row::case(
+        |w| {
+            passed(w, "unit");
+            vec![unreadable(w, test::TYPE)]
+        },
+        Indeterminate,
+        "a newer test event cannot be read",
+    ),
+    another_artifact: Row::case(
+        |w| unseen(w.test(&other(), "unit", TestResult::Passed).unwrap()),
+        Waiting,
+        "no test unit is recorded",
+    ),
+    too_old: Row::case(
+        |w| {
+            let run = passed(w, "unit");
+            w.wait(7 * DAY + 1);
+            vec![run]
+        },
+        Waiting,
+        "test unit is 7 d old, policy allows 7d",
+    ),
+    // Whoever may not record tests at all is refused; this gate may ask for a role besides.
+    without_role: Row::by(
+        r#"{"evidence":{"kind":"test","result":"passed","signed_by":["release-approver"]}}"#,
+        |w| {
+            let body = body::test("unit", TestResult::Passed);
+            refused(w.record("mia", &app(), test::TYPE, &body));
+            vec![passed(w, "unit")]
+        },
+        Waiting,
+        "signed by ci, policy asks for release-approver",
+    ),
+};
 
 #[test]
 fn the_newest_run_of_each_suite_decides() {

@@ -1,10 +1,12 @@
 use schemas::predicate::build;
-use schemas::report::Verdict::{Fail, Indeterminate, Pass, Waiting};
+use schemas::report::Verdict::{Fail, Indeterminate, Pass, Waiting, Waived};
 
 use super::*;
 use crate::fixture::body::{self, BUILDER, SOURCE};
 use crate::fixture::{World, commit};
-use crate::policy::gate::cases::{app, check, compromise, other, source, unreadable};
+use crate::policy::gate::cases::{
+    Row, Table, app, check, compromise, other, refused, source, unreadable, unseen, waived,
+};
 
 const GATE: &str = r#"{"provenance":{"builders":["https://github.com/actions/runner","local"],
     "source":"git+https://github.com/acme/payments"}}"#;
@@ -14,6 +16,54 @@ fn build(world: &mut World, builder: &str, uri: &str) -> u64 {
     let body = body::build(builder, &[(uri, &source())]);
     world.record("ci", &app(), build::TYPE, &body).unwrap()
 }
+
+pub const TABLE: Table = Table {
+    gate: r#"{"provenance":{"builders":["https://github.com/actions/runner"],
+        "source":"git+https://github.com/acme/payments"},"waiver":{"by":["security"],"max":"30d"}}"#,
+    pass: Row::case(
+        |w| vec![w.build(&app(), &source()).unwrap()],
+        Pass,
+        "https://github.com/actions/runner, git+https://github.com/acme/payments@",
+    ),
+    fail: Row::case(
+        |w| vec![build(w, "evil", SOURCE)],
+        Fail,
+        "built by evil, which the policy does not list",
+    ),
+    waived: Row::case(
+        |w| {
+            let built = build(w, "evil", SOURCE);
+            waived(w, "provenance", vec![built])
+        },
+        Waived,
+        "\"not reachable\"; built by evil, which the policy does not list",
+    ),
+    waiting: Row::case(|_| vec![], Waiting, "no build is recorded"),
+    indeterminate: Row::case(
+        |w| {
+            w.build(&app(), &source()).unwrap();
+            vec![unreadable(w, build::TYPE)]
+        },
+        Indeterminate,
+        "a newer build event cannot be read",
+    ),
+    another_artifact: Row::case(
+        |w| unseen(w.build(&other(), &source()).unwrap()),
+        Waiting,
+        "no build is recorded",
+    ),
+    too_old: Row::No(
+        "a build says what the bytes are made of, and that is as true years later: the gate knows no age",
+    ),
+    without_role: Row::case(
+        |w| {
+            let body = body::build(BUILDER, &[(SOURCE, &source())]);
+            refused(w.record("bot", &app(), build::TYPE, &body))
+        },
+        Waiting,
+        "no build is recorded",
+    ),
+};
 
 #[test]
 fn the_newest_build_decides() {

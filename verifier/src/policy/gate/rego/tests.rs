@@ -1,10 +1,12 @@
 use schemas::predicate::test::TestResult;
-use schemas::report::Verdict::{Fail, Indeterminate, Pass, Waiting};
+use schemas::report::Verdict::{Fail, Indeterminate, Pass, Waiting, Waived};
 
 use super::*;
-use crate::fixture::World;
 use crate::fixture::cast::APPROVER;
-use crate::policy::gate::cases::{app, check, other, source};
+use crate::fixture::{DAY, World, body};
+use crate::policy::gate::cases::{
+    Row, Table, app, check, other, refused, source, unreadable, unseen, waived,
+};
 
 /// A gate whose rule is `data.release.allow` of this module.
 fn gate(body: &str) -> String {
@@ -19,6 +21,91 @@ allow if {
     count(tests) > 0
     every run in tests { run.facts.result == \"PASSED\" }
 }";
+
+/// A rule that asks for a run of the tests by `ci`, of the day on which it is asked. What is to be fresh,
+/// and whose signature counts, is the rule's own affair: the gate hands it both.
+pub const TABLE: Table = Table {
+    gate: concat!(
+        r#"{"rego":{"rule":"data.release.allow","text":""#,
+        r#"package release\n"#,
+        r#"import rego.v1\n"#,
+        r#"evidence := input.artifact.evidence\n"#,
+        r#"runs contains run if {\n"#,
+        r#" some run in evidence.tests\n"#,
+        r#" some signer in run.signers\n"#,
+        r#" signer.identity == \"ci\"\n"#,
+        r#" substring(run.time, 0, 10) == substring(input.at, 0, 10)\n"#,
+        r#"}\n"#,
+        r#"unreadable if evidence.unreadable.test\n"#,
+        r#"failed if {\n"#,
+        r#" some run in runs\n"#,
+        r#" run.facts.result != \"PASSED\"\n"#,
+        r#"}\n"#,
+        r#"default allow := {\"verdict\": \"waiting\", \"reason\": \"ci has run no tests today\"}\n"#,
+        r#"allow := {\"verdict\": \"indeterminate\", \"reason\": \"some tests cannot be read\"} if unreadable\n"#,
+        r#"allow := {\"verdict\": \"fail\", \"reason\": \"tests fail\"} if {\n"#,
+        r#" not unreadable\n"#,
+        r#" failed\n"#,
+        r#"}\n"#,
+        r#"allow := {\"verdict\": \"pass\", \"reason\": \"tests pass today\"} if {\n"#,
+        r#" not unreadable\n"#,
+        r#" not failed\n"#,
+        r#" count(runs) > 0\n"#,
+        r#"}\n"#,
+        r#""},"waiver":{"by":["security"],"max":"30d"}}"#,
+    ),
+    pass: Row::case(
+        |w| unseen(w.test(&app(), "unit", TestResult::Passed).unwrap()),
+        Pass,
+        "tests pass today",
+    ),
+    fail: Row::case(
+        |w| unseen(w.test(&app(), "unit", TestResult::Failed).unwrap()),
+        Fail,
+        "tests fail",
+    ),
+    waived: Row::case(
+        |w| {
+            w.test(&app(), "unit", TestResult::Failed).unwrap();
+            waived(w, "rego", vec![])
+        },
+        Waived,
+        "\"not reachable\"; tests fail",
+    ),
+    waiting: Row::case(|_| vec![], Waiting, "ci has run no tests today"),
+    indeterminate: Row::case(
+        |w| {
+            w.test(&app(), "unit", TestResult::Passed).unwrap();
+            unseen(unreadable(w, schemas::predicate::test::TYPE))
+        },
+        Indeterminate,
+        "some tests cannot be read",
+    ),
+    another_artifact: Row::case(
+        |w| unseen(w.test(&other(), "unit", TestResult::Passed).unwrap()),
+        Waiting,
+        "ci has run no tests today",
+    ),
+    too_old: Row::case(
+        |w| {
+            let run = w.test(&app(), "unit", TestResult::Passed).unwrap();
+            w.wait(DAY);
+            unseen(run)
+        },
+        Waiting,
+        "ci has run no tests today",
+    ),
+    // `bot` may record tests, but this rule asks for `ci`; whoever may record none is refused.
+    without_role: Row::case(
+        |w| {
+            let body = body::test("unit", TestResult::Passed);
+            refused(w.record("mia", &app(), schemas::predicate::test::TYPE, &body));
+            unseen(w.record("bot", &app(), schemas::predicate::test::TYPE, &body).unwrap())
+        },
+        Waiting,
+        "ci has run no tests today",
+    ),
+};
 
 #[test]
 fn a_rule_reads_the_evidence_of_the_artifact() {

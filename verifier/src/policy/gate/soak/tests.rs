@@ -1,9 +1,11 @@
 use schemas::predicate::deployment::{self, DeploymentResult};
-use schemas::report::Verdict::{Pass, Waiting};
+use schemas::report::Verdict::{Pass, Waiting, Waived};
 use schemas::thread::ThreadId;
 
 use crate::fixture::{DAY, HOUR, World, artifact, environment};
-use crate::policy::gate::cases::{app, ask, assert_answer, check, compromise, other};
+use crate::policy::gate::cases::{
+    Row, Table, app, ask, assert_answer, check, compromise, other, refused, unseen, waived,
+};
 
 const GATE: &str = r#"{"soak":{"in":"staging","for":"24h"}}"#;
 
@@ -14,6 +16,49 @@ fn deployed(ms: i64) -> impl Fn(&mut World) -> Vec<u64> {
         vec![entry]
     }
 }
+
+pub const TABLE: Table = Table {
+    gate: r#"{"soak":{"in":"staging","for":"24h"},"waiver":{"by":["security"],"max":"30d"}}"#,
+    pass: Row::case(|w| deployed(DAY)(w), Pass, "1 d of 24h in staging"),
+    fail: Row::No(
+        "time that has not passed may still pass, and an incident may be resolved: both are waited for",
+    ),
+    waived: Row::case(
+        |w| {
+            let entries = deployed(HOUR)(w);
+            waived(w, "soak", entries)
+        },
+        Waived,
+        "\"not reachable\"; 1 h of 24h in staging",
+    ),
+    waiting: Row::case(|w| deployed(HOUR)(w), Waiting, "1 h of 24h in staging"),
+    indeterminate: Row::No(
+        "deployments and incidents are read strictly before they are logged, so none is unreadable",
+    ),
+    another_artifact: Row::case(
+        |w| {
+            let deployed = w.deploy(&other(), "staging").unwrap();
+            w.wait(2 * DAY);
+            unseen(deployed)
+        },
+        Waiting,
+        "not deployed in staging",
+    ),
+    too_old: Row::No(
+        "the longer ago it was deployed, the longer it has run there; one that was replaced since has \
+         run only until then",
+    ),
+    without_role: Row::case(
+        |w| {
+            let body = w.deployment_body("staging", DeploymentResult::Succeeded);
+            let entries = refused(w.record("bot", &app(), deployment::TYPE, &body));
+            w.wait(2 * DAY);
+            entries
+        },
+        Waiting,
+        "not deployed in staging",
+    ),
+};
 
 #[test]
 fn time_counts_from_the_newest_succeeded_deployment() {

@@ -1,10 +1,12 @@
 use schemas::predicate::vulnerabilities as scan;
-use schemas::report::Verdict::{Fail, Indeterminate, Pass, Waiting};
+use schemas::report::Verdict::{Fail, Indeterminate, Pass, Waiting, Waived};
 
 use super::*;
 use crate::fixture::body;
 use crate::fixture::{DAY, HOUR, World};
-use crate::policy::gate::cases::{app, check, compromise, other, unreadable};
+use crate::policy::gate::cases::{
+    Row, Table, app, check, compromise, other, refused, unreadable, unseen, waived,
+};
 
 const GATE: &str = r#"{"vulnerabilities":{"max":{"critical":0,"high":1},"max_age":"24h"}}"#;
 const SUITES: &str = r#"{"vulnerabilities":{"max":{"high":0},"suites":["image","source"]}}"#;
@@ -17,6 +19,60 @@ fn suite(world: &mut World, name: &str, severities: &[&str]) -> u64 {
     let body = body::scan(name, severities, None);
     world.record("ci", &app(), scan::TYPE, &body).unwrap()
 }
+
+pub const TABLE: Table = Table {
+    gate: r#"{"vulnerabilities":{"max":{"critical":0,"high":1},"max_age":"24h"},
+        "waiver":{"by":["security"],"max":"30d"}}"#,
+    pass: Row::case(
+        |w| vec![w.scan(&app(), &["high", "low"]).unwrap()],
+        Pass,
+        "0 critical, 1 high, 0 medium",
+    ),
+    fail: Row::case(
+        |w| vec![w.scan(&app(), &["critical"]).unwrap()],
+        Fail,
+        "1 critical, policy allows 0: CVE-2026-0",
+    ),
+    waived: Row::case(
+        |w| {
+            let scan = w.scan(&app(), &["critical"]).unwrap();
+            waived(w, "vulnerabilities", vec![scan])
+        },
+        Waived,
+        "\"not reachable\"; 1 critical, policy allows 0: CVE-2026-0",
+    ),
+    waiting: Row::case(|_| vec![], Waiting, "no scan is recorded"),
+    indeterminate: Row::case(
+        |w| {
+            w.scan(&app(), &[]).unwrap();
+            vec![unreadable(w, scan::TYPE)]
+        },
+        Indeterminate,
+        "cannot be read",
+    ),
+    another_artifact: Row::case(
+        |w| unseen(w.scan(&other(), &[]).unwrap()),
+        Waiting,
+        "no scan is recorded",
+    ),
+    too_old: Row::case(
+        |w| {
+            let scan = w.scan(&app(), &[]).unwrap();
+            w.wait(DAY);
+            vec![scan]
+        },
+        Waiting,
+        "scan is 1 d old, policy allows 24h",
+    ),
+    without_role: Row::case(
+        |w| {
+            let body = body::scan("", &[], Some(w.now));
+            refused(w.record("bot", &app(), scan::TYPE, &body))
+        },
+        Waiting,
+        "no scan is recorded",
+    ),
+};
 
 #[test]
 fn each_named_severity_has_its_limit() {
