@@ -107,7 +107,7 @@ fn the_sessions_of_the_readme_are_true() {
 
 #[test]
 fn the_sessions_of_the_documents_are_true() {
-    for folder in ["docs", "docs/decisions", "cli/demo"] {
+    for folder in ["docs", "docs/decisions", "docs/guides", "cli/demo"] {
         let folder = repository().join(folder);
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             if entry.path().extension().is_some_and(|it| it == "md") {

@@ -23,7 +23,7 @@ pub fn evaluate(gate: &Configuration, context: &Context) -> Result<Answer, Missi
         let roles = gate.roles.join(" or ");
         let reason = format!("configuration {} is not approved by {roles}", digest.short());
         return Ok(Answer::waiting(reason)
-            .next(format!("have {roles} approve it: attestry record configuration --approve")));
+            .next(format!("have {roles} approve it: attestry record configuration")));
     };
     let by = format!("configuration {} approved by {}", digest.short(), found.signer.identity);
     let entries = [found.entry];
