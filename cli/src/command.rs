@@ -80,6 +80,8 @@ pub mod webhook;
 #[cfg(feature = "ledger")]
 pub mod what_if;
 #[cfg(feature = "ledger")]
+pub mod withdraw;
+#[cfg(feature = "ledger")]
 pub mod witness;
 
 #[cfg(feature = "ledger")]
@@ -131,11 +133,13 @@ pub enum Command {
     #[cfg(feature = "ledger")]
     Record(Box<record::RecordArgs>),
     #[cfg(feature = "ledger")]
-    Promote(promote::PromoteArgs),
+    Promote(Box<promote::PromoteArgs>),
     #[cfg(feature = "ledger")]
     Approve(approve::ApproveArgs),
     #[cfg(feature = "ledger")]
     Reject(approve::RejectArgs),
+    #[cfg(feature = "ledger")]
+    Withdraw(withdraw::WithdrawArgs),
     #[cfg(feature = "ledger")]
     Observe(observe::ObserveArgs),
     #[cfg(feature = "ledger")]
@@ -222,6 +226,8 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
         #[cfg(feature = "ledger")]
         Command::Reject(args) => approve::run_reject(&args, io),
         #[cfg(feature = "ledger")]
+        Command::Withdraw(args) => withdraw::run(&args, io),
+        #[cfg(feature = "ledger")]
         Command::Observe(args) => observe::run(&args, io),
         #[cfg(feature = "ledger")]
         Command::Waive(args) => waive::run(&args, io),
@@ -270,9 +276,9 @@ fn dispatch(command: Command, io: &mut Io) -> Result<Exit, Failure> {
 /// The commands that only the whole tool has.
 #[cfg(not(feature = "ledger"))]
 const ELSEWHERE: &[&str] = &[
-    "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "observe",
-    "waive", "freeze", "gate", "evaluate", "metrics", "receipt", "replay", "what-if", "pack",
-    "move", "serve", "spool", "token", "backup", "doctor", "webhook", "witness",
+    "demo", "init", "key", "identity", "record", "promote", "approve", "reject", "withdraw",
+    "observe", "waive", "freeze", "gate", "evaluate", "metrics", "receipt", "replay", "what-if",
+    "pack", "move", "serve", "spool", "token", "backup", "doctor", "webhook", "witness",
 ];
 
 #[cfg(not(feature = "ledger"))]

@@ -2,6 +2,7 @@
 
 pub mod gates;
 pub mod names;
+pub mod reviews;
 
 pub use verifier::policy::for_people as span;
 

@@ -2,6 +2,7 @@
 //!
 //! The only file that calls the `ledger` library, and the only one that waits for futures.
 
+mod attachments;
 mod database;
 mod exporting;
 mod failing;
@@ -271,8 +272,15 @@ impl Service {
         read!(self, view => view.find(prefix).await)
     }
 
-    pub fn evaluate(&self, ask: &Ask, with: &[Digest]) -> Result<Evaluation, Failure> {
-        read!(self, view => view.evaluate(ask, with, RequestPath::Normal).await)
+    /// Asks the gates of an artifact and those that stand or fall with it; by this path, where there is
+    /// no request that says one.
+    pub fn evaluate(
+        &self,
+        ask: &Ask,
+        with: &[Digest],
+        way: RequestPath,
+    ) -> Result<Evaluation, Failure> {
+        read!(self, view => view.evaluate(ask, with, way).await)
     }
 
     /// Asks something of the state as it is now.

@@ -34,6 +34,7 @@ pub mod rate;
 mod reference;
 mod request;
 pub mod request_id;
+pub mod reviews;
 pub mod rules;
 pub mod spooled;
 pub mod status;

@@ -48,7 +48,7 @@ pub struct Prepared {
     pub event: Event,
 }
 
-/// An open request, as far as an answer to it must name it.
+/// An open request, or one whose review is due, as far as an answer to it must name it.
 struct Asked {
     environment: Environment,
     statement: schemas::id::Hash,
@@ -129,11 +129,16 @@ impl<S: Store> Ledger<S> {
         let mut loader = self.loader().await?;
         loader.know(&[ThreadId::Environment(environment.clone())]).await?;
         let slice = loader.state.environment(&environment).ok().flatten();
-        let request = slice.and_then(|slice| slice.requests.get(&index)).cloned();
         let now = self.now();
-        let request = request.filter(|request| !request.is_expired(now)).ok_or_else(none)?;
+        let open = slice.and_then(|slice| slice.requests.get(&index));
+        let open = open.filter(|request| !request.is_expired(now));
+        let open = open.map(|it| (it.statement, it.artifacts().cloned().collect::<Vec<_>>()));
+        // An emergency that was granted is answered once more, by its review.
+        let due = || slice.and_then(|slice| slice.reviews_due.get(&index));
+        let due = || due().map(|it| (it.statement, it.artifacts().cloned().collect()));
+        let (statement, artifacts) = open.or_else(due).ok_or_else(none)?;
         let policy = loader.state.policy(&environment.project).map(|policy| policy.statement);
-        let threads: Vec<ThreadId> = request.artifacts().cloned().map(ThreadId::Artifact).collect();
+        let threads: Vec<ThreadId> = artifacts.iter().cloned().map(ThreadId::Artifact).collect();
         loader.know(&threads).await?;
         let subject = |artifact| {
             let known = loader.state.artifact(artifact).ok().flatten();
@@ -141,8 +146,8 @@ impl<S: Store> Ledger<S> {
             Subject::of(artifact, known.and_then(|known| known.name.as_deref()))
         };
         Ok(Asked {
-            subjects: request.artifacts().map(subject).collect(),
-            statement: request.statement,
+            subjects: artifacts.iter().map(subject).collect(),
+            statement,
             policy: policy.ok_or_else(none)?,
             environment,
         })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemas::id::{Digest, EntryIndex, Environment, Project};
 use schemas::kind::EventKind;
 use schemas::predicate::decision::{self, Decision};
+use schemas::predicate::promotion_request::{self, PromotionRequest};
 use schemas::thread::ThreadId;
 use tracing::{Instrument as _, Span};
 use verifier::entry::Entry;
@@ -252,6 +253,21 @@ pub fn decision_of(stored: &Stored) -> Result<Option<(Box<Decision>, Event)>, Le
     })
 }
 
+/// The request that an envelope holds, if it holds one.
+pub fn request_of(
+    envelope: Option<&[u8]>,
+) -> Result<Option<(Event, PromotionRequest)>, LedgerError> {
+    let Some(bytes) = envelope else { return Ok(None) };
+    let event = Event::read(bytes).map_err(|cause| malformed("envelope", cause))?;
+    Ok(match &event.body {
+        Body::PromotionRequest(body) => {
+            let body = body.clone();
+            Some((event, body))
+        }
+        _ => None,
+    })
+}
+
 /// Finds the decision on a request, from an entry back along a thread that both are on, no further
 /// than the request itself.
 pub(crate) async fn find_decision<R: Read>(
@@ -260,19 +276,51 @@ pub(crate) async fn find_decision<R: Read>(
     from: Option<EntryIndex>,
     request: EntryIndex,
 ) -> Result<Option<(Entry, Box<Decision>)>, LedgerError> {
+    let about = |entry: Entry, stored: &Stored| {
+        let found =
+            if entry.predicate_type == decision::TYPE { decision_of(stored)? } else { None };
+        let found = found.filter(|(decision, _)| decision.extension.request.index == request);
+        Ok(found.map(|(decision, _)| (entry, decision)))
+    };
+    find_back(read, thread, from, request, about).await
+}
+
+/// Finds what took a request back, likewise.
+pub(crate) async fn find_withdrawal<R: Read>(
+    read: &mut R,
+    thread: &ThreadId,
+    from: Option<EntryIndex>,
+    request: EntryIndex,
+) -> Result<Option<EntryIndex>, LedgerError> {
+    let withdraws = |entry: Entry, stored: &Stored| {
+        if entry.predicate_type != promotion_request::TYPE {
+            return Ok(None);
+        }
+        let found = request_of(stored.envelope.as_deref())?;
+        let named = found.and_then(|(_, body)| body.withdraws);
+        Ok(named.filter(|named| named.index == request).map(|_| entry.index))
+    };
+    find_back(read, thread, from, request, withdraws).await
+}
+
+/// Walks back along a thread to the first entry that gives something, no further than the request.
+async fn find_back<R: Read, T>(
+    read: &mut R,
+    thread: &ThreadId,
+    from: Option<EntryIndex>,
+    request: EntryIndex,
+    look: impl Fn(Entry, &Stored) -> Result<Option<T>, LedgerError>,
+) -> Result<Option<T>, LedgerError> {
     let mut next = from;
     while let Some(at) = next.filter(|at| *at > request) {
         let stored = read.entries(&[at]).await?.into_iter().next();
         let stored = stored.ok_or(LedgerError::NoEntry(at))?;
         let entry = Entry::parse(&stored.entry).map_err(|cause| malformed("entry", cause))?;
-        if entry.predicate_type == decision::TYPE
-            && let Some((decision, _)) = decision_of(&stored)?
-            && decision.extension.request.index == request
-        {
-            return Ok(Some((entry, decision)));
-        }
         let line = entry.thread(thread).ok_or(LedgerError::NoEntry(at))?;
         next = line.before.map(|link| link.index).filter(|before| *before < at);
+        if let Some(found) = look(entry, &stored)? {
+            return Ok(Some(found));
+        }
     }
     Ok(None)
 }

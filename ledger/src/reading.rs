@@ -229,9 +229,12 @@ impl<S: Store> Ledger<S> {
         self.reading().await?.find(prefix).await
     }
 
-    pub async fn evaluate(&self, ask: &Ask<'_>) -> Result<Evaluation, LedgerError> {
-        let evaluation =
-            async { self.reading().await?.evaluate(ask, &[], RequestPath::Normal).await };
+    pub async fn evaluate(
+        &self,
+        ask: &Ask<'_>,
+        way: RequestPath,
+    ) -> Result<Evaluation, LedgerError> {
+        let evaluation = async { self.reading().await?.evaluate(ask, &[], way).await };
         let evaluation = evaluation.instrument(evaluating(ask)).await?;
         self.metrics.evaluated(ask.environment, &evaluation);
         Ok(evaluation)

@@ -5,6 +5,7 @@
 //! extend the one that this machine has seen last.
 
 mod asked;
+mod attachments;
 mod batch;
 mod error;
 mod known;
@@ -357,13 +358,6 @@ impl Remote {
     ) -> Result<(LogReport, H), LedgerError> {
         let (origin, pin) = (self.origin(), self.pin());
         crate::verification::verify_heard(self, origin, pin, hearing, progress).await
-    }
-
-    /// Uploads an attachment, which is named by its digest.
-    async fn attach(&self, bytes: &[u8]) -> Result<(), LedgerError> {
-        let digest = verifier::merkle::sha256(&[bytes]);
-        let path = format!("/api/v1/attachments/sha256:{digest}");
-        self.asked().send(&path, Some(Body::File(bytes.to_vec()))).await.map(drop)
     }
 }
 

@@ -5,7 +5,7 @@ use harness::{Place, story};
 use serde_json::Value;
 
 /// Digests of things that never change: artifacts and commits.
-fn known() -> Vec<String> {
+pub fn known() -> Vec<String> {
     let digest = |text: &str| verifier::merkle::sha256(&[text.as_bytes()]).to_string();
     vec![
         digest("payments 1.4.2-rc1\n"),
@@ -90,6 +90,8 @@ fn every_kept_text_belongs_to_a_chapter() {
     let mut names: Vec<&str> =
         story::beginning().iter().chain(&story::release()).map(|chapter| chapter.name).collect();
     names.extend(reading().iter().map(|(name, _)| *name));
+    let paths = harness::paths::chapters();
+    names.extend(paths.iter().map(|chapter| chapter.name));
     for file in std::fs::read_dir(folder()).unwrap() {
         let name = file.unwrap().file_name().into_string().unwrap();
         let stem = name.strip_suffix(".txt").unwrap_or_default();
@@ -191,8 +193,10 @@ fn every_help_begins_with_an_example_that_works() {
         assert!(help.contains("--json"), "{command} has no --json");
         let answers =
             ["record", "promote", "approve", "reject", "gate", "evaluate", "verify", "spool push"];
-        let answers =
-            [&answers[..], &["observe", "waive", "freeze", "replay", "what-if", "metrics"]];
+        let answers = [
+            &answers[..],
+            &["observe", "waive", "freeze", "replay", "what-if", "metrics", "withdraw"],
+        ];
         let answers = answers.concat();
         let says = help.contains("Exit codes: 0 ");
         assert_eq!(says, answers.contains(&command.as_str()), "{command}: {help}");
@@ -245,6 +249,9 @@ fn json_is_one_object_on_standard_output_for_every_command() {
         ("move --cancel", 0),
         ("identity compromise new --from 41 --key attestry-root.pem", 0),
         ("identity revoke new --key attestry-root.pem", 0),
+        ("identity card carol", 5),
+        ("identity card carol --print-name \"Carol Cole\" --key attestry-root.pem", 0),
+        ("identity card carol", 0),
         ("token create --identity ci --expires 90d", 0),
         ("token create --identity ci --role auditor --expires 90d", 4),
         ("token list", 0),
@@ -270,6 +277,9 @@ fn json_is_one_object_on_standard_output_for_every_command() {
         ("approve P-39 --reason x --key bob.pem", 0),
         ("reject P-39 --reason x --key carol.pem", 0),
         ("reject P-39 --reason x --key carol.pem", 3),
+        ("withdraw P-39 --reason x --key mia.pem", 3),
+        ("promote dist/app.zip --to prod --emergency --reason x --key mia.pem", 3),
+        ("gate dist/app.zip --to prod --rollback", 3),
         ("status", 0),
         ("log", 0),
         ("log --kind nothing", 2),

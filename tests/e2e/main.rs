@@ -22,6 +22,7 @@ mod objects;
 mod offline;
 mod operating;
 mod outside;
+mod paths;
 mod postgres;
 mod promote;
 mod proofs;

@@ -5,6 +5,7 @@ pub mod go;
 pub mod http;
 pub mod issuer;
 pub mod moments;
+pub mod paths;
 pub mod postgres;
 pub mod process;
 pub mod serving;

@@ -69,7 +69,7 @@ pub struct Chapter {
     pub lines: Vec<(String, u8)>,
 }
 
-fn chapter(name: &'static str, lines: &[(&str, u8)]) -> Chapter {
+pub(crate) fn chapter(name: &'static str, lines: &[(&str, u8)]) -> Chapter {
     let lines = lines.iter().map(|(line, code)| (format!("attestry {line}"), *code));
     Chapter { name, lines: lines.collect() }
 }

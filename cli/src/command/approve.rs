@@ -1,19 +1,22 @@
 //! `attestry approve` and `reject`: a person's signed answer to a request.
 
+pub mod asked;
 mod role;
+mod shown;
 
 use clap::Args;
-use ledger::Which;
-use schemas::id::{EntryIndex, Environment, Hash, IdentityName};
+use ledger::{Logged, Which};
+use schemas::id::{Digest, IdentityName};
 use schemas::policy::Duration;
 use schemas::predicate::EntryRef;
-use schemas::predicate::approval::{self, Approval, ApprovalOutcome};
+use schemas::predicate::approval::{self, Approval, ApprovalOutcome, POST_HOC_REVIEW};
 use schemas::predicate::decision::Outcome;
 use serde_json::json;
-use verifier::event::{Body, Event};
-use verifier::projection::slice::{PolicyInForce, Request};
+use verifier::card::Card;
+use verifier::status;
 use verifier::trust::Trust;
 
+use self::asked::Asked;
 use super::promote::together;
 use super::record::append;
 use crate::argument::{AppendArgs, KeyArgs, parse_request};
@@ -21,11 +24,13 @@ use crate::compose::Draft;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::output::names::{self, Called, ends};
-use crate::output::{WIDTH, labelled, minute, wrap};
+use crate::output::{labelled, names, reviews};
 use crate::service::Service;
 
 /// Approve a promotion request with your own signature
+///
+/// With `--meaning post-hoc-review` it is the review that an emergency brings with it: by somebody
+/// who neither asked for the emergency nor approved it.
 #[derive(Debug, Args)]
 #[command(
     before_help = "Example:\n  attestry approve P-1193 --reason \"canary clean\" --key bob.pem",
@@ -79,16 +84,6 @@ pub fn run_reject(args: &RejectArgs, io: &mut Io) -> Result<Exit, Failure> {
     run(&args.answer, ApprovalOutcome::Rejected, io)
 }
 
-/// An open request with everything that an answer to it is bound to.
-struct Asked {
-    index: EntryIndex,
-    environment: Environment,
-    request: Request,
-    policy: PolicyInForce,
-    /// Every artifact of the request: what is signed is about all of them.
-    called: Vec<Called>,
-}
-
 fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit, Failure> {
     if args.reason.is_empty() {
         return Err(crate::argument::empty("--reason"));
@@ -98,16 +93,20 @@ fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit,
         args.expires.parse().map_err(|cause| Failure::usage(format!("--expires: {cause}")))?;
     let key = crate::key::load(&args.key, io)?;
     let service = Service::open_to_append(&args.ledger, io)?;
-    let asked = asked(&service, index)?;
+    let asked = match args.meaning.as_deref() {
+        Some(POST_HOC_REVIEW) => asked::due(&service, index)?,
+        Some(_) | None => asked::open(&service, index)?,
+    };
     let signer = signer(&service, &key, &args.key, &asked)?;
-    let (role, meaning) = role::choose(args, &asked.policy, &asked.environment, &signer)?;
+    let (role, meaning) = role::choose(args, &asked, &signer)?;
+    let card = card(&service, &signer, io)?;
     let expires_at = service.now().plus_ms(lasts.ms());
     let body = Approval {
         ledger: service.origin().clone(),
         project: asked.environment.project.clone(),
         nonce: service.nonce()?,
         environment: asked.environment.name.clone(),
-        request: EntryRef { index, statement: asked.request.statement },
+        request: EntryRef { index, statement: asked.statement },
         policy: asked.policy.statement,
         outcome,
         withdraws: None,
@@ -116,13 +115,17 @@ fn run(args: &AnswerArgs, outcome: ApprovalOutcome, io: &mut Io) -> Result<Exit,
         reason: args.reason.clone(),
         expires_at,
         signing_mode: key.public().signing_mode(),
-        card: None,
+        card: card.as_ref().map(|(digest, _)| digest.clone()),
         seen: service.seen()?,
     };
-    io.note(&you_sign(&asked, &signer.name, &body, &lasts));
+    let printed = card.as_ref().map(|(_, card)| card);
+    io.note(&shown::you_sign(&asked, &signer.name, printed, &body, &lasts));
     let draft = Draft::about(together::subjects(&asked.called), approval::TYPE, body)?;
     let logged = service.submit_one(append::sign(draft, &key, None)?)?;
-    answer(&service, &asked, outcome, logged.index, logged.statement, io)
+    match &asked.due {
+        None => answer(&service, &asked, outcome, &logged, io),
+        Some(_) => reviewed(&service, &asked, outcome, &logged, io),
+    }
 }
 
 /// Who signs, by the trust document in force.
@@ -151,7 +154,7 @@ fn signer(
             "whoever keeps the root key says whose it is: attestry identity add NAME --pub {} \
              --role {} --project {} --key ROOT.pem",
             public_file(written),
-            role::asked_for(&asked.policy, &asked.environment).unwrap_or_else(|| "ROLE".to_owned()),
+            role::asked_for(asked).unwrap_or_else(|| "ROLE".to_owned()),
             asked.environment.project,
         ))),
     }
@@ -168,84 +171,31 @@ fn public_file(key: &KeyArgs) -> String {
     )
 }
 
-/// Finds the open request with its environment and the policy in force.
-fn asked(service: &Service, index: EntryIndex) -> Result<Asked, Failure> {
-    let unknown = |message: String| Failure::new(Exit::NotFound, "request-unknown", message);
-    if index >= service.size()? {
-        return Err(unknown(format!("there is no entry {index}"))
-            .hint("attestry status lists open requests"));
-    }
-    let stored = service.entry(index)?;
-    let event = stored.envelope.as_deref().and_then(|bytes| Event::read(bytes).ok());
-    let body = match event.map(|event| event.body) {
-        Some(Body::PromotionRequest(body)) => body,
-        _ => {
-            return Err(unknown(format!("entry {index} is no promotion request"))
-                .hint("attestry status lists open requests"));
+/// The signer's person card, where there is one and it is at hand. An approval names only a card
+/// that was shown.
+fn card(
+    service: &Service,
+    signer: &Signer,
+    io: &mut Io,
+) -> Result<Option<(Digest, Card)>, Failure> {
+    let identities = &signer.trust.document.identities;
+    let named = identities.iter().find(|it| it.name == signer.name);
+    let Some(digest) = named.and_then(|it| it.card.clone()) else { return Ok(None) };
+    match super::identity::card::read(service, &digest)? {
+        Ok(card) => Ok(Some((digest, card))),
+        Err(why) => {
+            let name = &signer.name;
+            io.note(&format!("note: the person card of {name} {why}: the approval names none"));
+            Ok(None)
         }
-    };
-    let environment = Environment { project: body.project, name: body.to };
-    let slice = service.environment(&environment)?;
-    let request = slice.and_then(|mut slice| slice.requests.remove(&index));
-    let Some(request) = request.filter(|request| !request.is_expired(service.now())) else {
-        let message = format!("P-{index} is not open any more in {environment}");
-        return Err(Failure::new(Exit::No, "request-unknown", message)
-            .hint("it was decided, or it is over 30 days old: ask again with attestry promote"));
-    };
-    let policy = service.control()?.policies.remove(&environment.project);
-    let policy = policy.ok_or_else(|| {
-        Failure::new(
-            Exit::No,
-            "unknown-environment",
-            format!("{} has no policy", environment.project),
-        )
-    })?;
-    let called = together::called(request.artifacts(), &environment.project, service)?;
-    Ok(Asked { index, environment, request, policy, called })
-}
-
-/// Everything that is signed, in words, before it is: whoever touches a security key sees nothing
-/// else.
-fn you_sign(asked: &Asked, name: &IdentityName, body: &Approval, lasts: &Duration) -> String {
-    let verb = match body.outcome {
-        ApprovalOutcome::Granted => "approve",
-        ApprovalOutcome::Rejected => "reject",
-        ApprovalOutcome::Withdrawn => "withdraw",
-    };
-    let Asked { index, environment, called, policy, .. } = asked;
-    let title = |called: &Called| match called.title() {
-        title if title.is_empty() => ends(&called.digest),
-        title => format!("{title} ({})", ends(&called.digest)),
-    };
-    let titles = called.iter().map(title).collect::<Vec<_>>().join(" and ");
-    let sentence = format!(
-        "I {verb} the {} of {titles} to {environment}, as asked in P-{index}.",
-        body.meaning
-    );
-    let evidence = body.seen.size.saturating_sub(1);
-    let expires = format!("in {lasts}, {} UTC", minute(body.expires_at));
-    let mut lines = wrap(&format!("You sign: {sentence}"), WIDTH);
-    for (label, text) in [
-        ("name", format!("{name}, by {}", body.signing_mode.name())),
-        ("role", body.role.clone()),
-        ("meaning", body.meaning.clone()),
-        ("reason", body.reason.clone()),
-        ("policy", format!("{}, evidence as of entry {evidence}", policy.revision)),
-        ("expires", expires),
-    ] {
-        lines.push(labelled(2, label, 8, &text).trim_end().to_owned());
     }
-    // Whole, and on a line of its own: behind a label it is wider than 80 columns.
-    lines.extend(called.iter().map(|it| format!("  {}", it.digest)));
-    lines.join("\n")
 }
 
 fn answer(
     service: &Service,
     asked: &Asked,
     outcome: ApprovalOutcome,
-    index: EntryIndex,
-    statement: Hash,
+    logged: &Logged,
     io: &mut Io,
 ) -> Result<Exit, Failure> {
     let word = match outcome {
@@ -258,19 +208,61 @@ fn answer(
         Some(it) => append::state_of(it),
         None => "is not open any more".to_owned(),
     };
-    let mut text = format!("{word} logged as entry {index} · P-{} {state}\n", asked.index);
+    let mut text = format!("{word} logged as entry {} · P-{} {state}\n", logged.index, asked.index);
     for gate in evaluated.iter().flat_map(|it| it.evaluation.open_gates()) {
         text.push_str(&labelled(2, &gate.id, 14, &gate.reason));
     }
     let decided = evaluated.as_ref().and_then(|it| it.evaluation.outcome());
+    let due = if decided == Some(Outcome::Granted) { due(service, asked)? } else { Vec::new() };
+    text.push_str(&reviews::render(&asked.environment.name, &due));
     let json = json!({
-        "index": index, "statement": statement, "request": format!("P-{}", asked.index),
-        "artifact": asked.called[0].to_json(), "artifacts": names::to_json(&asked.called),
+        "index": logged.index, "statement": logged.statement,
+        "request": format!("P-{}", asked.index), "artifact": asked.called[0].to_json(),
+        "artifacts": names::to_json(&asked.called),
         "environment": asked.environment, "outcome": decided,
         "decision": evaluated.as_ref().and_then(|it| it.decision),
         "gates": evaluated.as_ref().map(|it| &it.evaluation.gates),
+        "reviews": reviews::to_json(&due),
     });
     io.answer(&text, &json)?;
     let denied = decided == Some(Outcome::Denied) && outcome == ApprovalOutcome::Granted;
     Ok(if denied { Exit::No } else { Exit::Done })
+}
+
+/// The review that this grant has made due, if it has.
+fn due(service: &Service, asked: &Asked) -> Result<Vec<status::ReviewStatus>, Failure> {
+    let slice = service.environment(&asked.environment)?.unwrap_or_default();
+    let mut due = status::reviews(&slice, service.now());
+    due.retain(|it| it.request == asked.index);
+    Ok(due)
+}
+
+/// What a review after the fact has closed, and which others are due there.
+fn reviewed(
+    service: &Service,
+    asked: &Asked,
+    outcome: ApprovalOutcome,
+    logged: &Logged,
+    io: &mut Io,
+) -> Result<Exit, Failure> {
+    let slice = service.environment(&asked.environment)?.unwrap_or_default();
+    let due = status::reviews(&slice, service.now());
+    let word = match outcome {
+        ApprovalOutcome::Granted => "approved",
+        ApprovalOutcome::Rejected | ApprovalOutcome::Withdrawn => "objected to",
+    };
+    let (index, request, environment) = (logged.index, asked.index, &asked.environment);
+    let mut text = format!("review logged as entry {index} · P-{request} {word} after the fact\n");
+    match due.is_empty() {
+        true => text.push_str(&format!("no review is due in {environment}\n")),
+        false => text.push_str(&reviews::render(&environment.name, &due)),
+    }
+    let json = json!({
+        "index": index, "statement": logged.statement, "request": format!("P-{request}"),
+        "artifact": asked.called[0].to_json(), "artifacts": names::to_json(&asked.called),
+        "environment": environment, "review": word,
+        "reviews": reviews::to_json(&due),
+    });
+    io.answer(&text, &json)?;
+    Ok(Exit::Done)
 }

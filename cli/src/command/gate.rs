@@ -5,19 +5,24 @@ use std::collections::BTreeMap;
 use clap::Args;
 use ledger::http::artifacts::ArtifactName;
 use ledger::http::gate::{GateAnswer, PolicyName};
-use schemas::id::IdentityName;
+use ledger::http::reviews::DueReview;
+use schemas::id::{Environment, IdentityName};
+use schemas::predicate::promotion_request::RequestPath;
 use schemas::report::Verdict;
-use verifier::policy::{Ask, supply};
+use verifier::policy::{Ask, path, supply};
+use verifier::projection::slice::PolicyInForce;
+use verifier::status;
 use verifier::trust::Trust;
 
 use super::promote::together::WithArgs;
+use super::promote::way::WayArgs;
 use super::promote::{self, together};
 use crate::argument::{LedgerArgs, ProjectArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::names::{self, Called};
-use crate::output::{columns, gates};
+use crate::output::{columns, gates, reviews};
 use crate::service::Service;
 use crate::subject;
 
@@ -36,6 +41,8 @@ pub struct GateArgs {
     #[arg(long, value_name = "ENV")]
     pub to: String,
     #[command(flatten)]
+    pub way: WayArgs,
+    #[command(flatten)]
     pub ledger: LedgerArgs,
     #[command(flatten)]
     pub project: ProjectArgs,
@@ -50,24 +57,20 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
     let artifacts = args.with.all(artifact, others, &service)?;
     let called = together::called(&artifacts, &environment.project, &service)?;
     // An open request about just these artifacts has approvals that count.
-    let open = service.environment(&environment)?;
-    let request = open.as_ref().and_then(|slice| {
-        slice.requests.iter().rev().find(|(_, it)| it.is_of(&artifacts)).map(|(at, _)| *at)
-    });
+    let (open, way) = (service.environment(&environment)?, args.way.way());
+    let now = service.now();
+    let request =
+        open.as_ref().and_then(|slice| path::open_request_of(slice, &artifacts, way, now));
     let ask = Ask { environment: &environment, artifact: &artifacts[0], request };
-    let evaluation = service.evaluate(&ask, &artifacts[1..])?;
+    let evaluation = service.evaluate(&ask, &artifacts[1..], way)?;
     let control = service.control()?;
     let policy = control.policies.get(&environment.project);
-    let head = format!("{} -> {}", names::head(&called), environment.name);
-    let shown = policy.map_or(String::new(), |policy| {
-        format!("policy {} (sha256:{}…)", policy.revision, &policy.digest.short()[..4])
-    });
-    let gap = crate::output::WIDTH.saturating_sub(columns(&head) + columns(&shown)).max(2);
+    let head = heading(&called, &environment, way, policy);
     let rule = policy.and_then(|policy| policy.document.environment(&environment.name));
     let trust = control.trust.as_ref().map(|it| Trust::of(it.document.clone()));
-    let who = match (rule, trust) {
-        (Some(rule), Some(Ok(trust))) => {
-            supply::missing(&rule.gates, &evaluation.gates, &trust, &environment)
+    let who = match (rule.and_then(|rule| path::gates(rule, way)), trust) {
+        (Some(rules), Some(Ok(trust))) => {
+            supply::missing(rules, &evaluation.gates, &trust, &environment)
         }
         _ => BTreeMap::new(),
     };
@@ -76,14 +79,16 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
     let conclusion = gates::conclusion(&evaluation.gates);
     let asked =
         request.map_or(String::new(), |request| format!(" (with the approvals of P-{request})"));
-    let below = names::below(&called);
-    let text = format!("{head}{:gap$}{shown}\n{below}\n{list}{conclusion}{asked}\n", "");
+    let due = open.as_ref().map_or(Vec::new(), |slice| status::reviews(slice, now));
+    let (which, below) = (names::below(&called), reviews::below(&environment.name, &due));
+    let text = format!("{head}\n{which}\n{list}{conclusion}{asked}\n{below}");
     let name = |it: Called| ArtifactName { name: it.name, version: it.version, digest: it.digest };
     let artifacts: Vec<ArtifactName> = called.into_iter().map(name).collect();
     let answer = GateAnswer {
         artifact: artifacts[0].clone(),
         artifacts,
         environment: environment.clone(),
+        path: way,
         policy: policy.map(|it| PolicyName {
             revision: it.revision,
             digest: it.digest,
@@ -93,10 +98,27 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
         admitted: evaluation.gates.iter().all(|gate| gate.verdict.admits()),
         gates: evaluation.gates.clone(),
         who,
+        reviews: due.into_iter().map(DueReview::from).collect(),
     };
     let json = serde_json::to_value(answer).map_err(Failure::unexpected)?;
     io.answer(&text, &json)?;
     Ok(exit(evaluation.gates.iter().map(|gate| gate.verdict)))
+}
+
+/// What is asked, and at the right end the policy that answers.
+fn heading(
+    called: &[Called],
+    environment: &Environment,
+    way: RequestPath,
+    policy: Option<&PolicyInForce>,
+) -> String {
+    let by = if way.is_normal() { String::new() } else { format!(" ({})", way.name()) };
+    let head = format!("{} -> {}{by}", names::head(called), environment.name);
+    let shown = policy.map_or(String::new(), |policy| {
+        format!("policy {} (sha256:{}…)", policy.revision, &policy.digest.short()[..4])
+    });
+    let gap = crate::output::WIDTH.saturating_sub(columns(&head) + columns(&shown)).max(2);
+    format!("{head}{:gap$}{shown}", "")
 }
 
 /// One line for each gate that somebody can do something about.

@@ -1,5 +1,6 @@
 //! `attestry identity`: who may say what. Each change is a new trust document, signed by roots.
 
+pub mod card;
 mod change;
 pub mod roots;
 mod sigstore;
@@ -38,6 +39,7 @@ pub enum IdentityAction {
         #[command(flatten)]
         ledger: LedgerArgs,
     },
+    Card(card::CardArgs),
     Revoke(RevokeArgs),
     Compromise(CompromiseArgs),
     SigstoreRoots(SigstoreRootsArgs),
@@ -77,7 +79,8 @@ pub struct AddArgs {
     /// A forge login or commit e-mail of the same person; may be repeated
     #[arg(long = "alias", value_name = "A")]
     pub aliases: Vec<String>,
-    /// A file with the person's name and title: kept apart, and can be erased
+    /// A file with the person's name and title, kept apart so that it can be erased: `name Bob Baker`,
+    /// `title Head of release`
     #[arg(long, value_name = "F")]
     pub card: Option<String>,
     #[command(flatten)]
@@ -145,7 +148,7 @@ pub struct RootArgs {
 pub fn run(command: &IdentityCommand, io: &mut Io) -> Result<Exit, Failure> {
     match &command.action {
         IdentityAction::Add(args) => {
-            let card = args.card.as_deref().map(|file| change::read_card(file, io)).transpose()?;
+            let card = args.card.as_deref().map(|file| card::from_file(file, io)).transpose()?;
             let keys = change::read_public(&args.public, args.raw_signatures, io)?;
             let attachments = card.iter().cloned().collect();
             let alter =
@@ -153,6 +156,7 @@ pub fn run(command: &IdentityCommand, io: &mut Io) -> Result<Exit, Failure> {
             apply(&args.ledger, &args.roots, attachments, alter, io)
         }
         IdentityAction::List { ledger } => list(ledger, io),
+        IdentityAction::Card(args) => card::run(args, io),
         IdentityAction::Revoke(args) => {
             let alter = |document: &mut TrustDocument| change::revoke(document, args);
             apply(&args.ledger, &args.roots, Vec::new(), alter, io)

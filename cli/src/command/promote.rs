@@ -1,15 +1,20 @@
 //! `attestry promote`: asks whether an artifact may enter an environment.
 
+pub mod plans;
 pub mod together;
+pub mod way;
 
 use clap::Args;
 use ledger::Which;
 use schemas::id::{Digest, Environment};
 use schemas::predicate::decision::Outcome;
-use schemas::predicate::promotion_request::{self, PromotionRequest, RequestPath};
+use schemas::predicate::promotion_request::{self, PromotionRequest};
 use serde_json::json;
+use verifier::status;
 
+use self::plans::PlanArgs;
 use self::together::WithArgs;
+use self::way::WayArgs;
 use super::record::append;
 use crate::argument::{
     AppendArgs, KeyArgs, ProjectArgs, parse_environment, parse_project, project_of_environment,
@@ -19,7 +24,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::names::{self, Called};
-use crate::output::{day, gates};
+use crate::output::{day, gates, reviews};
 use crate::service::Service;
 use crate::subject::{self, Written};
 
@@ -44,6 +49,13 @@ pub struct PromoteArgs {
     #[arg(long, value_name = "T")]
     pub ticket: Option<String>,
     #[command(flatten)]
+    pub way: WayArgs,
+    /// The entry of the incident that this answers
+    #[arg(long, value_name = "INDEX")]
+    pub incident: Option<String>,
+    #[command(flatten)]
+    pub plans: PlanArgs,
+    #[command(flatten)]
     pub ledger: AppendArgs,
     #[command(flatten)]
     pub project: ProjectArgs,
@@ -51,18 +63,17 @@ pub struct PromoteArgs {
     pub key: KeyArgs,
 }
 
-/// An open request expires after so long.
-const OPEN_MS: i64 = verifier::projection::slice::REQUEST_MS_MAX;
-
 pub fn run(args: &PromoteArgs, io: &mut Io) -> Result<Exit, Failure> {
     if args.reason.is_empty() {
         return Err(crate::argument::empty("--reason"));
     }
     let written = subject::read(&args.subject, io)?;
     let others = args.with.read(io)?;
+    let read = plans::read(&args.plans, io)?;
     let key = crate::key::load(&args.key, io)?;
     let service = Service::open_to_append(&args.ledger, io)?;
     let environment = environment(&args.to, &args.project, &service, io)?;
+    way::check(&service, &environment, args.way.way())?;
     let artifact = artifact(&args.subject, written, &service)?;
     let artifacts = args.with.all(artifact, others, &service)?;
     let called = together::called(&artifacts, &environment.project, &service)?;
@@ -72,31 +83,37 @@ pub fn run(args: &PromoteArgs, io: &mut Io) -> Result<Exit, Failure> {
         nonce: service.nonce()?,
         to: environment.name.clone(),
         reason: args.reason.clone(),
-        path: RequestPath::Normal,
+        path: args.way.way(),
         withdraws: None,
-        incident: None,
+        incident: way::incident(args.incident.as_deref(), &service)?,
         ticket: args.ticket.clone(),
-        plans: None,
+        plans: read.plans,
         seen: service.seen()?,
     };
-    let draft = Draft::about(together::subjects(&called), promotion_request::TYPE, body)?;
+    let subjects = together::subjects(&called);
+    let mut draft = Draft::about(subjects, promotion_request::TYPE, &body)?;
+    draft.attachments.extend(read.files);
     let logged = service.submit_one(append::sign(draft, &key, None)?)?;
-    answer(&service, logged.index, &called, &environment, io)
+    answer(&service, logged.index, &called, &body, io)
 }
 
 fn answer(
     service: &Service,
     request: u64,
     called: &[Called],
-    environment: &Environment,
+    body: &PromotionRequest,
     io: &mut Io,
 ) -> Result<Exit, Failure> {
+    let environment = &Environment { project: body.project.clone(), name: body.to.clone() };
     let evaluated = service.evaluate_open(Which::Request(request))?.into_iter().next();
     let evaluated = evaluated.ok_or_else(|| Failure::unexpected("the request is not open"))?;
     let outcome = evaluated.evaluation.outcome();
+    let slice = service.environment(environment)?;
     let state = append::state_of(&evaluated);
     let mut text = format!("P-{request} requested: {} -> {environment}\n", names::head(called));
     text.push_str(&names::below(called));
+    text.push_str(&way::lines(body));
+    text.push_str(&plans::lines(body.plans.as_ref()));
     if outcome == Some(Outcome::Granted) {
         text.push_str(&format!("P-{request} {state}\n"));
     } else {
@@ -104,17 +121,20 @@ fn answer(
             "\n{}\nP-{request} {state}",
             gates::render(&evaluated.evaluation.gates)
         ));
-        if outcome.is_none() {
-            let expires = service.now().plus_ms(OPEN_MS);
-            text.push_str(&format!(" · expires {}", day(expires)));
+        let open = slice.as_ref().and_then(|slice| slice.requests.get(&request));
+        if let Some(open) = open.filter(|_| outcome.is_none()) {
+            text.push_str(&format!(" · expires {}", day(open.ends_at())));
         }
         text.push('\n');
     }
+    let due = slice.map_or(Vec::new(), |slice| status::reviews(&slice, service.now()));
+    text.push_str(&reviews::below(&environment.name, &due));
     let json = json!({
         "request": format!("P-{request}"), "index": request, "artifact": called[0].to_json(),
         "artifacts": names::to_json(called),
-        "environment": environment, "outcome": outcome, "decision": evaluated.decision,
-        "gates": gates::to_json(&evaluated.evaluation.gates),
+        "environment": environment, "path": body.path, "incident": body.incident,
+        "plans": body.plans, "outcome": outcome, "decision": evaluated.decision,
+        "gates": gates::to_json(&evaluated.evaluation.gates), "reviews": reviews::to_json(&due),
     });
     io.answer(&text, &json)?;
     Ok(if outcome == Some(Outcome::Denied) { Exit::No } else { Exit::Done })

@@ -1,5 +1,7 @@
 //! `attestry show`: one entry, what was signed there, by whom, and where it stands.
 
+pub mod request;
+
 use clap::Args;
 use schemas::id::EntryIndex;
 use serde_json::{Value, json};
@@ -40,11 +42,18 @@ pub fn run(args: &ShowArgs, io: &mut Io) -> Result<Exit, Failure> {
         members.insert("entry".to_owned(), json!(String::from_utf8_lossy(&entry)));
         members.insert("payload".to_owned(), statement.clone().unwrap_or(Value::Null));
     }
+    let about = request::about(&history, &line)?;
+    if let (Value::Object(members), Some((_, about))) = (&mut json, &about) {
+        members.insert("promotion".to_owned(), about.clone());
+    }
+    let about = about.map_or(String::new(), |(text, _)| text);
     let proof = match history.is_pack() {
         true => "in the pack, and checked by attestry verify".to_owned(),
         false => format!("attestry receipt {index} proves that it is in the log"),
     };
-    io.answer(&render(&line, &entry, statement.as_ref(), history.size()?, &proof), &json)?;
+    let head = head(&line, &entry, history.size()?, &proof);
+    let text = format!("{head}{about}{}", signed(&line, statement.as_ref()));
+    io.answer(&text, &json)?;
     Ok(history.exit(io))
 }
 
@@ -54,13 +63,7 @@ fn statement(line: &Line) -> Option<Value> {
     serde_json::from_slice(&event.signed.payload).ok()
 }
 
-fn render(
-    line: &Line,
-    entry: &[u8],
-    statement: Option<&Value>,
-    size: EntryIndex,
-    proof: &str,
-) -> String {
+fn head(line: &Line, entry: &[u8], size: EntryIndex, proof: &str) -> String {
     let mut text = format!("{} · entry {} of {size}\n\n", line.kind().name(), line.entry.index);
     for row in String::from_utf8_lossy(entry).lines() {
         text.push_str(&format!("  {row}\n"));
@@ -74,16 +77,20 @@ fn render(
     };
     text.push_str(&labelled(0, "signed by", 9, &signers));
     text.push_str(&labelled(0, "proof", 9, proof));
+    text
+}
+
+/// The statement, or where it is.
+fn signed(line: &Line, statement: Option<&Value>) -> String {
     match statement {
         Some(statement) => {
             let pretty = serde_json::to_string_pretty(statement).unwrap_or_default();
-            text.push_str(&format!("\n{pretty}\n"));
+            format!("\n{pretty}\n")
         }
         None if line.entry.part > 1 => {
             let first = line.entry.index + 1 - EntryIndex::from(line.entry.part);
-            text.push_str(&format!("\nThe statement stands at its first part, entry {first}.\n"));
+            format!("\nThe statement stands at its first part, entry {first}.\n")
         }
-        None => text.push_str("\nThe envelope was withheld from this pack.\n"),
+        None => "\nThe envelope was withheld from this pack.\n".to_owned(),
     }
-    text
 }

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::history::{History, HistoryArgs};
 use crate::io::Io;
-use crate::output::{cut, span, table};
+use crate::output::{cut, reviews, span, table};
 
 /// Show what is deployed where, and which requests wait for what
 #[derive(Debug, Args)]
@@ -49,6 +49,7 @@ pub fn run(args: &StatusArgs, io: &mut Io) -> Result<Exit, Failure> {
         };
         let cells: Vec<Cell> = environments.iter().map(|it| cell(&history, it)).collect();
         text.push_str(&render(project, &cells));
+        text.push_str(&due(environments));
         let environments: Vec<Value> = environments.iter().map(to_json).collect();
         items.push(json!({ "project": project, "environments": environments }));
     }
@@ -58,6 +59,13 @@ pub fn run(args: &StatusArgs, io: &mut Io) -> Result<Exit, Failure> {
     let size = history.size()?;
     io.answer(text.trim_end(), &json!({ "size": size, "projects": items }))?;
     Ok(history.exit(io))
+}
+
+/// The reviews that are due, below the environments.
+fn due(environments: &[EnvironmentStatus]) -> String {
+    let each = environments.iter().map(|it| reviews::render(&it.environment, &it.reviews));
+    let text: String = each.collect();
+    if text.is_empty() { text } else { format!("{text}\n") }
 }
 
 /// One environment of a project, as it is printed.
@@ -71,10 +79,16 @@ struct Cell {
 fn cell(history: &History, it: &EnvironmentStatus) -> Cell {
     let granted = it.running.as_ref().is_none_or(|running| running.granted);
     let state = match (it.requests.last(), granted) {
-        (Some(RequestStatus { request, state, .. }), _) => match it.requests.len() {
-            1 => format!("P-{request} {state}"),
-            more => format!("P-{request} {state}; {} more open", more - 1),
-        },
+        (Some(RequestStatus { request, path, state, .. }), _) => {
+            let by = match path.is_normal() {
+                true => String::new(),
+                false => format!(" ({})", path.name()),
+            };
+            match it.requests.len() {
+                1 => format!("P-{request}{by} {state}"),
+                more => format!("P-{request}{by} {state}; {} more open", more - 1),
+            }
+        }
         (None, false) => "deployed without grant".to_owned(),
         (None, true) if !it.known => "not in this pack".to_owned(),
         (None, true) => it.running.as_ref().map_or("-", |_| "ok").to_owned(),
@@ -99,10 +113,11 @@ fn to_json(it: &EnvironmentStatus) -> Value {
             "granted": running.granted,
         })),
         "requests": it.requests.iter().map(|it| json!({
-            "request": format!("P-{}", it.request), "artifact": it.artifact,
+            "request": format!("P-{}", it.request), "artifact": it.artifact, "path": it.path,
             "artifacts": std::iter::once(&it.artifact).chain(&it.with).collect::<Vec<_>>(),
             "state": it.state,
         })).collect::<Vec<_>>(),
+        "reviews": reviews::to_json(&it.reviews),
     })
 }
 

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use schemas::id::{Digest, EntryIndex, Environment, EnvironmentName, Project, Time};
+use schemas::predicate::promotion_request::RequestPath;
 use schemas::thread::ThreadId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -12,6 +13,7 @@ use super::Server;
 use super::artifacts::ArtifactName;
 use super::page::{Listed, Listing, Page, Paging};
 use super::problem::Problem;
+use super::reviews::DueReview;
 use super::walk::environments;
 use crate::error::LedgerError;
 use crate::loader::Loader;
@@ -40,6 +42,8 @@ pub struct EnvironmentBody {
     pub granted: Option<GrantedBody>,
     /// The open requests, oldest first.
     pub requests: Vec<OpenRequest>,
+    /// Emergencies that nobody has reviewed yet, the longest due first.
+    pub reviews: Vec<DueReview>,
 }
 
 /// What runs in an environment, as far as deployments were recorded.
@@ -80,6 +84,9 @@ pub struct OpenRequest {
     /// All artifacts of the request, the first one too: they stand or fall together.
     #[schema(value_type = Vec<String>)]
     pub artifacts: Vec<Digest>,
+    /// By which path it asks: `normal`, `emergency` or `rollback`.
+    #[schema(value_type = String, example = "normal")]
+    pub path: RequestPath,
     /// What it waits for, as of now.
     #[schema(example = "waits: approvals")]
     pub state: String,
@@ -164,6 +171,7 @@ async fn body<R: Read>(
     Ok(EnvironmentBody {
         running: status.running.map(RunningBody::from),
         requests: status.requests.into_iter().map(OpenRequest::from).collect(),
+        reviews: status.reviews.into_iter().map(DueReview::from).collect(),
         granted,
         project: environment.project,
         environment: environment.name,
@@ -182,7 +190,8 @@ impl From<RequestStatus> for OpenRequest {
     fn from(it: RequestStatus) -> OpenRequest {
         let request = format!("P-{}", it.request);
         let artifacts = [std::slice::from_ref(&it.artifact), &it.with].concat();
-        OpenRequest { request, artifact: it.artifact, artifacts, state: it.state }
+        let (artifact, path, state) = (it.artifact, it.path, it.state);
+        OpenRequest { request, artifact, artifacts, path, state }
     }
 }
 

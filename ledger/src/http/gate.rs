@@ -12,11 +12,13 @@ use schemas::thread::ThreadId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use verifier::access::{Act, Reach};
-use verifier::policy::{Ask, Evaluation, supply};
+use verifier::policy::{Ask, Evaluation, path, supply};
+use verifier::status::reviews;
 
 use super::Server;
 use super::artifacts::ArtifactName;
 use super::problem::Problem;
+use super::reviews::DueReview;
 use crate::access::Caller;
 use crate::promotion::{Evaluated, Which};
 use crate::store::Store;
@@ -59,6 +61,10 @@ pub struct GateAsk {
     pub with: Vec<Digest>,
     #[schema(value_type = String, example = "payments/prod")]
     pub environment: Environment,
+    /// By which path: `normal`, `emergency` or `rollback`; the normal one where it is not said.
+    #[serde(default)]
+    #[schema(value_type = String, example = "normal")]
+    pub path: RequestPath,
 }
 
 /// The answer, as `attestry gate --json` prints it.
@@ -70,9 +76,13 @@ pub struct GateAnswer {
     pub artifacts: Vec<ArtifactName>,
     #[schema(value_type = String, example = "payments/prod")]
     pub environment: Environment,
+    /// By which path: `normal`, `emergency` or `rollback`.
+    #[serde(default)]
+    #[schema(value_type = String, example = "normal")]
+    pub path: RequestPath,
     /// The policy in force; none where the project has none.
     pub policy: Option<PolicyName>,
-    /// The newest open request about exactly these, whose approvals count.
+    /// The newest open request about exactly these by this path, whose approvals count.
     #[schema(example = "P-27")]
     pub request: Option<String>,
     /// Every gate admits.
@@ -83,6 +93,9 @@ pub struct GateAnswer {
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, Vec<String>>)]
     pub who: BTreeMap<String, Vec<IdentityName>>,
+    /// Emergencies of this environment that nobody has reviewed yet. They stop nobody.
+    #[serde(default)]
+    pub reviews: Vec<DueReview>,
 }
 
 /// A policy, named.
@@ -191,29 +204,28 @@ pub async fn gate<S: Store>(
     caller: Caller,
     Json(asked): Json<GateAsk>,
 ) -> Result<Json<GateAnswer>, Problem> {
-    let GateAsk { artifact, with, environment } = asked;
+    let GateAsk { artifact, with, environment, path: way } = asked;
     caller.check(Act::Read, Reach::Environment(&environment))?;
     let all = all_of(&artifact, &with)?;
     let mut threads: Vec<ThreadId> = all.iter().cloned().map(ThreadId::Artifact).collect();
     threads.push(ThreadId::Environment(environment.clone()));
     let mut loader = server.ledger.loader().await?;
     loader.know(&threads).await?;
-    let slice = loader.state.environment(&environment).ok().flatten();
-    let mut open = slice.iter().flat_map(|slice| slice.requests.iter().rev());
-    let request = open.find(|(_, it)| it.is_of(&all)).map(|(index, _)| *index);
+    let (slice, now) = (loader.state.environment(&environment).ok().flatten(), server.ledger.now());
+    let request = slice.and_then(|slice| path::open_request_of(slice, &all, way, now));
     let ask = Ask { environment: &environment, artifact: &artifact, request };
-    let gates = loader
-        .evaluate_together(&ask, &with, RequestPath::Normal, server.ledger.now())
-        .await?
-        .gates;
+    let gates = loader.evaluate_together(&ask, &with, way, now).await?.gates;
+    let due = loader.state.environment(&environment).ok().flatten();
+    let due = due.map_or(Vec::new(), |slice| reviews(slice, now));
     let name = |digest: &Digest| {
         let slice = loader.state.artifact(digest).ok().flatten();
         ArtifactName::of(digest, slice, &environment.project)
     };
     let policy = loader.state.policy(&environment.project);
     let rule = policy.and_then(|policy| policy.document.environment(&environment.name));
-    let who = match (rule, loader.state.trust()) {
-        (Some(rule), Some(trust)) => supply::missing(&rule.gates, &gates, trust, &environment),
+    let rules = rule.and_then(|rule| path::gates(rule, way));
+    let who = match (rules, loader.state.trust()) {
+        (Some(rules), Some(trust)) => supply::missing(rules, &gates, trust, &environment),
         (None, _) | (_, None) => BTreeMap::new(),
     };
     Ok(Json(GateAnswer {
@@ -225,8 +237,10 @@ pub async fn gate<S: Store>(
             entry: it.entry,
         }),
         environment,
+        path: way,
         request: request.map(|index| format!("P-{index}")),
         who,
+        reviews: due.into_iter().map(DueReview::from).collect(),
         admitted: gates.iter().all(|gate| gate.verdict.admits()),
         gates,
     }))

@@ -1,33 +1,38 @@
 //! Promotion requests: open ones with what the gates say now, decided ones with the decision.
 
+mod body;
+
+pub use body::{ApprovalBody, PlansBody, PromotionBody, PromotionState};
+
 use axum::Json;
 use axum::extract::{Path, State};
-use schemas::id::{Digest, EntryIndex, Environment, Hash, Time};
-use schemas::predicate::approval::ApprovalOutcome;
+use schemas::id::{Digest, EntryIndex, Environment, Time};
 use schemas::predicate::decision::Outcome;
 use schemas::predicate::promotion_request::{self, PromotionRequest};
-use schemas::report::GateVerdict;
 use schemas::thread::ThreadId;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use verifier::access::{Act, Reach};
 use verifier::entry::Entry;
-use verifier::event::{Body, Event};
+use verifier::event::Event;
 use verifier::policy::Ask;
-use verifier::projection::slice::{ApprovalGiven, EnvironmentSlice, REQUEST_MS_MAX};
+use verifier::projection::promotion::Closed;
+use verifier::projection::slice::{EnvironmentSlice, REQUEST_MS_MAX};
 use verifier::signed::{KeyRing, signed_by};
+use verifier::status::reviews;
 
 use super::Server;
 use super::artifacts::ArtifactName;
 use super::environments::{parse_environment, parse_project};
-use super::gate::GateBody;
 use super::page::{Listed, Listing, Page, Paging};
 use super::problem::Problem;
+use super::reviews::DueReview;
 use super::walk::{Found, Look, Spot, environments, walk};
 use crate::access::Caller;
 use crate::error::{LedgerError, malformed};
 use crate::loader::Loader;
-use crate::promotion::find_decision;
+use crate::promotion::{find_decision, find_withdrawal, request_of};
+use crate::reading::newest_of;
 use crate::store::{Rows, StatementKey, Store};
 
 /// Which requests.
@@ -43,92 +48,6 @@ pub struct PromotionFilter {
     pub environment: Option<String>,
     /// In this state now.
     pub state: Option<PromotionState>,
-}
-
-/// How a request stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum PromotionState {
-    /// It waits for evidence, for time or for a person.
-    Open,
-    Granted,
-    Denied,
-    /// Nobody decided it within 30 days.
-    Expired,
-}
-
-/// A promotion request.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PromotionBody {
-    #[schema(example = "P-27")]
-    pub request: String,
-    pub index: EntryIndex,
-    #[schema(value_type = String, example = "payments/prod")]
-    pub environment: Environment,
-    pub artifact: ArtifactName,
-    /// All artifacts of the request, the first one too: they stand or fall together.
-    pub artifacts: Vec<ArtifactName>,
-    pub state: PromotionState,
-    pub reason: String,
-    /// The change ticket.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ticket: Option<String>,
-    /// The identity that asked, by the trust document in force now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub requester: Option<String>,
-    /// When it was logged, RFC 3339.
-    #[schema(value_type = String)]
-    pub requested_at: Time,
-    #[schema(value_type = String)]
-    pub expires_at: Time,
-    /// SHA-256 of what was signed.
-    #[schema(value_type = String)]
-    pub statement: Hash,
-    /// What the gates say now of an open request; of a decided one what the decision says.
-    #[schema(value_type = Vec<GateBody>)]
-    pub gates: Vec<GateVerdict>,
-    /// Approvals and rejections of an open request.
-    pub approvals: Vec<ApprovalBody>,
-    /// The entry of the decision.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decision: Option<EntryIndex>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub decided_at: Option<Time>,
-}
-
-/// A person's answer to a request. Whether it counts is what the gates say.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ApprovalBody {
-    pub index: EntryIndex,
-    #[schema(example = "bob")]
-    pub identity: String,
-    #[schema(example = "release-approver")]
-    pub role: String,
-    #[schema(example = "release")]
-    pub meaning: String,
-    /// `granted` or `rejected`.
-    #[schema(value_type = String)]
-    pub outcome: ApprovalOutcome,
-    pub reason: String,
-    #[schema(value_type = String)]
-    pub expires_at: Time,
-}
-
-impl From<&ApprovalGiven> for ApprovalBody {
-    fn from(it: &ApprovalGiven) -> ApprovalBody {
-        ApprovalBody {
-            index: it.entry,
-            identity: it.signer.identity.to_string(),
-            role: it.role.clone(),
-            meaning: it.meaning.clone(),
-            outcome: it.outcome,
-            reason: it.reason.clone(),
-            expires_at: it.expires_at,
-        }
-    }
 }
 
 /// Lists promotion requests: by environment in the order of their names, each from the newest
@@ -206,21 +125,6 @@ pub fn parse_request(text: &str) -> Result<EntryIndex, Problem> {
     verifier::entry::integer(digits).ok_or_else(wrong)
 }
 
-/// The request that an envelope holds, if it holds one.
-pub fn request_of(
-    envelope: Option<&[u8]>,
-) -> Result<Option<(Event, PromotionRequest)>, LedgerError> {
-    let Some(bytes) = envelope else { return Ok(None) };
-    let event = Event::read(bytes).map_err(|cause| malformed("envelope", cause))?;
-    Ok(match &event.body {
-        Body::PromotionRequest(body) => {
-            let body = body.clone();
-            Some((event, body))
-        }
-        _ => None,
-    })
-}
-
 /// One look at the log, as of now.
 struct Looking<R> {
     loader: Loader<R>,
@@ -279,6 +183,9 @@ impl<R: Rows> Looking<R> {
         it: PromotionRequest,
     ) -> Result<Option<PromotionBody>, LedgerError> {
         let index = entry.index;
+        if it.withdraws.is_some() {
+            return Ok(None);
+        }
         let Some(artifact) = event.artifacts().next().cloned() else { return Ok(None) };
         let mut slice = self.environment(environment).await?;
         let threads: Vec<ThreadId> = event.artifacts().cloned().map(ThreadId::Artifact).collect();
@@ -294,8 +201,11 @@ impl<R: Rows> Looking<R> {
             artifact: name(&artifact),
             artifacts: event.artifacts().map(name).collect(),
             state: PromotionState::Expired,
+            path: it.path,
             reason: it.reason,
             ticket: it.ticket,
+            incident: it.incident,
+            plans: it.plans.map(PlansBody::from),
             requester: self.requester(event, index),
             requested_at: entry.time,
             expires_at: entry.time.plus_ms(REQUEST_MS_MAX),
@@ -304,18 +214,42 @@ impl<R: Rows> Looking<R> {
             approvals: Vec::new(),
             decision: None,
             decided_at: None,
+            withdrawn: None,
+            review: None,
         };
+        let due = reviews(&slice, self.now).into_iter().find(|due| due.request == index);
+        body.review = due.map(DueReview::from);
         if let Some(request) = slice.requests.remove(&index) {
+            body.expires_at = request.ends_at();
             body.approvals = request.approvals.iter().map(ApprovalBody::from).collect();
             if !request.is_expired(self.now) {
                 let ask = Ask { environment, artifact: &artifact, request: Some(index) };
                 body.gates = self.loader.evaluate(&ask, self.now).await?.gates;
                 body.state = PromotionState::Open;
             }
-        } else if !self.add_decision(&mut body).await? && self.is_repeat(event, index).await? {
-            return Ok(None);
+            return Ok(Some(body));
+        }
+        let closed = slice.closed.iter().find(|closed| closed.request() == index);
+        if let Some(Closed::Withdrawn(it)) = closed {
+            body.withdrawn = Some(it.by.withdrawn.entry);
+        } else if !self.add_decision(&mut body).await? && closed.is_none() {
+            if self.is_repeat(event, index).await? {
+                return Ok(None);
+            }
+            body.withdrawn = self.withdrawal(&body).await?;
+        }
+        if body.withdrawn.is_some() {
+            body.state = PromotionState::Withdrawn;
         }
         Ok(Some(body))
+    }
+
+    /// What took a request back, so long ago that its environment keeps it no more.
+    async fn withdrawal(&mut self, it: &PromotionBody) -> Result<Option<EntryIndex>, LedgerError> {
+        let thread = ThreadId::Artifact(it.artifact.digest.clone());
+        let read = &mut self.loader.read;
+        let newest = newest_of(read, &thread).await?;
+        find_withdrawal(read, &thread, newest, it.index).await
     }
 
     fn requester(&self, event: &Event, index: EntryIndex) -> Option<String> {

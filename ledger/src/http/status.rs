@@ -11,6 +11,7 @@ use verifier::status::{EnvironmentStatus, ProjectStatus, projects, status};
 use super::Server;
 use super::environments::{OpenRequest, RunningBody, parse_project};
 use super::problem::Problem;
+use super::reviews::DueReview;
 use crate::error::LedgerError;
 use crate::loader::Loader;
 use crate::store::{Read, Store};
@@ -54,6 +55,8 @@ pub struct EnvironmentStatusBody {
     pub running: Option<RunningBody>,
     /// The open requests, oldest first.
     pub requests: Vec<OpenRequest>,
+    /// Emergencies that nobody has reviewed yet, the longest due first.
+    pub reviews: Vec<DueReview>,
 }
 
 impl From<ProjectStatus> for ProjectStatusBody {
@@ -71,6 +74,7 @@ impl From<EnvironmentStatus> for EnvironmentStatusBody {
             known: it.known,
             running: it.running.map(RunningBody::from),
             requests: it.requests.into_iter().map(OpenRequest::from).collect(),
+            reviews: it.reviews.into_iter().map(DueReview::from).collect(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use schemas::id::{Digest, EntryIndex, Environment, Origin, Project, Time};
 use schemas::kind::EventKind;
-use schemas::predicate::approval::ApprovalOutcome;
+use schemas::predicate::approval::{ApprovalOutcome, POST_HOC_REVIEW};
 use schemas::predicate::decision::Outcome;
 use schemas::predicate::deployment::{Deployment, DeploymentResult};
 use serde::Serialize;
@@ -131,7 +131,10 @@ async fn told<S: Store>(
     event: &Event,
 ) -> Result<Option<Told>, LedgerError> {
     let (kind, request) = match &event.body {
-        Body::PromotionRequest(_) => ("promotion.requested", Some(entry.index)),
+        Body::PromotionRequest(body) => match &body.withdraws {
+            Some(withdrawn) => ("promotion.withdrawn", Some(withdrawn.index)),
+            None => ("promotion.requested", Some(entry.index)),
+        },
         Body::Decision(body) => {
             let kind = match body.extension.outcome {
                 Outcome::Granted => "promotion.granted",
@@ -140,6 +143,9 @@ async fn told<S: Store>(
             let request = body.extension.request.index;
             let suppression = format!("promotion:P-{request}:{}", &kind["promotion.".len()..]);
             return Ok(Some(Told { kind, request: Some(request), suppression }));
+        }
+        Body::Approval(body) if body.meaning == POST_HOC_REVIEW => {
+            ("emergency.reviewed", Some(body.request.index))
         }
         Body::Approval(body) => {
             let kind = match body.outcome {

@@ -1,11 +1,10 @@
 //! In which role somebody signs, and what that means: from the gates, unless it is said.
 
-use schemas::id::Environment;
 use schemas::policy::{Approvals, Gate};
 use schemas::trust::role;
-use verifier::policy::environment_rule;
-use verifier::projection::slice::PolicyInForce;
+use verifier::policy::{environment_rule, path};
 
+use super::asked::Asked;
 use super::{AnswerArgs, Signer};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -16,15 +15,14 @@ const MEANING: &str = "release";
 /// Chooses role and meaning.
 pub fn choose(
     args: &AnswerArgs,
-    policy: &PolicyInForce,
-    environment: &Environment,
+    asked: &Asked,
     signer: &Signer,
 ) -> Result<(String, String), Failure> {
-    let gates = gates(policy, environment);
+    let gates = gates(asked);
     let role = match &args.role {
         Some(role) if role.is_empty() => return Err(crate::argument::empty("--role")),
         Some(role) => role.clone(),
-        None => only_role(&gates, environment, signer)?,
+        None => only_role(asked, signer)?,
     };
     let meaning = match &args.meaning {
         Some(meaning) if meaning.is_empty() => return Err(crate::argument::empty("--meaning")),
@@ -34,32 +32,35 @@ pub fn choose(
     Ok((role, meaning))
 }
 
-fn gates<'a>(policy: &'a PolicyInForce, environment: &Environment) -> Vec<&'a Approvals> {
-    environment_rule(policy, environment)
-        .into_iter()
-        .flat_map(|rule| rule.gate_lists().flat_map(|(_, rules)| rules))
-        .filter_map(|rule| match &rule.gate {
-            Gate::Approvals(gate) => Some(gate),
-            _ => None,
-        })
-        .collect()
+/// The approvals that the request's path asks for.
+fn gates(asked: &Asked) -> Vec<&Approvals> {
+    let rule = environment_rule(&asked.policy, &asked.environment);
+    let rules = rule.and_then(|rule| path::gates(rule, asked.body.path));
+    let gates = rules.into_iter().flatten().filter_map(|rule| match &rule.gate {
+        Gate::Approvals(gate) => Some(gate),
+        _ => None,
+    });
+    gates.collect()
 }
 
-/// The first role that a gate asks for.
-pub fn asked_for(policy: &PolicyInForce, environment: &Environment) -> Option<String> {
-    gates(policy, environment).first()?.roles.first().cloned()
+/// The roles in which the answer is wanted.
+fn wanted(asked: &Asked) -> Vec<&str> {
+    let of_gates = || gates(asked).into_iter().flat_map(|gate| &gate.roles).collect();
+    let roles: Vec<&String> =
+        asked.due.as_ref().map_or_else(of_gates, |due| due.roles.iter().collect());
+    roles.into_iter().map(String::as_str).collect()
 }
 
-/// The one role that the signer has here and that a gate asks for.
-fn only_role(
-    gates: &[&Approvals],
-    environment: &Environment,
-    signer: &Signer,
-) -> Result<String, Failure> {
-    let Signer { trust, name } = signer;
+/// The first role that is asked for.
+pub fn asked_for(asked: &Asked) -> Option<String> {
+    wanted(asked).first().map(|role| (*role).to_owned())
+}
+
+/// The one role that the signer has here and that is asked for.
+fn only_role(asked: &Asked, signer: &Signer) -> Result<String, Failure> {
+    let (Signer { trust, name }, environment) = (signer, &asked.environment);
     let (project, env) = (&environment.project, Some(&environment.name));
     let has = |role: &str| role::is_approval(role) && trust.has_role(name, role, project, env);
-    let asked = gates.iter().flat_map(|gate| &gate.roles).map(String::as_str);
     let granted = trust.document.grants.iter().map(|grant| grant.role.as_str());
     let pick = |roles: &mut dyn Iterator<Item = &str>| {
         let mut found: Vec<String> = roles.filter(|role| has(role)).map(str::to_owned).collect();
@@ -67,9 +68,9 @@ fn only_role(
         found.dedup();
         found
     };
-    let mut fitting = pick(&mut asked.into_iter());
+    let mut fitting = pick(&mut wanted(asked).into_iter());
     if fitting.is_empty() {
-        // No gate asks for it, but it is a signature all the same.
+        // Nobody asks for it, but it is a signature all the same.
         fitting = pick(&mut granted.into_iter());
     }
     match fitting.as_slice() {

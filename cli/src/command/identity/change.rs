@@ -45,18 +45,7 @@ pub fn read_public(files: &[String], raw: bool, io: &mut Io) -> Result<Vec<KeyTe
     Ok(keys)
 }
 
-/// Salts a person card: without the salt its digest would let anybody test a guessed name.
-pub fn read_card(file: &str, io: &mut Io) -> Result<Vec<u8>, Failure> {
-    let content = io.read_file(file, 1 << 20)?;
-    let mut salt = [0; 16];
-    getrandom::fill(&mut salt).map_err(Failure::unexpected)?;
-    let hex: String = salt.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut card = format!("attestry/card/v1\nsalt {hex}\n\n").into_bytes();
-    card.extend(content);
-    Ok(card)
-}
-
-fn parse_name(text: &str) -> Result<IdentityName, Failure> {
+pub fn parse_name(text: &str) -> Result<IdentityName, Failure> {
     if text.is_empty() {
         return Err(crate::argument::empty("NAME"));
     }

@@ -2,6 +2,7 @@
 
 use schemas::thread::ThreadId;
 use serde_json::{Value, json};
+use verifier::event::Body;
 
 use super::{LeftOut, PAGE, to_json};
 use crate::failure::Failure;
@@ -100,6 +101,17 @@ fn others(line: &Line) -> Option<String> {
     (all > 1).then(|| format!("+{}", all - 1))
 }
 
+/// What a request asks for that is no promotion by the normal path.
+fn unusual(line: &Line) -> Option<String> {
+    let Some(Body::PromotionRequest(body)) = line.event.as_ref().map(|event| &event.body) else {
+        return None;
+    };
+    match &body.withdraws {
+        Some(withdrawn) => Some(format!("withdraws P-{}", withdrawn.index)),
+        None => (!body.path.is_normal()).then(|| body.path.name().to_owned()),
+    }
+}
+
 /// What an entry is about: its artifact with its name or environment, or its project.
 fn about(line: &Line) -> String {
     let name = line.event.as_ref().and_then(|event| event.subjects.first());
@@ -116,7 +128,11 @@ fn about(line: &Line) -> String {
             ThreadId::Control => control = true,
         }
     }
+    let unusual = unusual(line);
+    let short = |environment: &str| environment.rsplit('/').next().map(str::to_owned);
     let parts = match environment {
+        // Shorter than the rest, so that the word fits.
+        Some(it) if unusual.is_some() => vec![artifact, short(&it), unusual],
         // A document of the whole ledger: its digest names nothing that is deployed.
         _ if control => vec![project],
         Some(environment) => vec![artifact, others(line), Some(environment)],
