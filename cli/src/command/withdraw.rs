@@ -3,7 +3,6 @@
 use clap::Args;
 use schemas::predicate::EntryRef;
 use schemas::predicate::promotion_request::{self, PromotionRequest, RequestPath};
-
 use serde_json::json;
 
 use super::approve::asked;
@@ -63,15 +62,18 @@ pub fn run(args: &WithdrawArgs, io: &mut Io) -> Result<Exit, Failure> {
     let draft = Draft::about(together::subjects(&asked.called), promotion_request::TYPE, body)?;
     let logged = service.submit_one(append::sign(draft, &key, None)?)?;
     let signer = append::signer_name(&service, &key)?;
-    let (line, environment) = (names::head(&asked.called), &asked.environment);
+    let (head, environment) = (names::head(&asked.called), &asked.environment);
+    let mut which = names::below(&asked.called).trim_end().to_owned();
+    if !which.is_empty() {
+        which.insert(0, '\n');
+    }
     let text = format!(
-        "P-{index} withdrawn: {line} -> {environment}{}",
+        "P-{index} withdrawn: {head} -> {environment}{which}{}",
         append::logged_lines(&logged, service.origin(), &signer, None)
     );
     let json = json!({
         "index": logged.index, "statement": logged.statement, "withdraws": format!("P-{index}"),
-        "artifact": asked.called[0].to_json(), "artifacts": names::to_json(&asked.called),
-        "environment": environment, "reason": args.reason,
+        "artifact": asked.called[0].to_json(), "artifacts": names::to_json(&asked.called), "environment": environment, "reason": args.reason,
     });
     io.answer(&text, &json)?;
     Ok(Exit::Done)

@@ -13,7 +13,12 @@ impl Closed {
         };
         match self {
             Closed::Expired(_) => Vec::new(),
-            Closed::Granted(it) => made(&[("granted", Some(it.by.granted))]),
+            Closed::Granted(it) => {
+                let mut moves: Vec<Move> = vec![("granted", it.by.granted)];
+                // Of several artifacts some are deployed, and not all.
+                moves.extend(it.by.parts.iter().map(|part| ("deployed in part", part.deployed)));
+                moves
+            }
             Closed::Denied(it) => made(&[("denied", Some(it.by.denied))]),
             Closed::Withdrawn(it) => made(&[("withdrawn", Some(it.by.withdrawn))]),
             Closed::Deployed(it) => {

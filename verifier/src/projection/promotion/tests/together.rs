@@ -39,6 +39,10 @@ fn it_is_deployed_when_all_of_them_are() {
     assert_eq!(state_of(&world, request), "granted");
     world.deploy(&app(), "prod").unwrap();
     assert_eq!(state_of(&world, request), "granted", "the same one twice is not both");
+    let closed = slice(&world).closed;
+    let moves = closed.iter().find(|it| it.request() == request).unwrap().moves();
+    let words: Vec<&str> = moves.into_iter().map(|(word, _)| word).collect();
+    assert_eq!(words, ["granted", "deployed in part"]);
     assert_eq!(running(&world), [vec![app()], vec![artifact("before")]]);
     world.deploy(&worker(), "prod").unwrap();
     assert_eq!(state_of(&world, request), "deployed");
