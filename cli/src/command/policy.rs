@@ -69,9 +69,6 @@ pub enum PolicyAction {
         new: String,
     },
     /// Play the cases of a fixture: given these events, the policy says this
-    ///
-    /// With --simulate, the same evidence comes in other orders, and each gate is named whose verdict
-    /// depends on it.
     #[command(
         before_help = "Example:\n  attestry policy test policy.test.yaml\n  attestry policy test policy.test.yaml --simulate all --seed 7",
         after_help = "Exit codes: 0 as expected, 3 not as expected, or a verdict depends on the order."

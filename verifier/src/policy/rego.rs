@@ -207,9 +207,9 @@ fn compile(text: &str, rule: &str) -> Result<(CompiledPolicy, Arc<Program>), Reg
 /// The first line that says something: the engine draws pictures around its messages.
 fn first_line(cause: &dyn std::fmt::Display) -> String {
     let text = cause.to_string();
-    let line = text.lines().map(str::trim).find(|line| {
-        line.starts_with("error:") || (!line.is_empty() && !line.starts_with(['-', '|']))
-    });
+    let lines = || text.lines().map(str::trim);
+    let says = |line: &&str| !line.is_empty() && !line.starts_with(['-', '|']);
+    let line = lines().find(|line| line.starts_with("error:")).or_else(|| lines().find(says));
     line.unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect()
 }
 

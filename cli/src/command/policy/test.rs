@@ -17,8 +17,9 @@ pub struct TestArgs {
     /// The fixture in YAML; it names the policy beside it
     #[arg(value_name = "FILE")]
     pub file: String,
-    /// Play each case in other orders of the same evidence, and say whose verdict depends on it
-    #[arg(long, value_name = "HOW", value_enum)]
+    /// Play the same evidence in other orders, and name the gates that depend on it: reorder,
+    /// flapping, late, duplicate or all
+    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
     pub simulate: Option<Simulation>,
     /// How many orders are drawn for each case
     #[arg(long, value_name = "N", default_value_t = 100, requires = "simulate", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -31,15 +32,10 @@ pub struct TestArgs {
 /// What `--simulate` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Simulation {
-    /// Evidence between two acts changes places
     Reorder,
-    /// Each piece of evidence is joined by one that says the opposite
     Flapping,
-    /// Evidence arrives after the request, or after an approval
     Late,
-    /// Evidence is recorded twice
     Duplicate,
-    /// Each of these
     All,
 }
 
