@@ -129,9 +129,11 @@ fn the_request_says_by_which_gates_and_who_has_asked() {
     let emergency = Request { path: RequestPath::Emergency, ..request.clone() };
     let environment = environment("prod");
     let trust = world.sequence.state.trust().unwrap();
-    let asked = |request: Option<&Request>| {
-        let way = request.map_or(RequestPath::Normal, |it| it.path);
-        Asked { policy: &policy, trust, environment: &environment, way, request }
+    let way = RequestPath::Normal;
+    let nothing = Asked { policy: &policy, trust, environment: &environment, way, request: None };
+    let asked = |request| match request {
+        None => nothing,
+        Some(it) => Asked { way: way_of(it), request, ..nothing },
     };
     let verdicts = [
         verdict("from", Verdict::Waiting),
@@ -152,4 +154,8 @@ fn the_request_says_by_which_gates_and_who_has_asked() {
     let found = asked(Some(&emergency)).missing(&verdicts);
     assert_eq!(names(&found, "approvals"), ["anna", "ben", "alex"]);
     assert!(asked(Some(&emergency)).waivable(&verdicts).is_empty());
+}
+
+fn way_of(request: &Request) -> RequestPath {
+    request.path
 }
