@@ -86,6 +86,10 @@ fn commands_say_what_is_missing() {
     check(&["promote", &hex, "--to", "prod", "--reason", "x"], 2, "no key to sign with");
     check(&["approve", "Q-1", "--reason", "x"], 2, "write it as P-118");
     check(&["approve", "P-1", "--reason", "x", "--expires", "3w"], 2, "--expires");
+    check(&["withdraw", "Q-1", "--reason", "x"], 2, "write it as P-118");
+    check(&["withdraw", "P-1", "--reason", ""], 2, "--reason is empty");
+    check(&["promote", &hex, "--to", "a", "--reason", "x", "--risk", ""], 2, "--risk is empty");
+    check(&["gate", &hex, "--to", "a", "--rollback", "--emergency"], 2, "cannot be used with");
     check(&["status"], 5, "[no-ledger]");
     check(&["init", "--origin", "a+b"], 2, "--origin");
 }
@@ -93,7 +97,7 @@ fn commands_say_what_is_missing() {
 #[cfg(not(feature = "ledger"))]
 #[test]
 fn the_offline_build_says_which_one_has_the_rest() {
-    for word in ["record", "init", "promote", "demo"] {
+    for word in ["record", "init", "promote", "withdraw", "demo"] {
         check(&[word, "--anything", "x"], 2, "[offline-build]");
     }
     check(&["policy", "set", "x"], 2, "[offline-build]");

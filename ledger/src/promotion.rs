@@ -181,7 +181,7 @@ pub fn note_span(requests: impl IntoIterator<Item = EntryIndex>) {
 }
 
 /// The span of one evaluation, of a request or of a question alone.
-pub(crate) fn evaluating(ask: &Ask<'_>) -> Span {
+fn evaluating(ask: &Ask<'_>) -> Span {
     let promotion = ask.request.map(name);
     let environment = ask.environment;
     tracing::info_span!("evaluate", %environment, attestry.promotion.id = promotion)

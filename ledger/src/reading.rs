@@ -7,7 +7,6 @@ use schemas::id::{Digest, EntryIndex, Environment, Hash, Time, TreeSize};
 use schemas::predicate::Seen;
 use schemas::predicate::promotion_request::RequestPath;
 use schemas::thread::ThreadId;
-use tracing::Instrument as _;
 use verifier::checkpoint::VerifiedCheckpoint;
 use verifier::note::format_note;
 use verifier::pin::Pin;
@@ -20,7 +19,6 @@ use verifier::view::View;
 use crate::error::{LedgerError, malformed};
 use crate::ledger::{Ledger, Stored};
 use crate::loader::Loader;
-use crate::promotion::evaluating;
 use crate::store::{RANGE_ENTRIES_MAX, Read, Store};
 use crate::tree::Tiles;
 use crate::working::Place;
@@ -227,17 +225,6 @@ impl<S: Store> Ledger<S> {
 
     pub async fn find(&self, prefix: &str) -> Result<Vec<Digest>, LedgerError> {
         self.reading().await?.find(prefix).await
-    }
-
-    pub async fn evaluate(
-        &self,
-        ask: &Ask<'_>,
-        way: RequestPath,
-    ) -> Result<Evaluation, LedgerError> {
-        let evaluation = async { self.reading().await?.evaluate(ask, &[], way).await };
-        let evaluation = evaluation.instrument(evaluating(ask)).await?;
-        self.metrics.evaluated(ask.environment, &evaluation);
-        Ok(evaluation)
     }
 
     pub async fn entry(&self, index: EntryIndex) -> Result<Stored, LedgerError> {

@@ -1,16 +1,17 @@
 //! Promotions beside the normal path: emergencies and their reviews, the way back, requests that are
 //! taken back, plans, and under which name somebody signs. Where the folder is, and through a server.
 
-use harness::http::get;
+use harness::http::{ask_with, get};
 use harness::serving::wait_for;
 use harness::snapshot::{Transcript, check};
 use harness::{Place, paths, story};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::remote::away;
 use crate::serve::Running;
+use crate::views::take_part;
 
-fn json(place: &Place, code: u8, line: &str) -> Value {
+fn told(place: &Place, code: u8, line: &str) -> Value {
     serde_json::from_str(&place.expect(code, &format!("{line} --json")).stdout).unwrap()
 }
 
@@ -19,21 +20,21 @@ const EMERGENCY: &str =
 
 /// The request's name.
 fn asked(place: &Place, line: &str) -> String {
-    json(place, 0, line)["request"].as_str().unwrap().to_owned()
+    told(place, 0, line)["request"].as_str().unwrap().to_owned()
 }
 
 /// An emergency that one person has let through.
 fn let_through(place: &Place) -> String {
     let request = asked(place, EMERGENCY);
     let line = format!("attestry approve {request} --reason looked --key bob.pem");
-    let approved = json(place, 0, &line);
+    let approved = told(place, 0, &line);
     assert_eq!(approved["outcome"], "granted");
     assert_eq!(approved["reviews"][0]["request"], Value::from(request.as_str()));
     request
 }
 
 fn reviews(place: &Place) -> Value {
-    json(place, 0, "attestry status")["projects"][0]["environments"][0]["reviews"].clone()
+    told(place, 0, "attestry status")["projects"][0]["environments"][0]["reviews"].clone()
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn an_overdue_review_shows_everywhere_until_it_is_signed() {
     let environment = get(server.address, "/api/v1/environments/payments/prod").json();
     assert_eq!(environment["reviews"][0]["request"], Value::from(request.as_str()));
     let status = get(server.address, "/api/v1/status").json();
-    let here = json(&server.place, 0, "attestry status");
+    let here = told(&server.place, 0, "attestry status");
     assert_eq!(status["projects"][0]["environments"][0]["reviews"], reviews(&away));
     assert_eq!(here["projects"][0]["environments"][0]["reviews"], reviews(&away));
     // Neither who approved it, nor whose role the policy does not name, nor a role one has not.
@@ -120,7 +121,7 @@ fn an_overdue_review_shows_everywhere_until_it_is_signed() {
     }
     // A no is a review too.
     let reject = format!("attestry reject {request} --meaning post-hoc-review --reason r");
-    let reviewed = json(&away, 0, &format!("{reject} --key carol.pem"));
+    let reviewed = told(&away, 0, &format!("{reject} --key carol.pem"));
     assert_eq!(reviewed["reviews"], Value::Array(Vec::new()));
     assert_eq!(reviews(&away), Value::Array(Vec::new()));
     assert!(!away.expect(3, gate).stdout.contains("OVERDUE"));
@@ -135,14 +136,19 @@ fn whoever_has_a_key_and_a_web_client_reviews_too() {
     let server = Running::over(paths::begun());
     let request = let_through(&server.place);
     let index: u64 = request[2..].parse().unwrap();
-    let predicate =
-        r#"{"outcome":"granted","meaning":"post-hoc-review","role":"security","reason":"fine"}"#;
-    let body = format!(r#"{{"kind":"approval","request":{index},"predicate":{predicate}}}"#);
-    let prepared = harness::http::ask(server.address, "POST", "/api/v1/prepare", body.as_bytes());
-    assert_eq!(prepared.status, 200, "{}", prepared.text());
-    let shown = prepared.json()["shown"].clone();
+    let asked = json!({"kind": "approval", "request": index, "predicate": {
+        "outcome": "granted", "meaning": "post-hoc-review", "role": "security", "reason": "fine",
+    }});
+    let (entry, shown) = take_part(&server, "carol.pem", &asked);
     assert_eq!(shown["predicate"]["request"]["index"], index);
-    assert_eq!(shown["predicate"]["meaning"], "post-hoc-review");
+    assert_eq!(reviews(&server.place), Value::Array(Vec::new()));
+    let shown = server.place.expect(0, &format!("attestry show {request}")).stdout;
+    assert!(shown.contains(&format!("reviewed as entry {entry}")), "{shown}");
+    // It is reviewed once.
+    let again = asked.to_string().into_bytes();
+    let json = "content-type: application/json\r\n";
+    let refused = ask_with(server.address, "POST", "/api/v1/prepare", json, &again);
+    assert_eq!(refused.json()["code"], "request-unknown", "{}", refused.text());
 }
 
 /// Where the policy says nothing of an emergency there is none; going back then needs what going
@@ -153,7 +159,7 @@ fn a_path_that_the_policy_does_not_have_is_refused() {
     let refused = place.expect(3, EMERGENCY);
     assert!(refused.stderr.contains("[no-such-path]"), "{}", refused.stderr);
     place.expect(8, "attestry gate dist/app.zip --to prod --emergency");
-    let back = json(&place, 3, "attestry gate dist/app.zip --to prod --rollback");
+    let back = told(&place, 3, "attestry gate dist/app.zip --to prod --rollback");
     let ids: Vec<&str> =
         back["gates"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
     assert_eq!((ids, &back["path"]), (vec!["from", "approvals"], &"rollback".into()));
@@ -172,10 +178,10 @@ fn going_back_is_by_its_own_gates_and_only_to_what_was_there() {
     let request = asked(&place, &newer);
     place.expect(0, &format!("attestry approve {request} --reason looked --key bob.pem"));
     place.expect(0, &format!("{deploy} dist/rc.zip"));
-    let gate = json(&place, 0, "attestry gate dist/app.zip --to prod --rollback");
+    let gate = told(&place, 0, "attestry gate dist/app.zip --to prod --rollback");
     assert_eq!((&gate["admitted"], &gate["path"]), (&true.into(), &"rollback".into()));
-    json(&place, 3, "attestry gate dist/app.zip --to prod");
-    let granted = json(&place, 0, back);
+    told(&place, 3, "attestry gate dist/app.zip --to prod");
+    let granted = told(&place, 0, back);
     assert_eq!((&granted["outcome"], &granted["path"]), (&"granted".into(), &"rollback".into()));
     let rolled = format!(
         "attestry record rollback --to prod --result succeeded --reason INC-43 --from {} \
@@ -202,7 +208,7 @@ fn plans_go_along_by_their_digests_and_are_kept_but_for_the_configuration() {
     place.expect(2, &line.replace(&elsewhere, "sha256:ab"));
     place.expect(2, &line.replace("risk.md", "\"\""));
     place.expect(5, &format!("{line} --incident 8"));
-    let asked = json(&place, 0, &line);
+    let asked = told(&place, 0, &line);
     let [notes, risk, settings] =
         ["notes.md", "risk.md", "settings.env"].map(|it| digest(&place, it));
     let plans = &asked["plans"];
@@ -228,7 +234,7 @@ fn plans_go_along_by_their_digests_and_are_kept_but_for_the_configuration() {
     );
     // A pack has what is kept, and says of the rest that it is a digest.
     story::pack(&place);
-    let verified = json(&place, 0, "attestry verify pack.zip --trust ledger/pin.txt");
+    let verified = told(&place, 0, "attestry verify pack.zip --trust ledger/pin.txt");
     let absent = verified["findings"].as_array().unwrap().iter();
     let absent: Vec<&str> = absent
         .filter(|it| it["code"] == "attachment-absent")
@@ -245,8 +251,8 @@ fn an_approval_names_the_card_that_was_shown() {
                --key attestry-root.pem";
     place.expect(4, &set.replace("attestry-root.pem", "bob.pem"));
     place.expect(5, &set.replace("card bob", "card nobody"));
-    let logged = json(&place, 0, set)["index"].clone();
-    let card = json(&place, 0, "attestry identity card bob");
+    let logged = told(&place, 0, set)["index"].clone();
+    let card = told(&place, 0, "attestry identity card bob");
     let digest = card["card"].as_str().unwrap().to_owned();
     assert_eq!((&card["name"], &card["title"]), (&"Bob Baker".into(), &"Head of release".into()));
     let request = asked(&place, "attestry promote dist/app.zip --to prod --reason r --key mia.pem");
@@ -255,7 +261,7 @@ fn an_approval_names_the_card_that_was_shown() {
     assert!(bob.stderr.contains("Bob Baker, Head of release (bob), by key"), "{}", bob.stderr);
     let named = |outcome: &str| {
         let index = serde_json::from_str::<Value>(outcome).unwrap()["index"].clone();
-        let shown = json(&place, 0, &format!("attestry show {index}"));
+        let shown = told(&place, 0, &format!("attestry show {index}"));
         shown["payload"]["predicate"]["card"].clone()
     };
     assert_eq!(named(&bob.stdout), Value::from(digest.as_str()));
@@ -275,7 +281,7 @@ fn an_approval_names_the_card_that_was_shown() {
     place.write("card.txt", "name Alice Adams\n");
     let add = "attestry identity add alice --card card.txt --key attestry-root.pem";
     place.expect(0, add);
-    assert_eq!(json(&place, 0, "attestry identity card alice")["title"], Value::Null);
+    assert_eq!(told(&place, 0, "attestry identity card alice")["title"], Value::Null);
     place.write("card.txt", "Alice\n");
     place.expect(2, add);
 }

@@ -188,7 +188,7 @@ fn openssl(place: &Place, line: &str) -> Vec<u8> {
 
 /// Lets the server prepare a statement, signs it with OpenSSL, and submits it. Answers its index
 /// and what the signer was shown.
-fn take_part(server: &Running, key: &str, asked: &Value) -> (u64, Value) {
+pub fn take_part(server: &Running, key: &str, asked: &Value) -> (u64, Value) {
     let prepared = post(server.address, "/api/v1/prepare", asked);
     assert_eq!(prepared.status, 200, "{}", prepared.text());
     let prepared = prepared.json();

@@ -7,7 +7,6 @@ use schemas::id::{Digest, Environment, Project, Time};
 use schemas::kind::EventKind;
 use schemas::thread::ThreadId;
 use serde_json::{Value, json};
-use verifier::event::Body;
 
 use self::list::{List, Row};
 use crate::argument::{ProjectArgs, parse_environment, parse_project, parse_time};
@@ -224,14 +223,10 @@ fn newest(
 
 pub fn to_json(line: &Line) -> Value {
     let entry = &line.entry;
-    let mut json = json!({
+    json!({
         "index": entry.index, "time": entry.time, "kind": line.kind().name(),
         "type": entry.predicate_type, "statement": entry.statement, "envelope": entry.envelope,
         "leaf": line.leaf, "signers": line.signers,
         "threads": entry.threads.iter().map(|it| it.thread.to_string()).collect::<Vec<_>>(),
-    });
-    if let Some(Body::PromotionRequest(body)) = line.event.as_ref().map(|event| &event.body) {
-        json["promotion"] = super::show::request::to_json(body);
-    }
-    json
+    })
 }

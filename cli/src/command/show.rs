@@ -1,6 +1,6 @@
 //! `attestry show`: one entry, what was signed there, by whom, and where it stands.
 
-pub mod request;
+mod request;
 
 use clap::Args;
 use schemas::id::EntryIndex;

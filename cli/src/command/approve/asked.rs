@@ -3,7 +3,7 @@
 use schemas::id::{Digest, EntryIndex, Environment, Hash};
 use schemas::predicate::promotion_request::PromotionRequest;
 use verifier::event::{Body, Event};
-use verifier::projection::slice::{PolicyInForce, ReviewDue};
+use verifier::projection::slice::{EnvironmentSlice, PolicyInForce, ReviewDue};
 
 use crate::command::promote::together;
 use crate::exit::Exit;
@@ -36,18 +36,28 @@ pub fn open(service: &Service, index: EntryIndex) -> Result<Asked, Failure> {
             asked(service, index, environment, (it.statement, artifacts), body, None)
         }
         None => {
-            let message = format!("P-{index} is not open any more in {environment}");
+            let became = became(&slice, index);
+            let message = format!("P-{index} is not open any more in {environment}{became}");
             let hint = match slice.reviews_due.contains_key(&index) {
                 true => format!(
                     "it was an emergency, and its review is due: attestry approve P-{index} \
                      --meaning post-hoc-review --reason R"
                 ),
-                false => "it was decided, or it is over 30 days old: ask again with attestry \
-                          promote"
-                    .to_owned(),
+                false => "ask again with attestry promote".to_owned(),
             };
             Err(Failure::new(Exit::No, "request-unknown", message).hint(hint))
         }
+    }
+}
+
+/// What has closed a request, where that is kept still.
+fn became(slice: &EnvironmentSlice, index: EntryIndex) -> String {
+    let Some(closed) = slice.closed.iter().find(|it| it.request() == index) else {
+        return String::new();
+    };
+    match closed.moves().first() {
+        Some((word, step)) => format!(": {word} as entry {}", step.entry),
+        None => format!(": {}", closed.state()),
     }
 }
 

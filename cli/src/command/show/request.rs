@@ -96,7 +96,7 @@ fn when(overdue: bool, due_at: Time) -> String {
 }
 
 /// What a request asks for, as it was signed.
-pub fn to_json(body: &PromotionRequest) -> Value {
+fn to_json(body: &PromotionRequest) -> Value {
     json!({
         "path": body.path, "incident": body.incident, "plans": body.plans,
         "withdraws": body.withdraws.as_ref().map(|it| format!("P-{}", it.index)),
