@@ -115,6 +115,7 @@ fn a_database_that_is_broken_or_gone_is_told_from_one_that_was_put_back() {
 #[test]
 fn pages_that_are_torn_are_found() {
     let place = story::released();
+    place.tampered("pages of its database are torn");
     place.expect(0, "attestry log");
     let path = place.file("ledger/ledger.db");
     let mut bytes = std::fs::read(&path).unwrap();

@@ -12,6 +12,7 @@ mod doctor;
 mod edge;
 mod exchange;
 mod forked;
+mod found;
 mod fuzz;
 mod happenings;
 mod kill;

@@ -3,17 +3,20 @@
 
 pub mod go;
 pub mod http;
+pub mod insider;
 pub mod issuer;
 pub mod moments;
 pub mod paths;
 pub mod postgres;
 pub mod process;
+mod replaying;
 pub mod serving;
 pub mod snapshot;
 pub mod story;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use cli::{Io, run};
@@ -23,9 +26,12 @@ use tempfile::TempDir;
 ///
 /// Everything that a command could touch is in the folder: its environment is empty but for the
 /// state folder, so that nothing of the machine's user is read or written.
+///
+/// When a place goes away, its ledgers are replayed: every decision in them must agree.
 pub struct Place {
     folder: TempDir,
     env: Vec<(String, String)>,
+    tampered: OnceLock<&'static str>,
 }
 
 /// What a command line answered.
@@ -48,7 +54,8 @@ impl Place {
     pub fn new() -> Place {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let state = folder.path().join("state").display().to_string();
-        Place { folder, env: vec![("ATTESTRY_STATE".to_owned(), state)] }
+        let env = vec![("ATTESTRY_STATE".to_owned(), state)];
+        Place { folder, env, tampered: OnceLock::new() }
     }
 
     pub fn path(&self) -> &Path {
@@ -81,7 +88,16 @@ impl Place {
         for (name, value) in self.env.iter().filter(|(name, _)| name != "ATTESTRY_STATE") {
             copy.set(name, value);
         }
+        if let Some(why) = self.tampered.get() {
+            copy.tampered(why);
+        }
         copy
+    }
+
+    /// Says that this test breaks its ledger, and how, so that nobody expects it to replay.
+    pub fn tampered(&self, how: &'static str) {
+        assert!(how.contains(' '), "say how");
+        let _ = self.tampered.set(how);
     }
 
     /// Waits until the last command's connections, which close behind its back, have put what is
@@ -121,6 +137,18 @@ impl Place {
         let Outcome { stdout, stderr, .. } = &outcome;
         assert_eq!(outcome.code, code, "$ {line}\n{stdout}\n{stderr}");
         outcome
+    }
+}
+
+impl Drop for Place {
+    /// # Panics
+    /// Where a decision in one of its ledgers does not come out again as it was.
+    fn drop(&mut self) {
+        if std::thread::panicking() || self.tampered.get().is_some() {
+            return;
+        }
+        let problems = replaying::problems(self.path());
+        assert!(problems.is_empty(), "attestry replay: {}", problems.join("; "));
     }
 }
 

@@ -241,13 +241,20 @@ fn play(place: &Place, chapters: Vec<Chapter>) {
     }
 }
 
+/// What is kept for copies never goes away, so its ledger is replayed when it is made.
+fn kept(place: Place) -> Place {
+    let problems = crate::replaying::problems(place.path());
+    assert!(problems.is_empty(), "attestry replay: {}", problems.join("; "));
+    place
+}
+
 /// A folder with a ledger, five people and a policy.
 pub fn team() -> Place {
     static TEAM: OnceLock<Place> = OnceLock::new();
     let made = || {
         let place = outset();
         play(&place, beginning());
-        place
+        kept(place)
     };
     TEAM.get_or_init(made).copy()
 }
@@ -258,7 +265,7 @@ pub fn released() -> Place {
     let made = || {
         let place = team();
         play(&place, release());
-        place
+        kept(place)
     };
     RELEASED.get_or_init(made).copy()
 }
