@@ -58,7 +58,15 @@ pub fn begun_with(within: &str) -> Place {
 
 /// Entries 12 to 22.
 pub fn chapters() -> Vec<Chapter> {
-    let promote = "promote dist/app.zip --to prod --key mia.pem";
+    let mut all = emergency();
+    all.extend(others());
+    all
+}
+
+const PROMOTE: &str = "promote dist/app.zip --to prod --key mia.pem";
+
+/// An emergency, and its review.
+fn emergency() -> Vec<Chapter> {
     vec![
         chapter(
             "emergency",
@@ -66,7 +74,7 @@ pub fn chapters() -> Vec<Chapter> {
                 ("gate dist/app.zip --to prod --emergency", 3),
                 (
                     &format!(
-                        "{promote} --emergency --incident 10 --release-notes notes.md \
+                        "{PROMOTE} --emergency --incident 10 --release-notes notes.md \
                          --risk risk.md --reason \"stops INC-42\""
                     ),
                     0,
@@ -91,6 +99,12 @@ pub fn chapters() -> Vec<Chapter> {
                 ("status", 0),
             ],
         ),
+    ]
+}
+
+/// The way back, a request that is taken back, and a name on a card.
+fn others() -> Vec<Chapter> {
+    vec![
         chapter(
             "rolled-back",
             &[
@@ -99,13 +113,13 @@ pub fn chapters() -> Vec<Chapter> {
                     "promote dist/rc.zip --to prod --rollback --reason \"as before\" --key mia.pem",
                     3,
                 ),
-                (&format!("{promote} --rollback --reason \"as before\""), 0),
+                (&format!("{PROMOTE} --rollback --reason \"as before\""), 0),
             ],
         ),
         chapter(
             "withdrawn",
             &[
-                (&format!("{promote} --reason \"1.4.2 for all\" --ticket CHG-7"), 0),
+                (&format!("{PROMOTE} --reason \"1.4.2 for all\" --ticket CHG-7"), 0),
                 ("withdraw P-18 --reason \"not mine to take\" --key alice.pem", 4),
                 ("withdraw P-18 --reason \"1.4.3 goes instead\" --key mia.pem", 0),
                 ("approve P-18 --reason \"too late\" --key bob.pem", 3),
@@ -124,7 +138,7 @@ pub fn chapters() -> Vec<Chapter> {
                     0,
                 ),
                 ("identity card bob", 0),
-                (&format!("{promote} --reason \"once more\""), 0),
+                (&format!("{PROMOTE} --reason \"once more\""), 0),
                 ("approve P-21 --reason \"looked at it\" --key bob.pem", 0),
                 ("lineage dist/app.zip", 0),
             ],

@@ -57,11 +57,9 @@ pub fn read(args: &PlanArgs, io: &mut Io) -> Result<Read, Failure> {
 }
 
 /// A plan's digest, and its bytes where a file was named.
-fn one(
-    option: &str,
-    written: &Option<String>,
-    io: &mut Io,
-) -> Result<Option<(Digest, Option<Vec<u8>>)>, Failure> {
+type Plan = (Digest, Option<Vec<u8>>);
+
+fn one(option: &str, written: &Option<String>, io: &mut Io) -> Result<Option<Plan>, Failure> {
     let Some(written) = written.as_deref() else { return Ok(None) };
     if written.is_empty() {
         return Err(crate::argument::empty(option));
