@@ -24,8 +24,7 @@ use ledger::objects::{Bucket, Objects};
 use ledger::{Database, Evaluated, Ledger, LedgerError, Logged, Remote, Submission, Which};
 use schemas::id::{Digest, EntryIndex, Environment, Hash, Origin, Project, Time, TreeSize};
 use schemas::metrics::MetricsReport;
-use schemas::predicate::promotion_request::RequestPath;
-use schemas::predicate::{Nonce, Seen};
+use schemas::predicate::{Nonce, Seen, promotion_request::RequestPath};
 use schemas::thread::ThreadId;
 use schemas::trust::TrustDocument;
 use tokio::runtime::{Builder, Runtime};
@@ -272,8 +271,7 @@ impl Service {
         read!(self, view => view.find(prefix).await)
     }
 
-    /// Asks the gates; by this path, where there is no request that says one. `with` are artifacts
-    /// that stand or fall with the asked one.
+    /// Asks the gates of artifacts that stand or fall together, by this path where no request says one.
     pub fn evaluate(
         &self,
         ask: &Ask,

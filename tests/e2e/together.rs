@@ -182,6 +182,19 @@ fn each_is_named_once_and_they_are_not_many() {
     place.expect(5, "attestry gate dist/app.zip --to prod --with dist/none.zip");
 }
 
+#[test]
+fn both_are_taken_back_together() {
+    let place = built();
+    let request = promote(&place);
+    let line = format!("attestry withdraw {request} --reason \"not yet\" --key mia.pem");
+    let said = place.expect(0, &line).stdout;
+    assert!(said.contains("2 artifacts together"), "{said}");
+    assert!(said.contains("payments 1.4.2") && said.contains("payments-worker 2.0.0"), "{said}");
+    narrow(&said);
+    place.expect(3, &format!("attestry approve {request} --reason late --key bob.pem"));
+    place.expect(0, "attestry verify --trust ledger/pin.txt");
+}
+
 fn post(server: &Running, path: &str, body: &Value) -> Answer {
     let kind = "content-type: application/json\r\n";
     ask_with(server.address, "POST", path, kind, &body.to_string().into_bytes())

@@ -69,7 +69,7 @@ mod tests {
         let prod = "prod".parse().unwrap();
         let text = render(&prod, &[review(true, &["security", "qa"]), review(false, &[])]);
         let expected = "  P-118 was an emergency in prod: its review is OVERDUE since 1970-01-02 \
-                        00:00 UTC\n    -> attestry approve P-118 --meaning post-hoc-review (as \
+                        00:00\n  UTC\n    -> attestry approve P-118 --meaning post-hoc-review (as \
                         security or qa)\n  P-118 was an emergency in prod: its review is due by \
                         1970-01-02 00:00 UTC\n    -> attestry approve P-118 --meaning \
                         post-hoc-review\n";
