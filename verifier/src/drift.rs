@@ -172,6 +172,9 @@ fn grants(slice: &EnvironmentSlice) -> Vec<Standing<'_>> {
         rollback: true,
         stands: true,
     });
+    // Whatever was deployed in its place without a grant, the newest grant stands.
+    let newest = found.iter().map(|it| it.by.entry).max();
+    found.iter_mut().filter(|it| Some(it.by.entry) == newest).for_each(|it| it.stands = true);
     found.extend(back);
     found.sort_by_key(|it| it.by.entry);
     found

@@ -79,7 +79,7 @@ fn what_runs_as_it_was_granted_differs_in_nothing() {
 fn a_digest_that_nothing_granted_there_is_unapproved() {
     let mut world = world();
     let (it, other) = (artifact("first"), artifact("other"));
-    bring(&mut world, &it);
+    let decision = bring(&mut world, &it);
     see(&mut world, &[&it, &other]);
     check(&world, &[(UnapprovedDigest, Some(&other), None)]);
     // A grant in another environment is none here.
@@ -87,10 +87,11 @@ fn a_digest_that_nothing_granted_there_is_unapproved() {
     world.decide(request).unwrap();
     see(&mut world, &[&it, &other]);
     check(&world, &[(UnapprovedDigest, Some(&other), None)]);
-    // Deployed without a grant it is as unapproved as before.
+    // Deployed without a grant it is as unapproved as before, and takes nothing from what was.
     world.deploy(&other, "prod").unwrap();
     see(&mut world, &[&other]);
-    assert!(drift_of(&world).differences.iter().any(|it| it.kind == UnapprovedDigest));
+    let unapproved = (UnapprovedDigest, Some(&other), None);
+    check(&world, &[unapproved, (GrantedNotRunning, Some(&it), Some(decision))]);
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn what_was_granted_before_the_look_is_to_be_seen_by_it() {
     // Brought back without asking anybody.
     world.deploy(&old, "prod").unwrap();
     see(&mut world, &[&old]);
-    check(&world, &[older]);
+    check(&world, &[older, (GrantedNotRunning, Some(&new), Some(second))]);
 }
 
 #[test]
@@ -223,4 +224,26 @@ fn what_cannot_be_told_is_told() {
     // A ledger asks for what it lacks.
     let asks = View { lacking: Lacking::Asks, ..view };
     assert!(drift(&asks, &here).is_err());
+}
+
+/// The slice keeps a number of promotions, and an artifact its newest decision: one that was denied
+/// since is not forgotten to have been granted.
+#[test]
+fn what_was_granted_long_ago_and_denied_since_is_no_stranger() {
+    let mut world = world();
+    let (first, second) = (artifact("first"), artifact("second"));
+    bring(&mut world, &first);
+    let newer = bring(&mut world, &second);
+    let gate = r#"[{"vulnerabilities":{"max":{"critical":0}}}]"#;
+    world.policy("paul", &body::policy_json("[]", gate)).unwrap();
+    let names = (0..crate::projection::promotion::CLOSED_MAX).map(|nth| format!("other {nth}"));
+    for it in names.map(|name| artifact(&name)).chain([first.clone()]) {
+        world.scan(&it, &["critical"]).unwrap();
+        grant(&mut world, &it);
+    }
+    let slice = world.sequence.state.environment(&environment("prod")).unwrap().unwrap();
+    let kept = slice.closed.iter().filter(|it| *it.artifact() == first);
+    assert!(kept.clone().all(|it| it.state() == "denied") && kept.count() == 1);
+    see(&mut world, &[&first, &second]);
+    check(&world, &[(OlderThanGranted, Some(&first), Some(newer))]);
 }
