@@ -20,7 +20,7 @@ pub struct Failure {
     pub hint: Option<String>,
     /// Why the server is away, in a few words: it did not answer, or something before it said that
     /// it is not there. What was to be recorded can wait.
-    pub away: Option<String>,
+    pub away: Option<Box<str>>,
 }
 
 impl Failure {
@@ -52,7 +52,7 @@ impl Failure {
     }
 
     /// Says that the server is away, and why.
-    pub fn away(mut self, why: impl Into<String>) -> Failure {
+    pub fn away(mut self, why: impl Into<Box<str>>) -> Failure {
         self.away = Some(why.into());
         self
     }

@@ -92,96 +92,113 @@ fn every_field_goes_its_way() {
     }
 }
 
+/// Two of one gate, what the second does, and a part of what is told.
+const AROUND_A_PROMOTION: &[(&str, &str, Effect, &str)] = &[
+    (
+        "{ canary: {} }",
+        "{ canary: { min_samples: 100 } }",
+        Effect::Stricter,
+        "min_samples: nothing",
+    ),
+    ("{ canary: {} }", "{ canary: { in: staging } }", Effect::Changed, "in: nothing -> staging"),
+    (
+        "{ canary: { min_duration: 1h } }",
+        "{ canary: { min_duration: 30m } }",
+        Effect::Looser,
+        "min_duration: 1h -> 30m",
+    ),
+    (
+        "{ slo: { max_burn_rate: 2, max_age: 1h } }",
+        "{ slo: { max_burn_rate: \"1.5\", max_age: 1h } }",
+        Effect::Stricter,
+        "max_burn_rate: 2 -> 1.5",
+    ),
+    (
+        "{ slo: { min_budget_left: 20, max_age: 1h } }",
+        "{ slo: { min_budget_left: 10, max_age: 1h } }",
+        Effect::Looser,
+        "min_budget_left",
+    ),
+    (
+        "{ configuration: { roles: [qa] } }",
+        "{ configuration: { roles: [qa], parity: staging } }",
+        Effect::Stricter,
+        "parity",
+    ),
+    ("{ migration: {} }", "{ migration: { irreversible: true } }", Effect::Looser, "irreversible"),
+    (
+        "{ migration: {} }",
+        "{ migration: { rehearsed_in: staging } }",
+        Effect::Stricter,
+        "rehearsed",
+    ),
+    ("{ rollback-ready: {} }", "{ rollback-ready: { first: true } }", Effect::Looser, "first"),
+    (
+        "{ rollback-ready: {} }",
+        "{ rollback-ready: { seen_within: 1h } }",
+        Effect::Stricter,
+        "seen_within",
+    ),
+    (
+        "{ dependency: { project: a } }",
+        "{ dependency: { project: a, versions: \">=2.0.0\" } }",
+        Effect::Stricter,
+        "versions",
+    ),
+    (
+        "{ dependency: { project: a } }",
+        "{ dependency: { project: b } }",
+        Effect::Changed,
+        "project",
+    ),
+    (
+        "{ measurement: { metric: m, max: 5 } }",
+        "{ measurement: { metric: m, max: 5, max_increase_percent: 10 } }",
+        Effect::Stricter,
+        "max_increase_percent",
+    ),
+    (
+        "{ window: { allow: \"Mon-Fri 09:00-16:00\", zone: UTC } }",
+        "{ window: { allow: \"Mon-Thu 09:00-12:00\", zone: UTC } }",
+        Effect::Stricter,
+        "allow",
+    ),
+    (
+        "{ window: { allow: \"Mon 09:00-16:00\", zone: UTC } }",
+        "{ window: { allow: \"Tue 09:00-16:00\", zone: UTC } }",
+        Effect::Changed,
+        "allow",
+    ),
+    (
+        "{ rego: { text: \"package a\\na := true\", rule: data.a.a } }",
+        "{ rego: { text: \"package a\\na := false\", rule: data.a.a } }",
+        Effect::Changed,
+        "text",
+    ),
+    (
+        "{ vulnerabilities: { max: { high: 0 } } }",
+        "{ vulnerabilities: { max: { high: 0 }, vex: honour } }",
+        Effect::Looser,
+        "vex",
+    ),
+    (
+        "{ licenses: { deny: [X] } }",
+        "{ licenses: { deny: [X], unknown: allow } }",
+        Effect::Looser,
+        "unk",
+    ),
+    (
+        "{ licenses: { deny: [X] } }",
+        "{ licenses: { deny: [X], unknown: deny } }",
+        Effect::Stricter,
+        "unk",
+    ),
+];
+
 #[test]
 fn gates_around_a_promotion_go_their_ways() {
-    use Effect::{Changed, Looser, Stricter};
-    for (old, new, effect, what) in [
-        ("{ canary: {} }", "{ canary: { min_samples: 100 } }", Stricter, "min_samples: nothing"),
-        ("{ canary: {} }", "{ canary: { in: staging } }", Changed, "in: nothing -> staging"),
-        (
-            "{ canary: { min_duration: 1h } }",
-            "{ canary: { min_duration: 30m } }",
-            Looser,
-            "min_duration: 1h -> 30m",
-        ),
-        (
-            "{ slo: { max_burn_rate: 2, max_age: 1h } }",
-            "{ slo: { max_burn_rate: \"1.5\", max_age: 1h } }",
-            Stricter,
-            "max_burn_rate: 2 -> 1.5",
-        ),
-        (
-            "{ slo: { min_budget_left: 20, max_age: 1h } }",
-            "{ slo: { min_budget_left: 10, max_age: 1h } }",
-            Looser,
-            "min_budget_left",
-        ),
-        (
-            "{ configuration: { roles: [qa] } }",
-            "{ configuration: { roles: [qa], parity: staging } }",
-            Stricter,
-            "parity",
-        ),
-        ("{ migration: {} }", "{ migration: { irreversible: true } }", Looser, "irreversible"),
-        ("{ migration: {} }", "{ migration: { rehearsed_in: staging } }", Stricter, "rehearsed"),
-        ("{ rollback-ready: {} }", "{ rollback-ready: { first: true } }", Looser, "first"),
-        (
-            "{ rollback-ready: {} }",
-            "{ rollback-ready: { seen_within: 1h } }",
-            Stricter,
-            "seen_within",
-        ),
-        (
-            "{ dependency: { project: a } }",
-            "{ dependency: { project: a, versions: \">=2.0.0\" } }",
-            Stricter,
-            "versions",
-        ),
-        ("{ dependency: { project: a } }", "{ dependency: { project: b } }", Changed, "project"),
-        (
-            "{ measurement: { metric: m, max: 5 } }",
-            "{ measurement: { metric: m, max: 5, max_increase_percent: 10 } }",
-            Stricter,
-            "max_increase_percent",
-        ),
-        (
-            "{ window: { allow: \"Mon-Fri 09:00-16:00\", zone: UTC } }",
-            "{ window: { allow: \"Mon-Thu 09:00-12:00\", zone: UTC } }",
-            Stricter,
-            "allow",
-        ),
-        (
-            "{ window: { allow: \"Mon 09:00-16:00\", zone: UTC } }",
-            "{ window: { allow: \"Tue 09:00-16:00\", zone: UTC } }",
-            Changed,
-            "allow",
-        ),
-        (
-            "{ rego: { text: \"package a\\na := true\", rule: data.a.a } }",
-            "{ rego: { text: \"package a\\na := false\", rule: data.a.a } }",
-            Changed,
-            "text",
-        ),
-        (
-            "{ vulnerabilities: { max: { high: 0 } } }",
-            "{ vulnerabilities: { max: { high: 0 }, vex: honour } }",
-            Looser,
-            "vex",
-        ),
-        (
-            "{ licenses: { deny: [X] } }",
-            "{ licenses: { deny: [X], unknown: allow } }",
-            Looser,
-            "unk",
-        ),
-        (
-            "{ licenses: { deny: [X] } }",
-            "{ licenses: { deny: [X], unknown: deny } }",
-            Stricter,
-            "unk",
-        ),
-    ] {
-        check(old, new, effect, what);
+    for (old, new, effect, what) in AROUND_A_PROMOTION {
+        check(old, new, *effect, what);
     }
 }
 

@@ -158,7 +158,8 @@ impl Away {
             getrandom::fill(&mut chance).map_err(Failure::unexpected)?;
             let name = spool.put(&Item::of(about, submission), now, chance)?;
             let (file, origin) = (spool.path(name).display().to_string(), self.origin.clone());
-            let (name, why) = (name.to_string(), self.why.away.clone().unwrap_or_default());
+            let (name, why) =
+                (name.to_string(), self.why.away.as_deref().unwrap_or_default().to_owned());
             spooled.push(Spooled { kind, summary, name, file, origin, why });
         }
         Ok(Submitted::Spooled(spooled))
