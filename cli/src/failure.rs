@@ -52,8 +52,8 @@ impl Failure {
     }
 
     /// Says that the server is away, and why.
-    pub fn away(mut self, why: impl Into<String>) -> Failure {
-        self.away = Some(why.into().into_boxed_str());
+    pub fn away(mut self, why: impl Into<Box<str>>) -> Failure {
+        self.away = Some(why.into());
         self
     }
 

@@ -92,8 +92,8 @@ fn every_field_goes_its_way() {
     }
 }
 
-/// A gate, another one of its kind, which way that goes, and what is said of it.
-const WAYS: &[(&str, &str, Effect, &str)] = &[
+/// Two of one gate, what the second does, and a part of what is told.
+const AROUND_A_PROMOTION: &[(&str, &str, Effect, &str)] = &[
     (
         "{ canary: {} }",
         "{ canary: { min_samples: 100 } }",
@@ -197,7 +197,7 @@ const WAYS: &[(&str, &str, Effect, &str)] = &[
 
 #[test]
 fn gates_around_a_promotion_go_their_ways() {
-    for (old, new, effect, what) in WAYS {
+    for (old, new, effect, what) in AROUND_A_PROMOTION {
         check(old, new, *effect, what);
     }
 }

@@ -4,6 +4,8 @@
 //! its builtins are those of a list (no clock, no randomness, no network), and it is bounded by
 //! sizes and steps, never by a timer. A rule that cannot be evaluated is "could not tell".
 
+mod head;
+
 use std::sync::Arc;
 use std::thread;
 
@@ -111,6 +113,8 @@ pub enum RegoError {
     Rule(String),
     #[error("the module cannot be read: {0}")]
     Module(String),
+    #[error("{0:?} is no head of a rule that the engine reads as OPA does; name a set by itself")]
+    Head(String),
     #[error("calls {0}, which no rule may")]
     Builtin(String),
     #[error("the rule cannot be evaluated: {0}")]
@@ -190,6 +194,9 @@ fn is_rule(rule: &str) -> bool {
 
 fn compile(text: &str, rule: &str) -> Result<(CompiledPolicy, Arc<Program>), RegoError> {
     let module = |cause: &dyn std::fmt::Display| RegoError::Module(first_line(cause));
+    if let Some(head) = head::misread(text) {
+        return Err(RegoError::Head(head));
+    }
     let mut engine = Engine::new();
     engine.set_rego_v0(false);
     engine.set_strict_builtin_errors(true);
