@@ -122,10 +122,16 @@ fn prod() -> Environment {
     "payments/prod".parse().unwrap()
 }
 
-/// A release, and a request that nobody has approved.
+/// A release, and a request that nobody has approved, in a ledger that is about to be forged.
 fn asked() -> Place {
-    let place = story::released();
+    let place = open();
     place.tampered("whoever runs the server forges entries in it");
+    place
+}
+
+/// A release, and a request that nobody has approved.
+fn open() -> Place {
+    let place = story::released();
     place.expect(0, "attestry promote dist/app.zip --to prod --reason again --key mia.pem");
     place
 }
@@ -284,4 +290,16 @@ fn a_forged_grant_grants_nothing() {
     let found = findings(&place, "attestry verify --trust ledger/pin.txt --json");
     let expected = (Code::DecisionDisagrees.name().to_owned(), Some(forged));
     assert_eq!(found, BTreeSet::from([expected]));
+}
+
+/// What every journey's folder is asked when it goes away would be noticed.
+#[test]
+fn a_place_whose_decisions_disagree_does_not_go_in_silence() {
+    let place = open();
+    decided(&place, |_| {});
+    let gone = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(place)));
+    let said = gone.unwrap_err().downcast::<String>().unwrap();
+    assert!(said.contains("1 disagree") && said.contains("DecisionDisagrees"), "{said}");
+    // Nobody is asked twice, and whoever says that it is broken is not asked.
+    drop(asked());
 }

@@ -68,5 +68,6 @@ fn replay(database: &Database, pin: &Pin) -> Option<String> {
 
 fn disagreement(replay: &Replay) -> Option<String> {
     let disagrees = replay.decisions.iter().find(|it| it.disagrees.is_some())?;
-    Some(format!("of {} decisions {} disagree: {disagrees:?}", replay.agreed, replay.disagreed))
+    let all = replay.agreed + replay.disagreed;
+    Some(format!("of {all} decisions {} disagree: {disagrees:?}", replay.disagreed))
 }
