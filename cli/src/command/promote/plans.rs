@@ -41,27 +41,28 @@ pub struct Read {
 pub fn read(args: &PlanArgs, io: &mut Io) -> Result<Read, Failure> {
     let mut files = Vec::new();
     let mut kept = |option: &str, written: &Option<String>| -> Result<_, Failure> {
-        let Some((digest, file)) = one(option, written, io)? else { return Ok(None) };
-        files.extend(file);
-        Ok(Some(digest))
+        let Some(plan) = one(option, written, io)? else { return Ok(None) };
+        files.extend(plan.file);
+        Ok(Some(plan.digest))
     };
     let release_notes = kept("--release-notes", &args.release_notes)?;
     let risk_assessment = kept("--risk", &args.risk)?;
     let rollback = kept("--rollback-plan", &args.rollback_plan)?;
     let migration = kept("--migration-plan", &args.migration_plan)?;
     // A configuration may hold what must not stand in a ledger.
-    let configuration = one("--configuration", &args.configuration, io)?.map(|(digest, _)| digest);
+    let configuration = one("--configuration", &args.configuration, io)?.map(|plan| plan.digest);
     let plans = Plans { rollback, migration, release_notes, risk_assessment, configuration };
     let some = plans.named().next().is_some();
     Ok(Read { plans: some.then_some(plans), files })
 }
 
-/// A plan's digest, and its bytes where a file was named.
-fn one(
-    option: &str,
-    written: &Option<String>,
-    io: &mut Io,
-) -> Result<Option<(Digest, Option<Vec<u8>>)>, Failure> {
+/// A plan, and its bytes where a file was named.
+struct Plan {
+    digest: Digest,
+    file: Option<Vec<u8>>,
+}
+
+fn one(option: &str, written: &Option<String>, io: &mut Io) -> Result<Option<Plan>, Failure> {
     let Some(written) = written.as_deref() else { return Ok(None) };
     if written.is_empty() {
         return Err(crate::argument::empty(option));
@@ -69,10 +70,10 @@ fn one(
     if written.starts_with("sha256:") {
         let digest: Digest =
             written.parse().map_err(|cause| Failure::usage(format!("{option}: {cause}")))?;
-        return Ok(Some((digest, None)));
+        return Ok(Some(Plan { digest, file: None }));
     }
     let bytes = io.read_file(written, PLAN_BYTES_MAX)?;
-    Ok(Some((Digest::sha256(&sha256(&[&bytes])), Some(bytes))))
+    Ok(Some(Plan { digest: Digest::sha256(&sha256(&[&bytes])), file: Some(bytes) }))
 }
 
 /// What each plan is, and below it its digest, whole: beside a label it is wider than 80 columns.
