@@ -2,13 +2,24 @@
 //!
 //! `people[role] contains name` is an object of sets to OPA, and to regorus 0.14 one set of all names;
 //! `limits.high := 0` it loses. A rule over them would say something else than its writer has tried
-//! out, so they are refused.
+//! out, so they are refused. So is `else`: behind a body that looks through a list and finds nothing
+//! the engine passes it over, and a default would stand where OPA says no.
 
 /// The first head that is not read as it is written.
 pub fn misread(text: &str) -> Option<String> {
     let code = code_of(text);
-    let found = misread_set(&code).or_else(|| misread_path(&code))?;
+    let found =
+        misread_set(&code).or_else(|| misread_path(&code)).or_else(|| misread_else(&code))?;
     Some(found.chars().take(100).collect())
+}
+
+/// The first `else`.
+fn misread_else(code: &str) -> Option<&str> {
+    let found = code.match_indices("else").find(|(at, word)| {
+        let (before, behind) = (&code[..*at], &code[at + word.len()..]);
+        !before.ends_with(|c| is_word(c) || c == '.') && !behind.starts_with(is_word)
+    });
+    found.map(|(_, word)| word)
 }
 
 /// A set that is not named by one name alone.
@@ -136,6 +147,9 @@ mod tests {
         check("a.b contains y if true", Some("a.b"));
         check("a.b\tcontains\ty if true", Some("a.b"));
         check("x := 1; a[x] contains y", Some("a[x]"));
+        check("a := 1 if input.b else := 2", Some("else"));
+        check("a := 1 if {\n    input.b\n} else := 2 if true", Some("else"));
+        check("a if input.else == 1\nelsewhere if nelse\n# else\nb := \"else\"", None);
     }
 
     #[test]
