@@ -32,7 +32,7 @@ mod tests {
     use schemas::predicate::test::TestResult;
 
     use super::*;
-    use crate::fixture::{PROJECT, World, artifact};
+    use crate::fixture::{World, artifact, project};
 
     #[test]
     fn newer_evidence_of_the_same_suite_stands() {
@@ -41,7 +41,7 @@ mod tests {
         let first = world.test(&app, "unit", TestResult::Passed).unwrap();
         let second = world.test(&app, "unit", TestResult::Failed).unwrap();
         let slice = world.sequence.state.artifact(&app).unwrap().unwrap().clone();
-        let known = &slice.projects[&PROJECT.parse().unwrap()];
+        let known = &slice.projects[&project()];
         let check = |kind, suite: Option<&str>, logged, expected| {
             assert_eq!(entry(known, kind, suite, logged), expected);
         };
