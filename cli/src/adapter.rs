@@ -18,6 +18,7 @@ mod k6;
 pub mod measurement;
 mod sarif;
 pub mod snapshot;
+pub mod times;
 mod trivy;
 mod vex;
 mod warnings;
@@ -107,7 +108,8 @@ pub enum Body {
         windows: Option<u64>,
         metrics: Vec<Metric>,
     },
-    /// The text of one JSON object: the predicate's own fields, strictly read and not rewritten.
+    /// The text of one JSON object: the predicate's own fields, strictly read and not rewritten but
+    /// for the spelling of times.
     Fields(String),
 }
 

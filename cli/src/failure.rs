@@ -85,7 +85,7 @@ impl Failure {
         let mut text = wrapped(&format!("error: {} [{}]", self.message, self.code));
         for line in &self.details {
             text.push_str("\n  ");
-            text.push_str(line);
+            text.push_str(&wrapped_at(line, WIDTH - 2));
         }
         if let Some(hint) = &self.hint {
             text.push('\n');
@@ -107,7 +107,12 @@ impl Failure {
 
 /// Breaks what is wider than a terminal, further lines indented.
 fn wrapped(text: &str) -> String {
-    match columns(text) > WIDTH && !text.contains('\n') {
+    wrapped_at(text, WIDTH)
+}
+
+/// The same where less room is left.
+fn wrapped_at(text: &str, width: usize) -> String {
+    match columns(text) > width && !text.contains('\n') {
         true => wrap(text, WIDTH - 2).join("\n  "),
         false => text.to_owned(),
     }
@@ -180,6 +185,9 @@ mod tests {
              attestry identity add NAME --pub zoe.pem.pub --role qa --project p \\\n    \
              --key ROOT.pem",
         );
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let detailed = Failure::usage("no").detail(format!("{digest} in search/prod")).render();
+        assert_eq!(detailed, format!("error: no [usage]\n  {digest} in\n  search/prod"));
         let long = Failure::usage("a message of many words ".repeat(6)).render();
         assert!(long.lines().count() > 1 && long.ends_with("[usage]"), "{long}");
     }

@@ -274,7 +274,13 @@ fn shown_line(shown: &ShownEntry) -> Line {
         // Root keys are nobody's.
         signers.extend(shown.keys.iter().map(|key| format!("root {}", key.short())));
     }
-    Line { entry: shown.entry.clone(), leaf: shown.leaf, event: shown.event.clone(), signers }
+    Line {
+        entry: shown.entry.clone(),
+        leaf: shown.leaf,
+        event: shown.event.clone(),
+        signers,
+        keys: shown.keys.clone(),
+    }
 }
 
 /// Reads a pin: a file, or a verifier key written out.

@@ -198,7 +198,7 @@ fn to_value<T: serde::Serialize>(value: &T) -> Value {
 }
 
 /// Longest value that is shown, in characters.
-const SHOWN_MAX: usize = 60;
+const SHOWN_MAX: usize = 200;
 
 fn shown(value: &Value) -> String {
     let text = match value {
@@ -206,7 +206,14 @@ fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(list) if list.is_empty() => "nothing".to_owned(),
         Value::Array(list) => list.iter().map(shown).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| match value {
+                Value::Array(list) if !list.is_empty() => format!("{name}: [{}]", shown(value)),
+                value => format!("{name}: {}", shown(value)),
+            };
+            format!("{{ {} }}", members.iter().map(member).collect::<Vec<_>>().join(", "))
+        }
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
     };
     let text = text.replace('\n', " ");
     match text.chars().count() > SHOWN_MAX {

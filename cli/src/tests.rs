@@ -1,5 +1,8 @@
 //! The command line as a whole: parsing, help, exits and JSON errors, in-process.
 
+#[cfg(feature = "ledger")]
+mod recording;
+
 use clap::CommandFactory;
 
 use super::*;

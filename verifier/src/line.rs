@@ -2,7 +2,7 @@
 //!
 //! Decides nothing. Lists and trees are made of lines, wherever they were read.
 
-use schemas::id::{EntryIndex, Hash};
+use schemas::id::{EntryIndex, Hash, KeyId};
 use schemas::kind::EventKind;
 
 use crate::entry::{Entry, EntryError};
@@ -20,6 +20,8 @@ pub struct Line {
     pub event: Option<Event>,
     /// The names of whoever signed, or the beginning of a key that nobody owns now.
     pub signers: Vec<String>,
+    /// Their keys, as far as the trust document of then knew them.
+    pub keys: Vec<KeyId>,
 }
 
 /// Why what is stored at a position cannot be shown.
@@ -47,11 +49,12 @@ impl InForce {
         Ok(Some(InForce { trust, ring }))
     }
 
-    /// The names behind the signatures that verify.
-    fn signers(&self, event: &Event, index: EntryIndex) -> Vec<String> {
+    /// The names behind the signatures that verify, and the keys.
+    fn signers(&self, event: &Event, index: EntryIndex) -> (Vec<String>, Vec<KeyId>) {
         let mut names: Vec<String> = Vec::new();
-        for key in signed_by(event, &self.ring) {
-            let name = match self.trust.identity(&key, index) {
+        let keys = signed_by(event, &self.ring);
+        for key in &keys {
+            let name = match self.trust.identity(key, index) {
                 Some(identity) => identity.to_string(),
                 // Root keys are nobody's.
                 None if matches!(event.body, Body::Trust(..)) => format!("root {}", key.short()),
@@ -61,7 +64,7 @@ impl InForce {
                 names.push(name);
             }
         }
-        names
+        (names, keys)
     }
 }
 
@@ -76,11 +79,11 @@ impl Line {
         let leaf = merkle::leaf_hash(entry);
         let entry = Entry::parse(entry)?;
         let event = envelope.map(Event::read).transpose()?;
-        let signers = match (&event, in_force) {
+        let (signers, keys) = match (&event, in_force) {
             (Some(event), Some(in_force)) => in_force.signers(event, entry.index),
-            (None, _) | (_, None) => Vec::new(),
+            (None, _) | (_, None) => (Vec::new(), Vec::new()),
         };
-        Ok(Line { entry, leaf, event, signers })
+        Ok(Line { entry, leaf, event, signers, keys })
     }
 
     /// The kind, by the type alone where the envelope is elsewhere.

@@ -1,12 +1,14 @@
 //! From source to production, as a tree: an artifact's build and sources, its evidence, and what was
 //! asked, answered, decided and deployed.
 
+mod compromised;
 mod evidence;
 mod steps;
 
 use schemas::id::{Digest, EntryIndex, Project};
 use schemas::predicate::review::ReviewOutcome;
 
+use self::compromised::Compromises;
 use crate::line::Line;
 use crate::projection::Missing;
 use crate::projection::slice::{ArtifactInProject, BuildFacts, Evidence, Signer};
@@ -57,7 +59,7 @@ fn tree(
     if let Some(it) = &known.build {
         root.add(build(view, project, it)?);
     }
-    root.children.extend(evidence::evidence(known));
+    root.children.extend(evidence::evidence(known, Compromises::of(view)));
     root.children.extend(steps::environments(view, project, thread)?);
     Ok(root)
 }
@@ -74,7 +76,9 @@ fn build(
     build: &Evidence<BuildFacts>,
 ) -> Result<Node, Missing> {
     let text = format!("build by {}, signed by {}", build.facts.builder, names(&build.signers));
+    let compromises = Compromises::of(view);
     let mut node = Node::new(text, Some(build.entry));
+    node.children.extend(compromises.of_evidence(build));
     for source in &build.facts.sources {
         let uri = source.uri.rsplit_once('@').map_or(source.uri.as_str(), |(uri, _)| uri);
         let mut commit = Node::new(format!("source {uri}@{}", source.commit.short()), None);
@@ -92,10 +96,10 @@ fn build(
                     false => facts.reviewers.join(", "),
                 };
                 let authors = facts.authors.join(", ");
-                Node::new(
-                    format!("written by {authors}; {reviewers} {outcome}"),
-                    Some(review.entry),
-                )
+                let text = format!("written by {authors}; {reviewers} {outcome}");
+                let mut node = Node::new(text, Some(review.entry));
+                node.children.extend(compromises.of_evidence(review));
+                node
             }
             None => Node::new("no review is recorded", None),
         });
@@ -103,3 +107,6 @@ fn build(
     }
     Ok(node)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use schemas::id::{Digest, Environment, Project, Time};
 use schemas::predicate::decision::Outcome;
-use schemas::report::GateVerdict;
+use schemas::report::{GateVerdict, Verdict};
 use schemas::thread::ThreadId;
 
 use crate::policy::{self, Ask, Evaluation};
@@ -99,12 +99,18 @@ pub fn open_names(gates: &[GateVerdict]) -> String {
     open.map(|gate| gate.id.as_str()).collect::<Vec<_>>().join(", ")
 }
 
+/// The names of the gates that failed: what a request was denied by. Others may have waited.
+pub fn failed_names(gates: &[GateVerdict]) -> String {
+    let failed = gates.iter().filter(|gate| gate.verdict == Verdict::Fail);
+    failed.map(|gate| gate.id.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 /// What an open request waits for, in a word or two.
 pub fn state_of(evaluation: Option<&Evaluation>) -> String {
     match evaluation.map(|it| (it.outcome(), &it.gates)) {
         None => "cannot be told".to_owned(),
         Some((Some(Outcome::Granted), _)) => "may be granted".to_owned(),
-        Some((Some(Outcome::Denied), gates)) => format!("fails {}", open_names(gates)),
+        Some((Some(Outcome::Denied), gates)) => format!("fails {}", failed_names(gates)),
         Some((None, gates)) => format!("waits: {}", open_names(gates)),
     }
 }

@@ -1,6 +1,7 @@
 //! Plain JSON with a predicate's own fields, for whatever no tool has a format for.
 //!
-//! The text is checked to be one object with one meaning and handed on as it was written; what
+//! The text is checked to be one object with one meaning and handed on as it was written, but for
+//! the spelling of times; what
 //! its members must be is checked with the whole predicate. Here only the members are asked for
 //! without which the file is surely something else, so that a foreign report gets an answer that
 //! names the formats.
@@ -10,7 +11,11 @@ use std::collections::BTreeMap;
 use schemas::kind::EventKind;
 use verifier::json::Value;
 
-use super::{AdapterError, Body, Reading, count};
+use super::{AdapterError, Body, Reading, count, times};
+use crate::output::cut;
+
+/// Most characters of one of somebody's words in a summary.
+const SHOWN_MAX: usize = 60;
 
 /// Takes the object over.
 pub fn read(text: &[u8], root: &Value<'_>, kind: EventKind) -> Result<Reading, AdapterError> {
@@ -33,7 +38,8 @@ pub fn read(text: &[u8], root: &Value<'_>, kind: EventKind) -> Result<Reading, A
     if members.is_empty() {
         return Err(AdapterError::NothingInside { what: "field" });
     }
-    let text = str::from_utf8(text.trim_ascii()).unwrap_or_default().to_owned();
+    let text = times::respelt(str::from_utf8(text).unwrap_or_default(), root, kind);
+    let text = text.trim_ascii().to_owned();
     Ok(Reading {
         format: "json",
         format_name: "JSON",
@@ -44,19 +50,33 @@ pub fn read(text: &[u8], root: &Value<'_>, kind: EventKind) -> Result<Reading, A
         counts: BTreeMap::from([count("fields", members.len())]),
         finished_at: None,
         warnings: Vec::new(),
-        summary: match kind {
-            EventKind::Review => review(root),
-            _ => fields(members.len()),
-        },
+        summary: summary(root, kind).unwrap_or_else(|| fields(members.len())),
     })
+}
+
+/// What a file of this kind says first; what says nothing of it is refused with the whole predicate.
+fn summary(root: &Value<'_>, kind: EventKind) -> Option<String> {
+    let text = |path: &[&str]| Some(cut(root.find(path)?.as_str()?, SHOWN_MAX));
+    match kind {
+        EventKind::Build => Some(format!("by {}", text(&["runDetails", "builder", "id"])?)),
+        EventKind::Canary => text(&["verdict"]),
+        EventKind::Configuration => text(&["state"]),
+        EventKind::Incident => {
+            let (id, status) = (text(&["id"])?, text(&["status"])?);
+            let severity = text(&["severity"]).map_or(String::new(), |it| format!(", {it}"));
+            Some(format!("{id} {status}{severity}"))
+        }
+        EventKind::Review => review(root),
+        _ => None,
+    }
 }
 
 fn fields(count: usize) -> String {
     format!("{count} field{}", if count == 1 { "" } else { "s" })
 }
 
-/// `approved by bob, written by alice`; what is no review is refused with the whole predicate.
-fn review(root: &Value<'_>) -> String {
+/// `approved by bob, written by alice`.
+fn review(root: &Value<'_>) -> Option<String> {
     let names = |member: &str| match root.get(member) {
         Some(Value::Array(names)) if !names.is_empty() => {
             let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
@@ -68,9 +88,9 @@ fn review(root: &Value<'_>) -> String {
         Some("approved") => "approved",
         Some("changes-requested") => "changes requested",
         Some("commented") => "commented",
-        _ => return fields(root.as_object().unwrap_or_default().len()),
+        _ => return None,
     };
-    format!("{outcome} by {}, written by {}", names("reviewers"), names("authors"))
+    Some(format!("{outcome} by {}, written by {}", names("reviewers"), names("authors")))
 }
 
 /// The members without which a file is nothing of the kind.
@@ -156,6 +176,35 @@ mod tests {
         check(&format!("\n{review}\n"), EventKind::Review, review);
         check(r#"{"n":1.0e400}"#, EventKind::Other, r#"{"n":1.0e400}"#);
         check(r#"{"bomFormat":"x"}"#, EventKind::Other, r#"{"bomFormat":"x"}"#);
+    }
+
+    #[test]
+    fn times_may_be_spelt_as_in_rfc_3339() {
+        let incident = r#"{"id":"INC-1","status":"opened","at":"2026-11-30T17:00:00Z"}"#;
+        let expected = r#"{"id":"INC-1","status":"opened","at":"2026-11-30T17:00:00.000Z"}"#;
+        check(incident, EventKind::Incident, expected);
+        check(&format!("\n {incident}\n"), EventKind::Incident, expected);
+    }
+
+    #[test]
+    fn summaries_say_what_the_file_says_first() {
+        for (kind, text, expected) in [
+            (
+                EventKind::Incident,
+                r#"{"id":"INC-1","status":"opened","severity":"sev2"}"#,
+                "INC-1 opened, sev2",
+            ),
+            (EventKind::Incident, r#"{"id":7,"status":"opened"}"#, "2 fields"),
+            (
+                EventKind::Build,
+                r#"{"buildDefinition":{},"runDetails":{"builder":{"id":"https://ci.example"}}}"#,
+                "by https://ci.example",
+            ),
+            (EventKind::Build, r#"{"buildDefinition":{},"runDetails":{}}"#, "2 fields"),
+            (EventKind::Canary, r#"{"verdict":"passed","startedAt":""}"#, "passed"),
+        ] {
+            assert_eq!(adapter::read(text.as_bytes(), kind).unwrap().summary, expected, "{text}");
+        }
     }
 
     #[test]

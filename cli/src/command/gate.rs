@@ -6,7 +6,7 @@ use ledger::http::gate::{GateAnswer, PolicyName};
 use ledger::http::reviews::DueReview;
 use schemas::id::{Environment, IdentityName};
 use schemas::predicate::promotion_request::RequestPath;
-use schemas::report::Verdict;
+use schemas::report::{GateVerdict, Verdict};
 use verifier::policy::{Ask, path, supply};
 use verifier::projection::slice::PolicyInForce;
 use verifier::status;
@@ -75,10 +75,13 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
     let who = asked.map(|it| it.missing(&evaluation.gates)).unwrap_or_default();
     let waivers = asked.map(|it| it.waivable(&evaluation.gates)).unwrap_or_default();
     let mut list = gates::render(&evaluation.gates);
-    list.push_str(&people(&who, &waivers));
+    list.push_str(&people(&evaluation.gates, &who, &waivers));
     let conclusion = gates::conclusion(&evaluation.gates);
-    let asked =
-        request.map_or(String::new(), |request| format!(" (with the approvals of P-{request})"));
+    // Where nobody is asked, no approval has counted.
+    let approved = evaluation.gates.iter().any(|gate| gate.gate == "approvals");
+    let asked = request
+        .filter(|_| approved)
+        .map_or(String::new(), |request| format!(" (with the approvals of P-{request})"));
     let due = open.as_ref().map_or(Vec::new(), |slice| status::reviews(slice, service.now()));
     let tail = reviews::below(&environment.name, &due);
     let below = names::below(&called);
@@ -124,12 +127,15 @@ fn heading(
 }
 
 /// One line for each gate that somebody can do something about.
-fn people(who: &supply::People, waivers: &supply::People) -> String {
+fn people(gates: &[GateVerdict], who: &supply::People, waivers: &supply::People) -> String {
     let line = |gate: &str, how: &str, people: &[IdentityName]| {
         let names: Vec<&str> = people.iter().map(IdentityName::as_str).collect();
         format!("  {gate} can be {how} by {}\n", names.join(", "))
     };
-    let supplied = who.iter().map(|(gate, people)| line(gate, "supplied", people));
+    // A freeze is taken away, and nothing can be added to it.
+    let frozen = |id: &str| gates.iter().any(|gate| gate.id == id && gate.gate == "freeze");
+    let how = |gate: &str| if frozen(gate) { "lifted" } else { "supplied" };
+    let supplied = who.iter().map(|(gate, people)| line(gate, how(gate), people));
     let waived = waivers.iter().map(|(gate, people)| line(gate, "waived", people));
     let lines: String = supplied.chain(waived).collect();
     if lines.is_empty() { lines } else { format!("\n{lines}\n") }
@@ -151,6 +157,28 @@ pub fn exit(verdicts: impl Iterator<Item = Verdict>) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_freeze_is_lifted_and_not_supplied() {
+        let gate = |id: &str, gate: &str| GateVerdict {
+            id: id.to_owned(),
+            gate: gate.to_owned(),
+            verdict: Verdict::Fail,
+            reason: String::new(),
+            next: None,
+            entries: Vec::new(),
+            until: None,
+        };
+        let gates = [gate("holidays", "freeze"), gate("approvals", "approvals")];
+        let who: supply::People = ["approvals", "holidays"]
+            .map(|id| (id.to_owned(), vec!["mia".parse().unwrap()]))
+            .into_iter()
+            .collect();
+        assert_eq!(
+            people(&gates, &who, &supply::People::new()),
+            "\n  approvals can be supplied by mia\n  holidays can be lifted by mia\n\n"
+        );
+    }
 
     #[test]
     fn could_not_tell_is_eight_only_alone() {

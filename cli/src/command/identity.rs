@@ -5,11 +5,15 @@ mod change;
 pub mod roots;
 mod sigstore;
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use ledger::{Submission, Which};
-use schemas::id::EntryIndex;
+use schemas::id::{EntryIndex, IdentityName, KeyId};
+use schemas::thread::ThreadId;
 use schemas::trust::TrustDocument;
 use serde_json::json;
+use verifier::event::{Body, Event};
 
 use super::record::append;
 use crate::argument::{AppendArgs, LedgerArgs};
@@ -167,10 +171,24 @@ pub fn run(command: &IdentityCommand, io: &mut Io) -> Result<Exit, Failure> {
             apply(&args.ledger, &args.roots, Vec::new(), alter, io)
         }
         IdentityAction::Compromise(args) => {
-            let alter = |document: &mut TrustDocument| change::compromise(document, args);
-            apply(&args.ledger, &args.roots, Vec::new(), alter, io)
+            let alter = |document: &mut TrustDocument, service: &Service| {
+                change::compromise(document, args, |name| former_keys(name, service))
+            };
+            apply_knowing(&args.ledger, &args.roots, Vec::new(), alter, io)
         }
     }
+}
+
+/// The keys that a name had in any trust document of the log: of one whose keys were taken away.
+fn former_keys(name: &IdentityName, service: &Service) -> Result<BTreeSet<KeyId>, Failure> {
+    let mut keys = BTreeSet::new();
+    for stored in service.thread(&ThreadId::Control)? {
+        let event = stored.envelope.as_deref().and_then(|bytes| Event::read(bytes).ok());
+        if let Some(Body::Trust(body, ..)) = event.map(|event| event.body) {
+            keys.extend(change::keys_of(&body.trust, name));
+        }
+    }
+    Ok(keys)
 }
 
 fn list(ledger: &LedgerArgs, io: &mut Io) -> Result<Exit, Failure> {
@@ -188,6 +206,17 @@ pub fn apply(
     alter: impl FnOnce(&mut TrustDocument) -> Result<String, Failure>,
     io: &mut Io,
 ) -> Result<Exit, Failure> {
+    apply_knowing(ledger, roots, attachments, |document, _| alter(document), io)
+}
+
+/// The same, where the change rests on what else the log says.
+fn apply_knowing(
+    ledger: &AppendArgs,
+    roots: &RootArgs,
+    attachments: Vec<Vec<u8>>,
+    alter: impl FnOnce(&mut TrustDocument, &Service) -> Result<String, Failure>,
+    io: &mut Io,
+) -> Result<Exit, Failure> {
     let mut specs = roots.keys.clone();
     specs.extend(io.var("ATTESTRY_KEY").filter(|_| roots.keys.is_empty()).map(str::to_owned));
     if specs.is_empty() {
@@ -198,7 +227,7 @@ pub fn apply(
     let keys = specs.iter().map(|spec| key::read(spec, io)).collect::<Result<Vec<_>, _>>()?;
     let service = Service::open_to_append(ledger, io)?;
     let (in_force, mut document) = service.trust()?;
-    let said = alter(&mut document)?;
+    let said = alter(&mut document, &service)?;
     let envelope = sign_trust(&document, in_force, &keys)?;
     let logged = service.submit_one(Submission { envelope, project: None, attachments })?;
     let mut decided = service.evaluate_open(Which::All)?;

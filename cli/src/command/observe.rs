@@ -18,6 +18,7 @@ use crate::compose::Draft;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::output::plural;
 use crate::service::Service;
 
 /// Record what runs in an environment, as somebody has looked
@@ -83,7 +84,9 @@ pub fn run(args: &ObserveArgs, io: &mut Io) -> Result<Exit, Failure> {
     let logged = service.submit_one(append::sign(draft, &key, None)?)?;
     let signer = append::signer_name(&service, &key)?;
     let mut text = format!(
-        "seen in {environment}: {count} artifacts, {instances} instances   ({})",
+        "seen in {environment}: {}, {}   ({})",
+        plural(count as u64, "artifact", "artifacts"),
+        plural(instances, "instance", "instances"),
         seen.format_name
     );
     text.push_str(&append::logged_lines(&logged, service.origin(), &signer, None));

@@ -9,10 +9,11 @@ mod scan;
 
 use clap::Args;
 use ledger::Logged;
-use schemas::id::{Digest, Origin, Project};
+use schemas::id::{Digest, EntryIndex, Origin, Project};
 use schemas::kind::EventKind;
 use schemas::report::Finding;
 use serde_json::{Value, json};
+use verifier::projection::evidence;
 
 use crate::argument::{AppendArgs, KeyArgs, ProjectArgs};
 use crate::exit::Exit;
@@ -108,8 +109,8 @@ pub struct DeploymentArgs {
     /// Cluster, host or region
     #[arg(long, value_name = "T")]
     pub target: Option<String>,
-    /// For rollback: the artifact that is left
-    #[arg(long, value_name = "DIGEST")]
+    /// For rollback: the artifact that is left, a file or a digest
+    #[arg(long, value_name = "SUBJECT")]
     pub from: Option<String>,
     /// For rollback: why
     #[arg(long, value_name = "R")]
@@ -125,10 +126,11 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
     }
     let kind = parse_kind(&args.kind)?;
     let about = args.subject.as_deref().map(|text| subject::read(text, io)).transpose()?;
+    let from = args.deployment.from.as_deref().map(|text| subject::read(text, io)).transpose()?;
     let mut reports = draft::read_reports(args, kind, io)?;
     let key = crate::key::load(&args.key, io)?;
     let (desk, job) =
-        Desk::open(&args.ledger, io, |desk, io| Job::new(args, kind, &about, desk, io))?;
+        Desk::open(&args.ledger, io, |desk, io| Job::new(args, kind, (&about, &from), desk, io))?;
     let drafts = draft::drafts(args, &job, &mut reports, io)?;
     let filed = (!kind.is_own()).then_some(&job.project);
     let sign = |(summary, draft)| {
@@ -206,13 +208,15 @@ pub struct Job {
     /// The subject's file, where it is one.
     pub file: Option<std::path::PathBuf>,
     pub called: Option<Called>,
+    /// What a rollback leaves.
+    pub from: Option<Digest>,
 }
 
 impl Job {
     fn new(
         args: &RecordArgs,
         kind: EventKind,
-        about: &Option<Written>,
+        (about, from): (&Option<Written>, &Option<Written>),
         desk: &Desk,
         io: &Io,
     ) -> Result<Job, Failure> {
@@ -220,26 +224,21 @@ impl Job {
         let hinted =
             args.deployment.to.as_deref().and_then(crate::argument::project_of_environment);
         let project = desk.project(named.or(hinted))?;
-        let (subject, file) = match about {
-            Some(Written::File(file, digest)) => (Some(digest.clone()), Some(file.clone())),
-            Some(Written::Digest(digest)) => (Some(digest.clone()), None),
-            Some(Written::Prefix(algorithm, hex)) => {
-                let text = format!("{}:{hex}", algorithm.name());
-                let mut found = desk.find(&text, hex).map_err(|it| in_full(it, &text))?;
-                found.retain(|digest| digest.algorithm() == *algorithm);
-                (Some(subject::only(&text, found)?), None)
-            }
-            None if may_be_about_the_ledger(kind) => (None, None),
-            None => {
-                return Err(Failure::usage("what is it about? --subject is missing")
-                    .hint("--subject FILE, or --subject sha256:…"));
-            }
-        };
+        let digest = |it: &Option<Written>| it.as_ref().map(|it| digest_of(it, desk)).transpose();
+        let (subject, from) = (digest(about)?, digest(from)?);
+        if subject.is_none() && !may_be_about_the_ledger(kind) {
+            return Err(Failure::usage("what is it about? --subject is missing")
+                .hint("--subject FILE, or --subject sha256:…"));
+        }
+        let file = about.as_ref().and_then(|it| match it {
+            Written::File(file, _) => Some(file.clone()),
+            Written::Digest(_) | Written::Prefix(..) => None,
+        });
         let called = match &subject {
             Some(digest) => Some(Called::of(digest, desk.artifact(digest)?.as_ref(), &project)),
             None => None,
         };
-        Ok(Job { kind, origin: desk.origin(), project, subject, file, called })
+        Ok(Job { kind, origin: desk.origin(), project, subject, file, called, from })
     }
 
     /// `test   payments 1.4.2  sha256:9f2c41d0   412 passed…`.
@@ -266,6 +265,19 @@ impl Job {
         match columns(&below) <= WIDTH {
             true => format!("{word:<6} {title}\n{below}"),
             false => format!("{word:<6} {title}\n{}", paragraph(7, summary).trim_end()),
+        }
+    }
+}
+
+/// The whole digest of what was written.
+fn digest_of(written: &Written, desk: &Desk) -> Result<Digest, Failure> {
+    match written {
+        Written::File(_, digest) | Written::Digest(digest) => Ok(digest.clone()),
+        Written::Prefix(algorithm, hex) => {
+            let text = format!("{}:{hex}", algorithm.name());
+            let mut found = desk.find(&text, hex).map_err(|it| in_full(it, &text))?;
+            found.retain(|digest| digest.algorithm() == *algorithm);
+            subject::only(&text, found)
         }
     }
 }
@@ -300,15 +312,27 @@ fn tell(
     let mut text = String::new();
     let mut items: Vec<Value> = Vec::new();
     let mut notices: Vec<Finding> = Vec::new();
+    let mut stale: Vec<(EntryIndex, EntryIndex)> = Vec::new();
     let several = logged.len() > 1;
+    let known = match (&job.subject, logged.iter().any(|(it, _)| it.repeated)) {
+        (Some(subject), true) => service.artifact_if_readable(subject)?,
+        (None, _) | (_, false) => None,
+    };
+    let known = known.as_ref().and_then(|slice| slice.projects.get(&job.project));
     for (it, summary) in &logged {
+        let suite = args.suite.as_deref();
+        let newer = known.filter(|_| it.repeated);
+        let newer = newer.and_then(|known| evidence::newer::entry(known, it.kind, suite, it.index));
+        if let Some(newer) = newer {
+            stale.push((it.index, newer));
+        }
         let receipt =
             append::write_receipt(args.receipt.as_deref(), job.file.as_deref(), it, several, io)?;
         text.push_str(&job.headline(&args.kind, args, summary));
         text.push_str(&append::logged_lines(it, &job.origin, &signer, receipt.as_deref()));
         items.push(json!({
             "index": it.index, "kind": it.kind.name(), "statement": it.statement,
-            "repeated": it.repeated, "receipt": receipt, "summary": summary,
+            "repeated": it.repeated, "newer": newer, "receipt": receipt, "summary": summary,
         }));
         notices.extend(it.notices.iter().cloned());
     }
@@ -329,7 +353,22 @@ fn tell(
         "notices": notices, "decisions": append::json_of(&decisions),
     });
     io.answer(&text, &json)?;
+    warn_of_newer(&stale, io);
     Ok(warn(&notices, &refused, io))
+}
+
+/// Says on standard error where what was recorded again is not what gates look at.
+fn warn_of_newer(stale: &[(EntryIndex, EntryIndex)], io: &mut Io) {
+    if io.json {
+        return;
+    }
+    for (logged, newer) in stale {
+        let warning = format!(
+            "warning: nothing was logged anew: entry {newer} is newer than entry {logged}, of the same \
+             kind and suite, and still decides. Run the tool again: a new report is new evidence."
+        );
+        io.note(paragraph(0, &warning).trim_end());
+    }
 }
 
 /// Says on standard error what was logged although it broke a rule, and what was not logged.

@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::output::names::shorts;
-use crate::output::{count, labelled, plural};
+use crate::output::{count, labelled, paragraph, plural};
 use crate::service::Service;
 use crate::watching::watched;
 
@@ -53,12 +53,8 @@ pub fn run(args: &WhatIfArgs, io: &mut Io) -> Result<Exit, Failure> {
     }
     let stopped = what_if.changed.iter().filter(|it| it.was == Outcome::Granted).count() as u64;
     let let_in = what_if.changed.len() as u64 - stopped;
-    text.push_str(&format!(
-        "\n{} would come out the same, {} would be stopped or wait, {} would be let in or wait\n",
-        plural(what_if.same, "decision", "decisions"),
-        count(stopped),
-        count(let_in)
-    ));
+    text.push('\n');
+    text.push_str(&summary(what_if.same, stopped, let_in));
     if what_if.unknown > 0 {
         text.push_str(&format!("{} could not be told\n", count(what_if.unknown)));
     }
@@ -76,6 +72,18 @@ pub fn run(args: &WhatIfArgs, io: &mut Io) -> Result<Exit, Failure> {
         (_, 0) => Exit::Done,
         _ => Exit::Unknown,
     })
+}
+
+fn summary(same: u64, stopped: u64, let_in: u64) -> String {
+    let same = plural(same, "decision", "decisions");
+    let (stopped, let_in) = (count(stopped), count(let_in));
+    paragraph(
+        0,
+        &format!(
+            "{same} would come out the same, {stopped} would be stopped or wait, {let_in} would be let \
+             in or wait"
+        ),
+    )
 }
 
 fn word(it: &Changed) -> &'static str {
@@ -106,4 +114,17 @@ fn to_json(it: &Changed) -> Value {
         "artifact": it.artifacts.first(), "artifacts": it.artifacts, "was": it.was, "wouldBe": it.would_be,
         "gates": crate::output::gates::to_json(&it.by),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::{WIDTH, columns};
+
+    #[test]
+    fn the_sums_fit_a_terminal() {
+        let text = summary(1_000_000, 1_000, 1_000);
+        assert!(text.lines().all(|line| columns(line) <= WIDTH), "{text}");
+        assert!(text.starts_with("1,000,000 decisions would come out the same, 1,000"), "{text}");
+    }
 }

@@ -11,6 +11,7 @@ use schemas::trust::{ALL_PROJECTS, ENTRY_VERSION, Grant, Identity, Roots, TrustD
 use serde::Serialize;
 use verifier::admission::Refusal;
 use verifier::canonical::canonical_of;
+use verifier::entry::genesis_prev;
 use verifier::event::Event;
 use verifier::merkle::sha256;
 use verifier::note::{KeyAlgorithm, Vkey};
@@ -159,6 +160,11 @@ impl Stage {
 
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// What is about no artifact is about the ledger.
+    pub fn itself(&self) -> Digest {
+        Digest::sha256(&genesis_prev(&self.origin))
     }
 
     pub fn project(&self) -> &Project {

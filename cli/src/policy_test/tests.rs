@@ -87,3 +87,80 @@ fn a_fixture_is_read_strictly() {
         assert!(cause.contains(part), "{text}: {cause}");
     }
 }
+
+const READY: &str = "apiVersion: attestry/policy/v1
+project: payments
+environments:
+  - name: prod
+    gates:
+      - rollback-ready: { seen_within: 1h, first: true }
+";
+
+/// Plays what happens after `old` runs in production; gives what was wrong with it.
+fn play_later(events: &str, expected: &str) -> Vec<String> {
+    let text = format!(
+        "policy: policy.yaml\npeople: {{ mia: {{ roles: [release-manager] }}, sam: {{ roles: [security] }} }}\n\
+         cases:\n  - name: x\n    to: prod\n    events:\n      - request: {{ by: mia, artifact: old }}\n      \
+         - decide: {{ artifact: old }}\n      - deployment: {{ to: prod, artifact: old }}\n      - wait: 2h\n\
+         {events}    expect: {{ {expected} }}\n"
+    );
+    let fixture = read(&text).unwrap_or_else(|cause| panic!("{text}\n{cause}"));
+    let (policy, _) = parse_policy(READY).unwrap();
+    super::play(&fixture, &policy).remove(0).wrong
+}
+
+fn recorded(kind: &str, by: &str, predicate: &str) -> String {
+    format!("      - record: {{ kind: {kind}, by: {by}, predicate: {{ {predicate} }} }}\n")
+}
+
+#[test]
+fn what_is_seen_can_be_played() {
+    let nothing: Vec<String> = Vec::new();
+    let seen = |word: &str| {
+        let artifacts = format!("artifacts: [{{ digest: {word}, instances: 2 }}]");
+        recorded("observation", "ci", &format!("environment: prod, source: docker, {artifacts}"))
+    };
+    let asked = "      - request: { by: mia }\n";
+    assert_eq!(play_later(&(seen("old") + asked), "outcome: granted"), nothing);
+    assert_ne!(play_later(&(seen("new") + asked), "outcome: granted"), nothing);
+    assert_ne!(play_later(asked, "outcome: granted"), nothing);
+}
+
+/// A ledger takes some kinds about itself only, and refuses them about an artifact.
+#[test]
+fn what_is_about_the_ledger_can_be_played() {
+    let nothing: Vec<String> = Vec::new();
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let (until, gate) = ("2026-02-01T00:00:00Z", "gate: rollback-ready, role: security");
+    let incident = "environment: prod, id: INC-1, status: opened, severity: sev2, summary: s";
+    for event in [
+        recorded(
+            "configuration",
+            "ci",
+            &format!("environment: prod, state: applied, digest: '{digest}'"),
+        ),
+        recorded("incident", "ci", incident),
+        recorded("incident", "ci", &format!("{incident}, at: '2026-01-05T09:00:00Z'")),
+        recorded(
+            "freeze",
+            "sam",
+            &format!(
+                "from: '2026-01-05T09:00:00Z', until: '{until}', reason: r, exceptEmergency: false, \
+                 outcome: set"
+            ),
+        ),
+        recorded(
+            "waiver",
+            "sam",
+            &format!(
+                "{gate}, environment: prod, reason: r, expiresAt: '{until}', reviewAt: '{until}', \
+                 outcome: accepted"
+            ),
+        ),
+    ] {
+        let wrong = play_later(&event, "gates: { rollback-ready: waiting }");
+        let refused: Vec<&String> =
+            wrong.iter().filter(|it| it.contains("not the ledger")).collect();
+        assert_eq!(refused, nothing.iter().collect::<Vec<_>>(), "{event}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use ledger::LedgerError;
 use schemas::id::Project;
+use schemas::report::{Code, Finding};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -39,7 +40,7 @@ pub fn failure_of(cause: &LedgerError) -> Failure {
     match cause {
         LedgerError::Refused(finding) => {
             let exit = Exit::of_refusal(finding);
-            let message = format!("{}: {}", finding.code.meaning(), finding.detail);
+            let message = refused(finding);
             let failure = Failure::new(exit, finding.code.name(), message);
             match hint_for(finding.code) {
                 Some(hint) => failure.hint(hint),
@@ -89,9 +90,16 @@ pub fn failure_of(cause: &LedgerError) -> Failure {
     }
 }
 
+/// What was refused and why. The state that forbids a move says it in whole.
+fn refused(finding: &Finding) -> String {
+    match finding.code {
+        Code::IllegalMove => finding.detail.clone(),
+        code => format!("{}: {}", code.meaning(), finding.detail),
+    }
+}
+
 /// The next step after a refusal, where there is one that fits all cases.
-fn hint_for(code: schemas::report::Code) -> Option<&'static str> {
-    use schemas::report::Code;
+fn hint_for(code: Code) -> Option<&'static str> {
     match code {
         Code::RoleMissing => Some("`attestry identity list` shows who may do what"),
         Code::SignatureInvalid => {
@@ -121,6 +129,13 @@ pub fn chain(cause: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_move_that_is_not_allowed_is_told_by_its_state_alone() {
+        let told = |code| refused(&Finding::new(code, None, "x was never granted in p/prod"));
+        assert_eq!(told(Code::IllegalMove), "x was never granted in p/prod");
+        assert_ne!(told(Code::RequestUnknown), "x was never granted in p/prod");
+    }
 
     #[test]
     fn a_full_database_says_that_nothing_is_lost() {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use schemas::predicate::test::TestResult;
 
 use super::Node;
-use crate::projection::slice::ArtifactInProject;
+use super::compromised::Compromises;
+use crate::projection::slice::{ArtifactInProject, Evidence};
 
 /// The newest evidence of each suite.
-pub fn evidence(known: &ArtifactInProject) -> Option<Node> {
+pub fn evidence(known: &ArtifactInProject, compromises: Compromises<'_>) -> Option<Node> {
     let mut node = Node::new("evidence", None);
     let suite = |word: &str, name: &str| match name {
         "" => word.to_owned(),
@@ -21,7 +22,8 @@ pub fn evidence(known: &ArtifactInProject) -> Option<Node> {
             TestResult::Failed => "failed",
         };
         let counts = counts(&test.facts.counts);
-        node.add(Node::new(format!("{}: {result}{counts}", suite("test", name)), Some(test.entry)));
+        let text = format!("{}: {result}{counts}", suite("test", name));
+        node.add(said(text, test, compromises));
     }
     for (name, scan) in &known.scans {
         let counts: Vec<String> = scan
@@ -32,26 +34,34 @@ pub fn evidence(known: &ArtifactInProject) -> Option<Node> {
             .collect();
         let found = if counts.is_empty() { "nothing found".to_owned() } else { counts.join(", ") };
         let text = format!("{}: {found} ({})", suite("scan", name), scan.facts.scanner);
-        node.add(Node::new(text, Some(scan.entry)));
+        node.add(said(text, scan, compromises));
     }
     for (name, analysis) in &known.analyses {
         let levels = &analysis.facts.levels;
         let errors = plural(levels.error, "error", "errors");
         let text = format!("{errors}, {}", plural(levels.warning, "warning", "warnings"));
-        node.add(Node::new(format!("{}: {text}", suite("analysis", name)), Some(analysis.entry)));
+        let text = format!("{}: {text}", suite("analysis", name));
+        node.add(said(text, analysis, compromises));
     }
     for (name, metric) in &known.metrics {
         let unit = metric.facts.unit.as_deref().map_or(String::new(), |unit| format!(" {unit}"));
         let text = format!("{name}: {}{unit}", metric.facts.value);
-        node.add(Node::new(text, Some(metric.entry)));
+        node.add(said(text, metric, compromises));
     }
     if let Some(sbom) = &known.sbom {
-        node.add(Node::new("bill of materials", Some(sbom.entry)));
+        node.add(said("bill of materials", sbom, compromises));
     }
     for (kind, entry) in &known.unreadable {
         node.add(Node::new(format!("{kind}: cannot be read"), Some(*entry)));
     }
     (!node.children.is_empty()).then_some(node)
+}
+
+/// A line of evidence, marked where its key is compromised.
+fn said<T>(text: impl Into<String>, of: &Evidence<T>, compromises: Compromises<'_>) -> Node {
+    let mut node = Node::new(text, Some(of.entry));
+    node.children.extend(compromises.of_evidence(of));
+    node
 }
 
 /// What a tool counted: `2 passed, 0 failed, 1 skipped`, then words of its own.

@@ -1,21 +1,23 @@
-//! What was asked, answered, decided and deployed about an artifact, by environment.
+//! What was asked, answered, decided, deployed and seen to go wrong about an artifact, by environment.
 
 use std::collections::BTreeMap;
 
 use schemas::id::{Digest, EntryIndex, Environment, Project};
 use schemas::predicate::approval::{Approval, ApprovalOutcome, POST_HOC_REVIEW};
 use schemas::predicate::decision::Outcome;
+use schemas::predicate::incident::IncidentStatus;
 use schemas::predicate::promotion_request::PromotionRequest;
 use schemas::report::GateVerdict;
 use schemas::thread::ThreadId;
 
 use super::Node;
+use super::compromised::Compromises;
 use crate::event::Body;
 use crate::line::Line;
 use crate::pack::population::result_name;
 use crate::policy::{self, Ask};
 use crate::projection::Missing;
-use crate::view::{View, open_names};
+use crate::view::{View, failed_names};
 
 /// Each environment with what was asked, answered, decided and deployed there.
 pub fn environments(
@@ -23,6 +25,7 @@ pub fn environments(
     project: &Project,
     thread: &[Line],
 ) -> Result<Vec<Node>, Missing> {
+    let compromises = Compromises::of(view);
     let mut gates = Gates { view, thread, known: BTreeMap::new() };
     let mut found: Vec<(Environment, Node)> = Vec::new();
     for line in thread {
@@ -34,6 +37,7 @@ pub fn environments(
             found.len() - 1
         });
         let mut node = Node::new(text, Some(line.entry.index));
+        node.children.extend(compromises.of_line(line));
         if let Some(why) = gates.why_not(line)? {
             node.add(Node::new(format!("does not count: {why}"), None));
         }
@@ -126,7 +130,7 @@ fn step(line: &Line) -> Option<(Environment, String)> {
             let text = match said.outcome {
                 Outcome::Granted => format!("P-{} granted", said.request.index),
                 Outcome::Denied => {
-                    format!("P-{} denied by {}", said.request.index, open_names(&said.gates))
+                    format!("P-{} denied by {}", said.request.index, failed_names(&said.gates))
                 }
             };
             Some((at(&said.project, said.environment.clone()), text))
@@ -138,7 +142,30 @@ fn step(line: &Line) -> Option<(Environment, String)> {
                 format!("deployment {}{request}{target}, by {signers}", result_name(body.result));
             Some((at(&body.project, body.environment.clone()), text))
         }
+        Body::Canary(body) => {
+            let request = body.promotion.map_or(String::new(), promotion);
+            let text = format!("canary{request} {}, by {signers}", body.verdict.name());
+            Some((at(&body.project, body.environment.clone()), text))
+        }
+        Body::Rollback(body) => {
+            let (result, from) = (result_name(body.result), body.from.short());
+            let text = format!("rollback from {from} {result}, by {signers}: {}", body.reason);
+            Some((at(&body.project, body.environment.clone()), text))
+        }
+        Body::Incident(body) => {
+            let (status, severity) = (happened(body.status), body.severity.name());
+            let text = format!("{} {status} ({severity}): {}", body.id, body.summary);
+            Some((at(&body.project, body.environment.clone()), text))
+        }
         _ => None,
+    }
+}
+
+fn happened(status: IncidentStatus) -> &'static str {
+    match status {
+        IncidentStatus::Opened => "opened",
+        IncidentStatus::Detected => "detected",
+        IncidentStatus::Resolved => "resolved",
     }
 }
 

@@ -89,12 +89,11 @@ fn why_not(
     if !context.trust.has_role(identity, &waiver.role, context.project, Some(name)) {
         return Some(format!("does not count: no longer {}", waiver.role));
     }
-    if context.trust.is_tainted(&waiver.signer.key, waiver.entry)
-        || context.trust.is_admin(identity)
-    {
-        return Some(
-            "does not count: the key is compromised, or its holder is an admin".to_owned(),
-        );
+    if context.trust.is_tainted(&waiver.signer.key, waiver.entry) {
+        return Some("does not count: the key is compromised".to_owned());
+    }
+    if context.trust.is_admin(identity) {
+        return Some("does not count: the key's holder is an admin".to_owned());
     }
     if waiver.expires_at.since(waiver.time) > terms.max_ms {
         return Some("is for longer than the policy allows".to_owned());

@@ -1,5 +1,6 @@
 //! From events to the facts that slices keep.
 
+pub mod newer;
 pub mod vex;
 
 use std::collections::BTreeMap;
@@ -57,7 +58,11 @@ pub fn has_room(known: &ArtifactInProject, body: &Body, artifact: &Digest) -> bo
 /// One that is too long keeps its beginning and its hash: two suites never become one, or a run of
 /// the one would hide a run of the other.
 pub fn suite_of(report: Option<&ReportNote>) -> String {
-    let suite = report.and_then(|report| report.suite.as_deref()).unwrap_or_default();
+    suite_key(report.and_then(|report| report.suite.as_deref()).unwrap_or_default())
+}
+
+/// The name under which a suite of this name is kept.
+pub fn suite_key(suite: &str) -> String {
     match bounded(suite) {
         whole if whole.len() == suite.len() => whole,
         cut => {

@@ -1,5 +1,7 @@
 //! Changes of a trust document: pure functions of the document in force and what was asked.
 
+use std::collections::BTreeSet;
+
 use schemas::id::{Digest, IdentityName, KeyId};
 use schemas::trust::{ALL_PROJECTS, Compromise, Grant, Identity, KeyText, TrustDocument, role};
 use verifier::merkle::sha256;
@@ -198,21 +200,41 @@ fn unknown(document: &TrustDocument, name: &IdentityName) -> Failure {
         .hint(format!("there are: {}", names.join(", ")))
 }
 
+/// The keys that a document gives to a name.
+pub fn keys_of(document: &TrustDocument, name: &IdentityName) -> Vec<KeyId> {
+    let mut identities = document.identities.iter();
+    let Some(identity) = identities.find(|identity| identity.name == *name) else {
+        return Vec::new();
+    };
+    let decoded = identity.keys.iter().filter_map(|key| decode_key(key).ok());
+    let certified = identity.sigstore.iter().map(verifier::sigstore::key_id);
+    decoded.map(|key| key.key_id()).chain(certified).collect()
+}
+
 /// Notes that a key is compromised from an entry on.
-pub fn compromise(document: &mut TrustDocument, args: &CompromiseArgs) -> Result<String, Failure> {
+///
+/// Whose keys were taken away is asked for those that they had: `former` finds them in the log.
+pub fn compromise(
+    document: &mut TrustDocument,
+    args: &CompromiseArgs,
+    former: impl FnOnce(&IdentityName) -> Result<BTreeSet<KeyId>, Failure>,
+) -> Result<String, Failure> {
     let keys = match args.whose.parse::<KeyId>() {
         Ok(key) => vec![key],
         Err(_) => {
             let name = parse_name(&args.whose)?;
-            let identity = document.identities.iter().find(|identity| identity.name == name);
-            let identity = identity.ok_or_else(|| unknown(document, &name))?;
-            let decoded = identity.keys.iter().filter_map(|key| decode_key(key).ok());
-            let certified = identity.sigstore.iter().map(verifier::sigstore::key_id);
-            decoded.map(|key| key.key_id()).chain(certified).collect()
+            if !document.identities.iter().any(|identity| identity.name == name) {
+                return Err(unknown(document, &name));
+            }
+            match keys_of(document, &name) {
+                none if none.is_empty() => former(&name)?.into_iter().collect(),
+                keys => keys,
+            }
         }
     };
     if keys.is_empty() {
-        return Err(Failure::not_found(format!("{} has no key", args.whose)));
+        return Err(Failure::not_found(format!("{} never had a key", args.whose))
+            .hint("attestry trust show lists the keys of each identity"));
     }
     for key in &keys {
         match document.compromises.iter_mut().find(|notice| notice.key == *key) {

@@ -9,13 +9,14 @@ use schemas::id::{Origin, Project};
 use schemas::predicate::decision::Outcome;
 use serde_json::{Value, json};
 use verifier::trust::Trust;
-use verifier::view::open_names;
+use verifier::view::{failed_names, open_names};
 
 use crate::compose::Draft;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::key::{self, Signer};
 use crate::output::names::{self, Called};
+use crate::output::{WIDTH, columns, paragraph};
 use crate::service::{Service, unknown_project};
 
 /// Signs a draft.
@@ -107,24 +108,53 @@ pub fn text_of(evaluated: &[Evaluated], service: &Service) -> Result<String, Fai
             called.push(Called::of(artifact, slice.as_ref(), &it.environment.project));
         }
         let (head, environment) = (names::head(&called), &it.environment);
-        let _ = writeln!(text, "P-{} {}: {head} -> {environment}", it.request, state_of(it));
+        let (said, what) =
+            (format!("P-{} {}:", it.request, state_of(it)), format!("{head} -> {environment}"));
+        text.push_str(&one_line_or_two(&said, &what));
         text.push_str(&names::below(&called));
     }
     Ok(text)
 }
 
+/// What is said and of what: on one line where there is room.
+fn one_line_or_two(said: &str, what: &str) -> String {
+    let line = format!("{said} {what}");
+    match columns(&line) <= WIDTH {
+        true => line + "\n",
+        false => format!("{}{}", paragraph(0, said), paragraph(2, what)),
+    }
+}
+
 /// `granted as entry 1200`, or what it waits for.
 pub fn state_of(it: &Evaluated) -> String {
-    let open = open_names(&it.evaluation.gates);
+    let (open, failed) = (open_names(&it.evaluation.gates), failed_names(&it.evaluation.gates));
     match (it.evaluation.outcome(), it.decision) {
         (Some(Outcome::Granted), Some(entry)) => format!("granted as entry {entry}"),
-        (Some(Outcome::Denied), Some(entry)) => format!("denied as entry {entry} by {open}"),
+        (Some(Outcome::Denied), Some(entry)) => format!("denied as entry {entry} by {failed}"),
         (Some(Outcome::Granted), None) => "may be granted".to_owned(),
-        (Some(Outcome::Denied), None) => format!("fails {open}"),
+        (Some(Outcome::Denied), None) => format!("fails {failed}"),
         (None, _) => format!("waits for {open}"),
     }
 }
 
 pub fn json_of(evaluated: &[Evaluated]) -> Value {
     json!(evaluated.iter().cloned().map(EvaluatedBody::from).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_wide_takes_two_lines() {
+        let what = "ranking 43 sha256:9f2c41d0 -> search/prod";
+        let check = |said: &str, expected: &str| {
+            let text = one_line_or_two(said, what);
+            assert_eq!(text, expected);
+            assert!(text.lines().all(|line| columns(line) <= WIDTH), "{text}");
+        };
+        check("P-1 granted as entry 2:", &format!("P-1 granted as entry 2: {what}\n"));
+        let said = "P-16 denied as entry 19 by canary, vulnerabilities, soak:";
+        check(said, &format!("{said}\n  {what}\n"));
+    }
 }

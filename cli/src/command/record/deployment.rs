@@ -1,6 +1,6 @@
 //! `record deployment` and `record rollback`: what was deployed where, and how it went.
 
-use schemas::id::{Digest, EntryIndex, Environment};
+use schemas::id::{EntryIndex, Environment};
 use schemas::predicate::deployment::{self, Deployment, DeploymentResult};
 use schemas::predicate::rollback::{self, Rollback};
 
@@ -51,8 +51,7 @@ pub fn draft_rollback(
     let environment = environment(args, job)?.ok_or_else(|| missing("--to"))?;
     let word = options.result.as_deref().ok_or_else(|| missing("--result"))?;
     let reason = options.reason.clone().ok_or_else(|| missing("--reason"))?;
-    let from = options.from.as_deref().ok_or_else(|| missing("--from"))?;
-    let from: Digest = from.parse().map_err(|cause| Failure::usage(format!("--from: {cause}")))?;
+    let from = job.from.clone().ok_or_else(|| missing("--from"))?;
     let (left, result) = (from.short(), parse_result(word)?);
     let body = Rollback {
         ledger: frame.origin.clone(),

@@ -74,6 +74,11 @@ fn of_report(
         io.note(&format!("note: {name} names no digest: only your signature binds it"));
     }
     let summary = format!("{}   ({})", read.reading.summary, read.reading.format_name);
+    let mut frame = frame(job)?;
+    if job.kind == EventKind::Build {
+        named_in_file(args)?;
+        frame.subject = built(args, job, frame.subject);
+    }
     let report = Report {
         kind: job.kind,
         bytes: read.bytes,
@@ -83,7 +88,7 @@ fn of_report(
         environment: deployment::environment(args, job)?.map(|it| it.name),
         promotion: deployment::promotion(args)?,
     };
-    Ok((summary, compose::report(frame(job)?, report)?))
+    Ok((summary, compose::report(frame, report)?))
 }
 
 /// The kinds whose reports say, or could say, what they are about.
@@ -167,13 +172,30 @@ fn build(args: &RecordArgs, job: &Job) -> Result<(String, Draft), Failure> {
         return Err(crate::argument::empty("--builder"));
     }
     let source = compose::parse_source(text)?;
-    let mut subject = frame(job)?.subject;
+    let subject = built(args, job, frame(job)?.subject);
+    let draft = compose::build(subject, &source, builder, Metadata::default())?;
+    Ok((format!("from {}", source.commit.short()), draft))
+}
+
+/// What was built, with the name and version that the options give it.
+fn built(args: &RecordArgs, job: &Job, mut subject: Subject) -> Subject {
     let name = args.build.name.clone().unwrap_or_else(|| job.project.to_string());
     subject.name = Some(name);
     let version = args.build.artifact_version.clone();
     subject.annotations = version.map(|version| Annotations { version: Some(version) });
-    let draft = compose::build(subject, &source, builder, Metadata::default())?;
-    Ok((format!("from {}", source.commit.short()), draft))
+    subject
+}
+
+/// Source and builder stand in a provenance file: said beside it, they would be said nowhere.
+fn named_in_file(args: &RecordArgs) -> Result<(), Failure> {
+    let given = [("--source", &args.build.source), ("--builder", &args.build.builder)];
+    match given.into_iter().find(|(_, value)| value.is_some()) {
+        Some((option, _)) => {
+            Err(Failure::usage(format!("{option} is for a build without a file: the file says it"))
+                .hint(format!("leave the file or {option} out")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// What the statement is made for, about the job's subject or the ledger itself.

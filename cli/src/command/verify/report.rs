@@ -68,7 +68,8 @@ fn groups(list: &[&Finding]) -> String {
             let entry = finding.index.map_or(String::new(), |index| format!("entry {index}: "));
             for (number, line) in wrap(&format!("{entry}{}", finding.detail), 70).iter().enumerate()
             {
-                let indent = if number == 0 { 8 } else { 10 };
+                // A SHA-256 digest is one word of 71 columns.
+                let indent = if number == 0 { 8 } else { 9 };
                 text.push_str(&format!("{:indent$}{line}\n", ""));
             }
         }
@@ -167,6 +168,10 @@ mod tests {
             })
             .collect();
         assert_eq!(conclusion(&list, "the pack"), "the pack holds, with 5 exceptions");
+        let digest = format!("sha256:{} in p/prod", "ab".repeat(32));
+        list[0].detail = digest;
+        let text = findings(&list);
+        assert!(text.lines().all(|line| crate::output::columns(line) <= 80), "{text}");
         list.push(Finding::new(Code::ThreadGap, Some(9), "position 7 is missing"));
         let text = findings(&list);
         let gap = text.find("thread-gap").unwrap();

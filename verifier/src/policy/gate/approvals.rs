@@ -117,10 +117,11 @@ fn standing(
     if !context.trust.has_role(identity, &approval.role, context.project, Some(name)) {
         return not(&format!("no longer {}", approval.role));
     }
-    if context.trust.is_tainted(&approval.signer.key, approval.entry)
-        || context.trust.is_admin(identity)
-    {
-        return not("the key is compromised, or its holder is an admin");
+    if context.trust.is_tainted(&approval.signer.key, approval.entry) {
+        return not("the key is compromised");
+    }
+    if context.trust.is_admin(identity) {
+        return not("the key's holder is an admin");
     }
     if approval.expires_at <= context.at {
         return not("it has expired");

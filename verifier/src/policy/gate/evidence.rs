@@ -79,7 +79,7 @@ fn signer_objection<T>(gate: &Gate, evidence: &Evidence<T>, context: &Context) -
     let names: Vec<&str> = evidence.signers.iter().map(|it| it.identity.as_str()).collect();
     let (names, roles) = (names.join(", "), gate.signed_by.join(" or "));
     let reason = format!("signed by {names}, policy asks for {roles}");
-    Some(Answer::waiting(reason).next(format!("have a {roles} record it")))
+    Some(Answer::waiting(reason).next(format!("have it recorded by {roles}")))
 }
 
 fn suites<'a, T>(

@@ -276,7 +276,7 @@ fn a_role_must_still_be_held() {
         w.amend(|it| it.grants.push(admin)).unwrap();
         entries
     };
-    check(ONE, admin_since, Waiting, "is an admin");
+    check(ONE, admin_since, Waiting, "does not count: the key's holder is an admin");
     let stolen = |w: &mut World| {
         let entries = by(&[("ben", APPROVER)])(w);
         compromise(w, "ben", entries[0]);

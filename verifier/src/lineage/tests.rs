@@ -1,0 +1,81 @@
+use schemas::predicate::canary::CanaryVerdict;
+use schemas::predicate::incident::IncidentStatus;
+use schemas::predicate::test::TestResult;
+use schemas::trust::Compromise;
+
+use super::*;
+use crate::event::Event;
+use crate::fixture::{World, artifact, commit, key_id, project};
+use crate::line::InForce;
+use crate::view::Lacking;
+
+/// The lines of a tree, each behind its depth.
+fn texts(node: &Node, depth: usize, out: &mut Vec<String>) {
+    out.push(format!("{depth} {}", node.text));
+    node.children.iter().for_each(|child| texts(child, depth + 1, out));
+}
+
+/// The tree of an artifact, with every line of the log that names it.
+fn shown(world: &World, digest: &Digest) -> Vec<String> {
+    let first = Event::read(world.records[0].envelope.as_deref().unwrap()).unwrap();
+    let in_force = InForce::of(first).unwrap();
+    let read = |it: &crate::log::Record| {
+        Line::read(&it.entry, it.envelope.as_deref(), in_force.as_ref()).unwrap()
+    };
+    let about =
+        |line: &Line| line.event.as_ref().is_some_and(|it| it.digests().any(|it| it == digest));
+    let thread: Vec<Line> = world.records.iter().map(read).filter(about).collect();
+    let view = View { state: &world.sequence.state, at: world.now, lacking: Lacking::GoesOn };
+    let trees = lineage(&view, digest, Some(&project()), &thread).unwrap();
+    let mut out = Vec::new();
+    texts(&trees[0], 0, &mut out);
+    out
+}
+
+fn check(lines: &[String], expected: &[&str]) {
+    for line in expected {
+        assert!(lines.iter().any(|it| it == line), "{line}: {lines:#?}");
+    }
+}
+
+#[test]
+fn what_went_wrong_stands_in_its_environment() {
+    let mut world = World::with_gates("[]", "[]");
+    let (old, new) = (artifact("old"), artifact("new"));
+    world.deploy(&old, "prod").unwrap();
+    world.canary(&new, "prod", CanaryVerdict::Failed).unwrap();
+    world.deploy(&new, "prod").unwrap();
+    world.blame(&new, "prod", "INC-1", IncidentStatus::Opened).unwrap();
+    world.roll_back(&old, "prod", &new).unwrap();
+    world.blame(&new, "prod", "INC-1", IncidentStatus::Resolved).unwrap();
+    check(
+        &shown(&world, &new),
+        &[
+            "1 payments/prod",
+            "2 canary failed, by ci",
+            "2 INC-1 opened (sev2): refunds fail",
+            "2 INC-1 resolved (sev2): refunds fail",
+        ],
+    );
+    let back = format!("2 rollback from {} succeeded, by ci: refunds fail", new.short());
+    check(&shown(&world, &old), &[&back]);
+}
+
+#[test]
+fn what_a_compromised_key_signed_is_marked() {
+    let mut world = World::with_gates("[]", "[]");
+    let app = artifact("app");
+    world.test(&app, "e2e", TestResult::Passed).unwrap();
+    let from = world.build(&app, &commit("c")).unwrap();
+    world.test(&app, "unit", TestResult::Passed).unwrap();
+    world.deploy(&app, "prod").unwrap();
+    let count = |world: &World, mark: &str| {
+        shown(world, &app).iter().filter(|line| line.ends_with(mark)).count()
+    };
+    let key = key_id("ci");
+    let mark = format!("key {} is compromised from entry {from} on", key.short());
+    assert_eq!(count(&world, &mark), 0);
+    world.amend(|document| document.compromises.push(Compromise { key, from })).unwrap();
+    // The build, the later test and the deployment; the first test was signed before.
+    assert_eq!(count(&world, &mark), 3, "{:#?}", shown(&world, &app));
+}
