@@ -113,7 +113,9 @@ pub enum RegoError {
     Rule(String),
     #[error("the module cannot be read: {0}")]
     Module(String),
-    #[error("{0:?} is no head of a rule that the engine reads as OPA does; name a set by itself")]
+    #[error(
+        "{0:?} would not say here what it says in OPA: give its parts names of their own (docs/rego.md)"
+    )]
     Head(String),
     #[error("calls {0}, which no rule may")]
     Builtin(String),

@@ -3,13 +3,16 @@
 //! `people[role] contains name` is an object of sets to OPA, and to regorus 0.14 one set of all names;
 //! `limits.high := 0` it loses. A rule over them would say something else than its writer has tried
 //! out, so they are refused. So is `else`: behind a body that looks through a list and finds nothing
-//! the engine passes it over, and a default would stand where OPA says no.
+//! the engine passes it over, and a default would stand where OPA says no. And `not` before more than a
+//! reference: `not input.failed > 0` has no value in OPA where nothing failed was recorded, and holds here.
 
 /// The first head that is not read as it is written.
 pub fn misread(text: &str) -> Option<String> {
     let code = code_of(text);
-    let found =
-        misread_set(&code).or_else(|| misread_path(&code)).or_else(|| misread_else(&code))?;
+    let found = misread_set(&code)
+        .or_else(|| misread_path(&code))
+        .or_else(|| misread_else(&code))
+        .or_else(|| misread_not(&code))?;
     Some(found.chars().take(100).collect())
 }
 
@@ -20,6 +23,23 @@ fn misread_else(code: &str) -> Option<&str> {
         !before.ends_with(|c| is_word(c) || c == '.') && !behind.starts_with(is_word)
     });
     found.map(|(_, word)| word)
+}
+
+/// The first `not` that stands before more than a reference.
+fn misread_not(code: &str) -> Option<&str> {
+    for (at, word) in code.match_indices("not") {
+        let (before, behind) = (&code[..at], &code[at + word.len()..]);
+        if before.ends_with(|c| is_word(c) || c == '.') || behind.starts_with(is_word) {
+            continue;
+        }
+        let end = behind.find(['\n', ';', '}']).unwrap_or(behind.len());
+        let negated = behind[..end].trim();
+        let of_reference = |c: char| is_word(c) || ".[]\"`".contains(c);
+        if negated.is_empty() || !negated.chars().all(of_reference) {
+            return Some(code[at..at + word.len() + end].trim_end());
+        }
+    }
+    None
 }
 
 /// A set that is not named by one name alone.
@@ -148,6 +168,12 @@ mod tests {
         check("a.b\tcontains\ty if true", Some("a.b"));
         check("x := 1; a[x] contains y", Some("a[x]"));
         check("a := 1 if input.b else := 2", Some("else"));
+        check("a if not input.b > 0", Some("not input.b > 0"));
+        check("a if not f(input.b)", Some("not f(input.b)"));
+        check("a if { not b in c; d }", Some("not b in c"));
+        check("a if not\n  b", Some("not"));
+        check("a if {\n  not b\n  not input.c[\"d\"]\n}", None);
+        check("a := [b | some b in input.c; not d[b]]\nnothing := input.not", None);
         check("a := 1 if {\n    input.b\n} else := 2 if true", Some("else"));
         check("a if input.else == 1\nelsewhere if nelse\n# else\nb := \"else\"", None);
     }
@@ -163,7 +189,7 @@ mod tests {
         check("of[a.role] := a.name if some a in input.list", None);
         check("worth(\"qa\") := 1\ntwice(x) := x * 2", None);
         check("allow := {\n\"a\": 1,\n}", None);
-        check("allow := x if {\n  x := 1\n} else := 2", None);
+        check("allow := x if {\n  x := 1\n} else := 2", Some("else"));
         check("allow if\n  input.a.b == 1", None);
         check("limits.high := 0", Some("limits.high"));
         check("  limits.high := 0", Some("limits.high"));
