@@ -232,7 +232,7 @@ async fn who_sleeps_over_an_answer_loses_the_lock_too() {
     let waits = "SELECT count(*) FROM pg_stat_activity \
          WHERE datname = current_database() AND wait_event = 'ClientWrite'";
     while server.sql(&database, waits) != "1" {
-        poll_once(&mut answer).await;
+        let _ = poll_once(&mut answer).await;
     }
     let (lock, idle) = (Duration::from_millis(200), Duration::from_millis(100));
     let waiting = impatient(&store, Limits { lock, idle, ..Limits::default() }).await;
