@@ -31,17 +31,7 @@ pub fn gates(rule: &EnvironmentRule, way: RequestPath) -> Option<&[GateRule]> {
     }
 }
 
-/// The newest open request about an artifact by this way: its approvals count.
-pub fn open_request(
-    slice: &EnvironmentSlice,
-    artifact: &Digest,
-    way: RequestPath,
-    at: Time,
-) -> Option<EntryIndex> {
-    open_request_of(slice, std::slice::from_ref(artifact), way, at)
-}
-
-/// The newest open request about just these artifacts.
+/// The newest open request about just these artifacts by this way: its approvals count.
 pub fn open_request_of(
     slice: &EnvironmentSlice,
     artifacts: &[Digest],

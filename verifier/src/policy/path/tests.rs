@@ -108,7 +108,7 @@ fn approvals_of_another_path_are_not_asked_for() {
     let again = request(&mut world, RequestPath::Normal);
     let open = |world: &World, way, at| {
         let slice = world.sequence.state.environment(&environment("prod")).unwrap().unwrap();
-        open_request(slice, &app(), way, at)
+        open_request_of(slice, &[app()], way, at)
     };
     assert!(normal < again);
     assert_eq!(open(&world, RequestPath::Normal, world.now), Some(again));
