@@ -162,8 +162,8 @@ codes! {
     UnknownEnvironment "unknown-environment" Rule "the project's policy has no such environment";
     PredicateInvalid "predicate-invalid" Rule "the predicate is not as its type demands";
     SubjectInvalid "subject-invalid" Rule "the subject is not as its kind demands";
-    RequestUnknown "request-unknown" Rule "there is no open request at that entry";
-    RequestMismatch "request-mismatch" Rule "the approval or decision is not about its request's artifact and environment";
+    RequestUnknown "request-unknown" Rule "there is no such request, or it is not open";
+    RequestMismatch "request-mismatch" Rule "the event is not about its request's artifact and environment";
     SubjectsDiffer "subjects-differ" Rule "an answer to a request for several artifacts, or to one of one, is not about exactly those";
     IllegalMove "illegal-move" Rule "the event claims a move that its promotion's state does not allow";
     ReviewerInvolved "reviewer-involved" Rule "who asked for an emergency or approved it does not review it";

@@ -1,6 +1,6 @@
 //! The rules of deployments and rollbacks.
 
-use schemas::id::{Digest, DigestAlgorithm, EntryIndex, Environment};
+use schemas::id::{Digest, DigestAlgorithm, Environment};
 use schemas::kind::EventKind;
 use schemas::predicate::deployment::{Deployment, DeploymentResult};
 use schemas::predicate::rollback::Rollback;
@@ -8,7 +8,6 @@ use schemas::report::{Code, Finding};
 use schemas::trust::role;
 
 use super::environment::environment_of;
-use super::subjects::listed;
 use super::{Accepted, Case, Refusal, bounded, refuse};
 use crate::policy::path;
 use crate::projection::Missing;
@@ -25,7 +24,9 @@ impl Case<'_> {
         let artifact = self.artifact()?;
         let environment = environment_of(project, name);
         self.room(Some(project))?;
-        self.carries_out(body.promotion, &artifact, &environment)?;
+        if let Some(promotion) = body.promotion {
+            self.belongs(promotion, &artifact, &environment)?;
+        }
         let mut accepted = Accepted::by(Some(project.clone()), signers);
         accepted.notices.extend(self.ungranted(&artifact, &environment, body.result)?);
         Ok(accepted)
@@ -53,7 +54,9 @@ impl Case<'_> {
             return refuse(self, Code::IllegalMove, detail);
         }
         self.room(Some(project))?;
-        self.carries_out(body.promotion, &artifact, &environment)?;
+        if let Some(promotion) = body.promotion {
+            self.belongs(promotion, &artifact, &environment)?;
+        }
         let mut accepted = Accepted::by(Some(project.clone()), signers);
         accepted.notices.extend(self.ungranted(&artifact, &environment, body.result)?);
         Ok(accepted)
@@ -72,29 +75,6 @@ impl Case<'_> {
             running.as_ref().is_some_and(|it| it.holds(artifact))
         };
         Ok(is(&slice.deployed, from) || (is(&slice.deployed, to) && is(&slice.previous, from)))
-    }
-
-    /// A promotion that a deployment names is about its artifact, where it is still known.
-    fn carries_out(
-        &self,
-        promotion: Option<EntryIndex>,
-        artifact: &Digest,
-        environment: &Environment,
-    ) -> Result<(), Refusal> {
-        let Some(index) = promotion else { return Ok(()) };
-        let slice = self.state.environment(environment)?;
-        let asked = slice.and_then(|slice| slice.requests.get(&index));
-        let asked = asked.map(|it| it.artifacts().collect::<Vec<_>>());
-        let mut closed = slice.iter().flat_map(|slice| &slice.closed);
-        let closed = closed.find(|it| it.request() == index);
-        let closed = closed.map(|it| it.artifacts().collect());
-        match asked.or(closed) {
-            Some(others) if !others.contains(&artifact) => {
-                let detail = format!("P-{index} is about {}", listed(others));
-                refuse(self, Code::RequestMismatch, detail)
-            }
-            Some(_) | None => Ok(()),
-        }
     }
 
     /// What is said of a deployment that nothing has granted.

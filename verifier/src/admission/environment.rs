@@ -205,11 +205,9 @@ impl Case<'_> {
                     || slice.is_some_and(|slice| attempted(slice, *entry, artifact))
             }
             Cause::Promotion(request) => {
-                place.is_some_and(|it| it.decided.as_ref().is_some_and(|it| it.request == *request))
-                    || slice.is_some_and(|slice| {
-                        let mut closed = slice.closed.iter();
-                        closed.any(|it| it.request() == *request && it.is_about(artifact))
-                    })
+                let environment = environment_of(&body.project, &body.environment);
+                self.belongs(*request, artifact, &environment)?;
+                true
             }
         })
     }

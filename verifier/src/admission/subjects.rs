@@ -1,10 +1,11 @@
 //! What a promotion is about: one artifact, or several that stand or fall together.
 
-use schemas::id::{Digest, DigestAlgorithm, EntryIndex};
+use schemas::id::{Digest, DigestAlgorithm, EntryIndex, Environment};
 use schemas::predicate::promotion_request::ARTIFACTS_MAX;
 use schemas::report::Code;
 
 use super::{Case, Refusal, refuse};
+use crate::projection::Missing;
 
 impl Case<'_> {
     /// The one artifact of a promotion: one subject with a sha256.
@@ -65,9 +66,50 @@ impl Case<'_> {
         };
         refuse(self, code, format!("P-{index} is about {}", listed(asked)))
     }
+
+    /// The promotion that an event names as its own is one of its artifact to its environment: it
+    /// is open, among the last that were closed there, or the newest that was decided about the
+    /// artifact. Others are not remembered, and what cannot be told is no yes.
+    pub(super) fn belongs(
+        &self,
+        promotion: EntryIndex,
+        artifact: &Digest,
+        environment: &Environment,
+    ) -> Result<(), Refusal> {
+        let slice = self.state.environment(environment)?;
+        let open = slice.and_then(|slice| slice.requests.get(&promotion));
+        let open = open.map(|it| it.artifacts().collect::<Vec<_>>());
+        let mut closed = slice.iter().flat_map(|slice| &slice.closed);
+        let closed = closed.find(|it| it.request() == promotion);
+        let closed = closed.map(|it| it.artifacts().collect());
+        match open.or(closed) {
+            Some(others) if !others.contains(&artifact) => {
+                let detail = format!("P-{promotion} is about {}", listed(others));
+                refuse(self, Code::RequestMismatch, detail)
+            }
+            Some(_) => Ok(()),
+            None if self.decided_last(artifact, environment)? == Some(promotion) => Ok(()),
+            None => {
+                let detail = format!("no P-{promotion} of {artifact} is known in {environment}");
+                refuse(self, Code::RequestUnknown, detail)
+            }
+        }
+    }
+
+    /// The request of the newest decision about an artifact there.
+    fn decided_last(
+        &self,
+        artifact: &Digest,
+        environment: &Environment,
+    ) -> Result<Option<EntryIndex>, Missing> {
+        let known = self.state.artifact(artifact)?;
+        let known = known.and_then(|it| it.projects.get(&environment.project));
+        let place = known.and_then(|it| it.places.get(&environment.name));
+        Ok(place.and_then(|it| it.decided.as_ref()).map(|it| it.request))
+    }
 }
 
 /// Artifacts, one after the other.
-pub(super) fn listed(artifacts: Vec<&Digest>) -> String {
+fn listed(artifacts: Vec<&Digest>) -> String {
     artifacts.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -4,6 +4,7 @@
 use schemas::id::Digest;
 use schemas::predicate::canary::{self, Canary, CanaryVerdict};
 use schemas::predicate::configuration::{Configuration, ConfigurationState, SecretVersion};
+use schemas::predicate::deployment::{self, DeploymentResult};
 use schemas::predicate::incident::{self, Cause, Incident, IncidentStatus};
 use schemas::predicate::migration;
 use schemas::predicate::observation::{self, Observation};
@@ -66,6 +67,74 @@ fn a_canary_ends_unless_it_runs() {
     let known = &of(&world, &app()).canaries[&"prod".parse().unwrap()];
     assert_eq!(known.newest.entry, runs);
     assert_eq!(known.last_final.as_ref().map(|it| it.entry), Some(passed));
+}
+
+/// Deployments, rollbacks and canaries name no promotion that is not theirs: of another
+/// environment or artifact, of none, or still to come.
+#[test]
+fn what_names_a_promotion_belongs_to_it() {
+    let mut world = World::with_gates("[]", "[]");
+    let (before, other) = (artifact("before"), artifact("other"));
+    let ours = world.request(&app(), "prod").unwrap();
+    let staged = world.request(&app(), "staging").unwrap();
+    let decision = world.decide(ours).unwrap();
+    world.decide(staged).unwrap();
+    let earlier = world.request(&before, "prod").unwrap();
+    world.decide(earlier).unwrap();
+    world.deploy(&before, "prod").unwrap();
+    let kinds: [fn(&mut World, &Digest, u64) -> Logged; 3] = [
+        |w, of, promotion| {
+            let mut body = w.deployment_body("prod", DeploymentResult::Succeeded);
+            body.promotion = Some(promotion);
+            w.record("ci", of, deployment::TYPE, &body)
+        },
+        |w, of, promotion| {
+            let mut body = w.rollback_body("prod", &artifact("before"));
+            body.promotion = Some(promotion);
+            w.record("ci", of, rollback::TYPE, &body)
+        },
+        |w, of, promotion| {
+            let mut body = w.canary_body("prod", CanaryVerdict::Passed);
+            body.promotion = Some(promotion);
+            w.record("ci", of, canary::TYPE, &body)
+        },
+    ];
+    for record in kinds {
+        for promotion in [staged, decision, 0, 99] {
+            refused_in(&mut world, Code::RequestUnknown, |w| record(w, &app(), promotion));
+        }
+        refused_in(&mut world, Code::RequestMismatch, |w| record(w, &other, ours));
+    }
+    for record in [kinds[2], kinds[1], kinds[0]] {
+        record(&mut world, &app(), ours).unwrap();
+    }
+    assert_eq!(world.verify().findings, []);
+}
+
+/// The last promotions of an environment are remembered, and of each artifact the newest.
+#[test]
+fn an_old_promotion_is_remembered_with_its_artifact() {
+    let mut world = World::with_gates("[]", "[]");
+    let (first, other) = (world.request(&app(), "prod").unwrap(), artifact("other"));
+    world.decide(first).unwrap();
+    let second = world.request(&other, "prod").unwrap();
+    world.decide(second).unwrap();
+    for nth in 0..crate::projection::promotion::CLOSED_MAX {
+        let request = world.request(&artifact(&format!("later {nth}")), "prod").unwrap();
+        world.decide(request).unwrap();
+    }
+    let third = world.request(&other, "prod").unwrap();
+    world.decide(third).unwrap();
+    let deploy = |w: &mut World, of: &Digest, promotion| {
+        let mut body = w.deployment_body("prod", DeploymentResult::Succeeded);
+        body.promotion = Some(promotion);
+        w.record("ci", of, deployment::TYPE, &body)
+    };
+    deploy(&mut world, &app(), first).unwrap();
+    refused_in(&mut world, Code::RequestUnknown, |w| deploy(w, &other, second));
+    refused_in(&mut world, Code::RequestUnknown, |w| deploy(w, &other, first));
+    deploy(&mut world, &other, third).unwrap();
+    assert_eq!(world.verify().findings, []);
 }
 
 fn configured(
@@ -259,14 +328,16 @@ fn a_cause_is_something_that_happened_to_the_artifact() {
         body.cause = Some(cause);
         w.record("ci", of, incident::TYPE, &body)
     };
-    for (of, cause) in [
-        (&other, Cause::Deployment(deployment)),
-        (&other, Cause::Promotion(request)),
-        (&app(), Cause::Deployment(decision)),
-        (&app(), Cause::Deployment(elsewhere)),
-        (&app(), Cause::Promotion(decision)),
+    use Code::{IncidentMismatch, RequestMismatch, RequestUnknown};
+    for (code, of, cause) in [
+        (IncidentMismatch, &other, Cause::Deployment(deployment)),
+        (RequestMismatch, &other, Cause::Promotion(request)),
+        (IncidentMismatch, &app(), Cause::Deployment(decision)),
+        (IncidentMismatch, &app(), Cause::Deployment(elsewhere)),
+        (RequestUnknown, &app(), Cause::Promotion(decision)),
+        (RequestUnknown, &app(), Cause::Promotion(staged)),
     ] {
-        refused_in(&mut world, Code::IncidentMismatch, |w| caused(w, of, "X", cause.clone()));
+        refused_in(&mut world, code, |w| caused(w, of, "X", cause.clone()));
     }
     caused(&mut world, &app(), "1", Cause::Deployment(deployment)).unwrap();
     caused(&mut world, &app(), "2", Cause::Promotion(request)).unwrap();
