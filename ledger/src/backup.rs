@@ -80,7 +80,7 @@ impl Ledger<AnyStore> {
             copy.name_bucket(&bucket)?;
         }
         if keys == Keys::With {
-            folder::write_key(&copy.log_key(), &self.log_key()?)?;
+            folder::write_key(&copy.log_key(), self.log_key()?)?;
             folder::write_key(&copy.service_key(), &self.service_key()?)?;
             if let Some(key) = self.webhook_key()? {
                 key.write(copy)?;

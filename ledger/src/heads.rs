@@ -46,7 +46,7 @@ impl<S: Store> Ledger<S> {
             return Ok(None);
         }
         self.append_heads(&mut working, &mut lines).await?;
-        self.commit(working, &key).await?;
+        self.commit(working, key).await?;
         self.metrics.logged(EventKind::Heads);
         self.keep_leaves(lines.size, lines.leaves_bytes()).await;
         Ok(Some(lines.size))
@@ -73,12 +73,12 @@ impl<S: Store> Ledger<S> {
         let mut working = self.begin().await?;
         self.append_heads(&mut working, &mut lines).await?;
         let committed = working.commit().await?;
-        let published = self.publisher.publish(&self.store, &committed, &key).await?;
+        let published = self.publisher.publish(&self.store, &committed, key).await?;
         self.metrics.logged(EventKind::Heads);
         let checkpoint = published.checkpoint;
         let checkpoint = match checkpoint.size() == committed.frontier.size() {
             true => checkpoint,
-            false => self.publisher.sign(&committed.frontier, &key)?,
+            false => self.publisher.sign(&committed.frontier, key)?,
         };
         self.keep_leaves(lines.size, lines.leaves_bytes()).await;
         Ok((lines, checkpoint))

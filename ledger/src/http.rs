@@ -3,6 +3,7 @@
 //! Nothing that decides lives here. A submitted envelope is judged by the rules that the verifier
 //! has, whoever brings it. What a caller needs is said beside each route ([`auth::Need`]).
 
+mod around;
 pub mod artifacts;
 mod asked;
 pub mod attachments;
@@ -51,14 +52,15 @@ pub mod waivers;
 mod walk;
 
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
-use axum::response::{IntoResponse, Response};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -81,6 +83,7 @@ use crate::queue::Queue;
 use crate::store::Store;
 use crate::tail::Tail;
 use crate::webhook;
+use around::Around;
 use auth::{Need, Routes};
 use caching::{Freshness, Keepers};
 use packs::Exports;
@@ -148,7 +151,7 @@ impl Default for Settings {
 }
 
 /// What every handler shares.
-pub struct Server<S: Store> {
+pub struct Shared<S: Store> {
     pub ledger: Arc<Ledger<S>>,
     pub queue: Queue,
     pub access: Arc<Access<S>>,
@@ -159,13 +162,20 @@ pub struct Server<S: Store> {
     pub exports: Exports,
 }
 
+/// A handle to it; the framework copies it several times at every call.
+pub struct Server<S: Store>(Arc<Shared<S>>);
+
 impl<S: Store> Clone for Server<S> {
     fn clone(&self) -> Server<S> {
-        let (ledger, queue) = (Arc::clone(&self.ledger), self.queue.clone());
-        let (access, streams) = (Arc::clone(&self.access), self.streams.clone());
-        let (issuers, login) = (self.issuers.clone(), self.login.clone());
-        let (attachment_bytes_max, exports) = (self.attachment_bytes_max, self.exports.clone());
-        Server { ledger, queue, access, issuers, login, streams, attachment_bytes_max, exports }
+        Server(Arc::clone(&self.0))
+    }
+}
+
+impl<S: Store> Deref for Server<S> {
+    type Target = Shared<S>;
+
+    fn deref(&self) -> &Shared<S> {
+        &self.0
     }
 }
 
@@ -180,19 +190,6 @@ impl<S: Store> Clone for Server<S> {
     )
 )]
 struct Document;
-
-/// Turns what the framework itself refuses (a body too large, a path or query that cannot be read,
-/// a handler that took too long) into a problem document.
-async fn as_problem(response: Response) -> Response {
-    let status = response.status();
-    let kind = response.headers().get(header::CONTENT_TYPE);
-    let is_error = status.is_client_error() || status.is_server_error();
-    if !is_error || kind.is_some_and(|kind| kind == problem::CONTENT_TYPE) {
-        return response;
-    }
-    let said = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
-    Problem::of_framework(status, String::from_utf8_lossy(&said).trim()).into_response()
-}
 
 /// Every route, with what its callers need.
 fn routes<S: Store>() -> Routes<S> {
@@ -254,20 +251,19 @@ fn routes<S: Store>() -> Routes<S> {
 /// Every route, with its limits.
 fn router<S: Store>(server: Server<S>, keepers: Keepers, limits: Limits) -> Router {
     let (router, _) = routes::<S>().split_for_parts();
+    let around = Around { server: server.clone(), keepers, limits: Arc::new(limits) };
+    let around = Arc::new(around);
     router
         .fallback(|| async { Problem::not_found("no such path") })
         .method_not_allowed_fallback(|| async {
             let title = "This path has other methods.";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", title, "see Allow")
         })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(CatchPanicLayer::new())
-        .layer(map_response(as_problem))
-        .layer(from_fn_with_state(keepers, caching::cache))
-        .layer(from_fn_with_state(Arc::new(limits), rate::limit))
-        .layer(Extension(server.clone()))
-        .layer(from_fn_with_state(server.ledger.metrics().clone(), request::observe))
-        .layer(from_fn(request_id::identify))
+        .layer((
+            from_fn_with_state(around, around::around::<S>),
+            CatchPanicLayer::new(),
+            DefaultBodyLimit::max(BODY_BYTES_MAX),
+        ))
         .with_state(server)
 }
 
@@ -322,9 +318,9 @@ pub async fn serve<S: Store>(
     let Settings { issuers, login, attachment_bytes_max, tls, patience, .. } = settings;
     let limits = Limits::new(settings.rate_limit, settings.proxies);
     let exports = Exports::default();
-    let server =
-        Server { ledger, queue, access, issuers, login, streams, attachment_bytes_max, exports };
-    let router = router(server, keepers, limits);
+    let shared =
+        Shared { ledger, queue, access, issuers, login, streams, attachment_bytes_max, exports };
+    let router = router(Server(Arc::new(shared)), keepers, limits);
     let stop = async move {
         stop.await;
         stopping.send_replace(true);

@@ -24,7 +24,7 @@ use crate::loader::{Loader, Warm};
 use crate::metrics::Metrics;
 use crate::objects::Objects;
 use crate::publish::{Published, Publisher};
-use crate::reading::receipts_of;
+use crate::reading::{receipts_at_hand, receipts_of};
 use crate::store::{AnyStore, Pool, Store, StoredEntry};
 use crate::tree::Tiles;
 use crate::working::{Incoming, Place, Working};
@@ -82,6 +82,8 @@ pub struct Ledger<S: Store = AnyStore> {
     pub(crate) documents: Documents,
     /// To prove where a thread ended.
     pub(crate) kept_heads: KeptHeads,
+    /// The log key, once something was signed.
+    pub(crate) key: OnceLock<SigningKey>,
 }
 
 impl<S: Store> Ledger<S> {
@@ -133,11 +135,15 @@ impl<S: Store> Ledger<S> {
         self.clock.now()
     }
 
-    pub(crate) fn log_key(&self) -> Result<SigningKey, LedgerError> {
+    /// The key that signs checkpoints, read once: whoever appends needs it every time.
+    pub(crate) fn log_key(&self) -> Result<&SigningKey, LedgerError> {
+        if let Some(key) = self.key.get() {
+            return Ok(key);
+        }
         let key = read_key(&self.folder.log_key(), "the log key")?;
         let public = verifier::checkpoint::log_vkey(&self.origin, key.ed25519());
         if public == *self.pin.log() {
-            Ok(key)
+            Ok(self.key.get_or_init(|| key))
         } else {
             Err(malformed("keys/log.pem", "it is not the key that pin.txt names"))
         }
@@ -177,7 +183,7 @@ impl<S: Store> Ledger<S> {
                 }
             });
         }
-        let (published, tiles) = self.commit(working, &key).await?;
+        let (published, tiles) = self.commit(working, key).await?;
         self.answer(places, published, tiles).await
     }
 
@@ -196,8 +202,10 @@ impl<S: Store> Ledger<S> {
         let read = move || {
             let read = || read_all(&envelopes, &ring);
             let events = match readers() {
-                // One event is not worth another thread.
-                Some(readers) if envelopes.len() > 1 => readers.install(read),
+                // Neither is one event worth another thread, nor another thread worth a change.
+                Some(readers) if envelopes.len() > 1 && readers.current_num_threads() > 1 => {
+                    readers.install(read)
+                }
                 _ => read(),
             };
             (events, envelopes)
@@ -244,10 +252,15 @@ impl<S: Store> Ledger<S> {
         published: Published,
         mut tiles: Tiles,
     ) -> Result<Vec<Result<Logged, LedgerError>>, LedgerError> {
-        let mut read = self.store.snapshot().await?;
         let Published { checkpoint, entries } = published;
         let logged: Vec<&Place> = places.iter().flatten().map(|(place, _)| place).collect();
-        let receipts = receipts_of(&mut read, &mut tiles, entries, &logged, &checkpoint).await?;
+        let receipts = match receipts_at_hand(&mut tiles, &entries, &logged, &checkpoint)? {
+            Some(receipts) => receipts,
+            None => {
+                let mut read = self.store.snapshot().await?;
+                receipts_of(&mut read, &mut tiles, entries, &logged, &checkpoint).await?
+            }
+        };
         let mut receipts = receipts.into_iter();
         let answer = |place: Result<(Place, About), Finding>| match place {
             Err(finding) => {

@@ -13,11 +13,13 @@ use verifier::view::{Lacking, View};
 
 use crate::error::{LedgerError, malformed};
 use crate::store::{LogHead, Read, Thread};
+use crate::tree::Tiles;
 
 /// Most threads that a state keeps from one append to the next.
 const THREADS_KEPT_MAX: usize = 2048;
 
-/// A partial state at the end of the log, kept from one append to the next.
+/// A partial state at the end of the log, and the tiles at its right edge, kept from one append to
+/// the next.
 ///
 /// Valid wherever the log ends with this head, whoever wrote it, since the head's leaf hash binds
 /// everything before it. So it may be put down before the commit of which nobody knows yet whether
@@ -25,15 +27,16 @@ const THREADS_KEPT_MAX: usize = 2048;
 pub struct Warm {
     head: LogHead,
     state: State,
+    tiles: Tiles,
 }
 
 impl Warm {
     /// Keeps a partial state, unless it has grown too large. (A complete one, that of a log's first
     /// append, would take a statement that it has forgotten for one that is not logged.)
-    pub fn keep(head: LogHead, mut state: State) -> Option<Warm> {
+    pub fn keep(head: LogHead, mut state: State, tiles: Tiles) -> Option<Warm> {
         state.forget_statements();
         let small = state.threads_known() <= THREADS_KEPT_MAX;
-        (state.is_partial() && small).then_some(Warm { head, state })
+        (state.is_partial() && small).then_some(Warm { head, state, tiles })
     }
 }
 
@@ -60,10 +63,12 @@ impl<R: Read> Loader<R> {
     }
 
     /// Takes over the state of an append before, where the log still ends as that one left it.
-    pub async fn warm(read: R, warm: Option<Warm>) -> Result<Loader<R>, LedgerError> {
+    pub async fn warm(read: R, warm: Option<Warm>) -> Result<(Loader<R>, Tiles), LedgerError> {
         match warm {
-            Some(warm) if warm.head == *read.head() => Ok(Loader { read, state: warm.state }),
-            _ => Loader::new(read).await,
+            Some(Warm { head, state, tiles }) if head == *read.head() => {
+                Ok((Loader { read, state }, tiles))
+            }
+            _ => Ok((Loader::new(read).await?, Tiles::default())),
         }
     }
 

@@ -35,10 +35,13 @@ type Histograms<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram
 type Known = Family<Labels<0>, Gauge>;
 
 /// The numbers of one ledger in this process; cheap to clone, and every clone counts into one.
-#[derive(Clone, Debug)]
-pub struct Metrics {
-    registry: Arc<Registry>,
-    names: Arc<Mutex<HashSet<[String; 3]>>>,
+#[derive(Clone, Debug, Default)]
+pub struct Metrics(Arc<Numbers>);
+
+#[derive(Debug)]
+struct Numbers {
+    registry: Registry,
+    names: Mutex<HashSet<[String; 3]>>,
     append: Histogram,
     batch: Histogram,
     waiting: Gauge,
@@ -55,13 +58,13 @@ pub struct Metrics {
     connections: Family<Labels<2>, Gauge>,
 }
 
-impl Default for Metrics {
-    fn default() -> Metrics {
+impl Default for Numbers {
+    fn default() -> Numbers {
         let mut registry = Registry::with_prefix("attestry");
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The version that runs", Info::new(version));
         let of = &mut registry;
-        let metrics = Metrics {
+        let numbers = Numbers {
             append: seconds(
                 of,
                 "append_duration",
@@ -105,10 +108,10 @@ impl Default for Metrics {
             ),
             promotions: family(of, "promotions_open", "Requests that are not decided yet"),
             connections: family(of, "database_connections", "Connections to the database"),
-            names: Arc::default(),
-            registry: Arc::default(),
+            names: Mutex::default(),
+            registry: Registry::default(),
         };
-        Metrics { registry: Arc::new(registry), ..metrics }
+        Numbers { registry, ..numbers }
     }
 }
 
@@ -134,34 +137,34 @@ fn durations() -> Histogram {
 impl Metrics {
     /// A caller has come to the queue.
     pub fn queued(&self) {
-        self.waiting.inc();
+        self.0.waiting.inc();
     }
 
     /// Callers have left the queue, in one batch.
     pub fn taken(&self, callers: usize, events: usize) {
-        self.waiting.dec_by(callers as i64);
-        self.batch.observe(events as f64);
+        self.0.waiting.dec_by(callers as i64);
+        self.0.batch.observe(events as f64);
     }
 
     /// A caller was answered.
     pub fn answered(&self, after: Duration) {
-        self.append.observe(after.as_secs_f64());
+        self.0.append.observe(after.as_secs_f64());
     }
 
     pub fn logged(&self, kind: EventKind) {
-        self.events.get_or_create(&[("kind", kind.name().into())]).inc();
+        self.0.events.get_or_create(&[("kind", kind.name().into())]).inc();
     }
 
     /// Somebody delivered an event that had waited for so long in a spool, if it had.
     pub fn delivered(&self, waited: Option<Duration>) {
         if let Some(waited) = waited {
-            self.spool_age.observe(waited.as_secs_f64());
+            self.0.spool_age.observe(waited.as_secs_f64());
         }
     }
 
     /// A rule refused something, or the ledger refuses to go on.
     pub fn failed(&self, code: &'static str) {
-        self.failures.get_or_create(&[("code", code.into())]).inc();
+        self.0.failures.get_or_create(&[("code", code.into())]).inc();
     }
 
     pub fn evaluated(&self, environment: &Environment, evaluation: &Evaluation) {
@@ -177,14 +180,14 @@ impl Metrics {
                 ("gate", id),
                 ("verdict", gate.verdict.name().into()),
             ];
-            self.verdicts.get_or_create(&labels).inc();
+            self.0.verdicts.get_or_create(&labels).inc();
         }
     }
 
     /// The names as they are, unless there are too many of them already.
     fn told_apart(&self, names: [&str; 3]) -> [Cow<'static, str>; 3] {
         let names = names.map(str::to_owned);
-        let Ok(mut known) = self.names.lock() else { return [OTHER; 3].map(Cow::from) };
+        let Ok(mut known) = self.0.names.lock() else { return [OTHER; 3].map(Cow::from) };
         if known.contains(&names) || (known.len() < NAMES_MAX && known.insert(names.clone())) {
             names.map(Cow::from)
         } else {
@@ -202,32 +205,32 @@ impl Metrics {
             _ => "5xx",
         };
         let labels = [("method", method.into()), ("route", route.into()), ("status", class.into())];
-        self.requests.get_or_create(&labels).observe(after.as_secs_f64());
+        self.0.requests.get_or_create(&labels).observe(after.as_secs_f64());
     }
 
     /// Writes everything, in the text format of OpenMetrics; `now` is what was looked up for it.
     pub fn text(&self, now: &Now) -> Result<String, fmt::Error> {
         // Two at once would clear each other's gauges.
-        let Ok(_alone) = self.names.lock() else { return Err(fmt::Error) };
+        let Ok(_alone) = self.0.names.lock() else { return Err(fmt::Error) };
         self.show(now);
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
+        encode(&mut text, &self.0.registry)?;
         Ok(text)
     }
 
     fn show(&self, now: &Now) {
         let health = now.health.as_ref();
-        self.ready.set(i64::from(health.is_some_and(|it| it.trouble().is_none())));
+        self.0.ready.set(i64::from(health.is_some_and(|it| it.trouble().is_none())));
         let set = |gauge: &Known, value: Option<i64>| {
             gauge.clear();
             if let Some(value) = value {
                 gauge.get_or_create(&[]).set(value);
             }
         };
-        set(&self.log, health.map(|it| it.size as i64));
-        set(&self.checkpoint, health.and_then(|it| it.published).map(|size| size as i64));
-        set(&self.checkpoint_age, health.and_then(Health::age_ms).map(|ms| ms / 1000));
-        self.promotions.clear();
+        set(&self.0.log, health.map(|it| it.size as i64));
+        set(&self.0.checkpoint, health.and_then(|it| it.published).map(|size| size as i64));
+        set(&self.0.checkpoint_age, health.and_then(Health::age_ms).map(|ms| ms / 1000));
+        self.0.promotions.clear();
         for (nth, (environment, open)) in now.promotions.iter().enumerate() {
             let name = |name: &str| match nth < NAMES_MAX {
                 true => name.to_owned().into(),
@@ -235,14 +238,14 @@ impl Metrics {
             };
             let project = ("project", name(environment.project.as_str()));
             let environment = ("environment", name(environment.name.as_str()));
-            self.promotions.get_or_create(&[project, environment]).inc_by(*open as i64);
+            self.0.promotions.get_or_create(&[project, environment]).inc_by(*open as i64);
         }
         for pool in &now.pools {
             for (state, count) in
                 [("used", pool.open.saturating_sub(pool.idle)), ("idle", pool.idle)]
             {
                 let labels = [("pool", pool.name.into()), ("state", state.into())];
-                self.connections.get_or_create(&labels).set(i64::from(count));
+                self.0.connections.get_or_create(&labels).set(i64::from(count));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Opening a ledger: what is checked before its first signature.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use schemas::id::Origin;
 use verifier::pin::{Pin, parse_pin};
@@ -122,6 +122,7 @@ impl<S: Store> Ledger<S> {
             vouched: Mutex::default(),
             documents: Documents::default(),
             kept_heads: KeptHeads::default(),
+            key: OnceLock::new(),
         })
     }
 
@@ -151,7 +152,7 @@ impl<S: Store> Ledger<S> {
             .ok_or_else(|| malformed("head", "its peaks are not those of its size"))?;
         let committed =
             Committed { from: head.size, leaves: Vec::new(), frontier, tiles: Tiles::default() };
-        self.publisher.publish(&self.store, &committed, &key).await?;
+        self.publisher.publish(&self.store, &committed, key).await?;
         Ok(())
     }
 

@@ -135,7 +135,7 @@ impl<S: Store> Ledger<S> {
             let (evaluation, decision) = deciding.await?;
             evaluated.push(it.evaluated(evaluation, decision));
         }
-        self.commit(working, &log).await?;
+        self.commit(working, log).await?;
         for _ in evaluated.iter().filter(|it| it.decision.is_some()) {
             self.metrics.logged(EventKind::Decision);
         }

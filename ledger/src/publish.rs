@@ -139,7 +139,7 @@ impl Publisher {
         }
         self.check_signing()?;
         let frontier = self.longest(&committed.frontier);
-        let checkpoint = self.checkpoint(store, &frontier, key).await?;
+        let checkpoint = self.checkpoint(store, &frontier, key, last.as_ref()).await?;
         *last = Some(checkpoint.clone());
         self.grown.send_replace(checkpoint.size());
         Ok(Published { checkpoint, entries })
@@ -183,30 +183,42 @@ impl Publisher {
     ///
     /// Whoever swaps first may have published a shorter log than this one: then nobody else will
     /// publish ours, and it is tried again. Each round that fails is one in which somebody else
-    /// got further.
+    /// got further. The first one goes without a look at what is published, where this process
+    /// has published the `last`.
     async fn checkpoint<S: Store>(
         &self,
         store: &S,
         frontier: &Frontier,
         key: &SigningKey,
+        last: Option<&VerifiedCheckpoint>,
     ) -> Result<VerifiedCheckpoint, LedgerError> {
         let checkpoint = self.sign(frontier, key)?;
-        let note = format_note(checkpoint.note());
+        let (size, note) = (frontier.size(), format_note(checkpoint.note()));
+        if let Some(last) = last
+            && store.swap_checkpoint(Some(last.size()), size, &note).await?
+        {
+            return self.keep(checkpoint);
+        }
         loop {
             let mut read = store.snapshot().await?;
             let published = read.checkpoint().await?.map(|(size, _)| size);
-            if let Some(size) = published.filter(|size| *size >= frontier.size()) {
-                let note = read.checkpoint_at(size).await?;
+            if let Some(longer) = published.filter(|it| *it >= size) {
+                let note = read.checkpoint_at(longer).await?;
                 let note = note.ok_or_else(|| malformed("checkpoint", "it has gone"))?;
                 return self.verify(note.as_bytes(), "the published checkpoint");
             }
             drop(read);
-            if store.swap_checkpoint(published, frontier.size(), &note).await? {
-                write_copy(&self.folder.checkpoint(), note.as_bytes())?;
-                self.high_water.write(&checkpoint)?;
-                return Ok(checkpoint);
+            if store.swap_checkpoint(published, size, &note).await? {
+                return self.keep(checkpoint);
             }
         }
+    }
+
+    /// Keeps what was published in the files beside the database and outside.
+    fn keep(&self, checkpoint: VerifiedCheckpoint) -> Result<VerifiedCheckpoint, LedgerError> {
+        write_copy(&self.folder.checkpoint(), format_note(checkpoint.note()).as_bytes())?;
+        self.high_water.write(&checkpoint)?;
+        Ok(checkpoint)
     }
 
     /// Signs the checkpoint of a log that is committed: always a prefix of what will be published.

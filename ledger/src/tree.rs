@@ -78,6 +78,23 @@ impl Tiles {
         self.ask(read, size, |hashes| root_at(hashes, size).map_err(ProveError::Read)).await
     }
 
+    /// Proves several entries from what is loaded, unless that does not suffice.
+    pub fn inclusions_at_hand(
+        &mut self,
+        indexes: &[EntryIndex],
+        size: TreeSize,
+    ) -> Option<Vec<Vec<Hash>>> {
+        let mut hashes = TileHashes::new(&mut *self, size);
+        indexes.iter().map(|index| prove_inclusion(&mut hashes, *index, size).ok()).collect()
+    }
+
+    /// The tiles at the right edge of a tree of this size, of those that are loaded.
+    pub fn edge(&self, size: TreeSize) -> Tiles {
+        let keys = edge(size);
+        let of_edge = |key: &(u8, u64)| Some((*key, self.loaded.get(key)?.clone()));
+        Tiles { loaded: keys.iter().filter_map(of_edge).collect() }
+    }
+
     /// Proves several entries at once: neighbours share their tiles, and the hashes inside them.
     pub async fn inclusions<R: Read>(
         &mut self,
@@ -111,11 +128,8 @@ impl Tiles {
         size: TreeSize,
         leaves: &[Hash],
     ) -> Result<Vec<Tile>, LedgerError> {
-        let edge: Vec<(u8, u64)> = (0..7)
-            .map(|level| (level, size >> (8 * u32::from(level))))
-            .filter(|(_, stored)| stored % 256 != 0)
-            .map(|(level, stored)| (level, stored / 256))
-            .collect();
+        let mut edge = edge(size);
+        edge.retain(|key| !self.loaded.contains_key(key));
         self.load(read, &edge).await?;
         let changed = append_tiles(&mut &mut *self, size, leaves)
             .map_err(|cause| crate::error::malformed("tree", cause))?;
@@ -128,4 +142,13 @@ impl Tiles {
         self.loaded.extend(changed.into_iter().map(|it| ((it.level, it.number), it.hashes)));
         Ok(rows)
     }
+}
+
+/// The tiles of a tree that grow when leaves are appended.
+fn edge(size: TreeSize) -> Vec<(u8, u64)> {
+    (0..7)
+        .map(|level| (level, size >> (8 * u32::from(level))))
+        .filter(|(_, stored)| stored % 256 != 0)
+        .map(|(level, stored)| (level, stored / 256))
+        .collect()
 }

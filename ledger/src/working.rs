@@ -56,6 +56,8 @@ impl Place {
 
 pub struct Working<A> {
     loader: Loader<A>,
+    /// Those at the right edge, where they are at hand.
+    tiles: Tiles,
     /// `prev` of entry 0.
     ledger: Hash,
     chain: Chain,
@@ -82,11 +84,12 @@ impl<A: Append> Working<A> {
         let head = append.head().clone();
         let time = settle_time(now, head.time, accept_clock)?;
         let warm = kept.lock().ok().and_then(|mut kept| kept.take());
-        let loader = Loader::warm(append, warm).await?;
+        let (loader, tiles) = Loader::warm(append, warm).await?;
         let ring = KeyRing::of(&loader.state);
         Ok(Working {
             chain: chain_at(origin, &head)?,
             loader,
+            tiles,
             ledger: genesis_prev(origin),
             ring,
             time,
@@ -227,10 +230,10 @@ impl<A: Append> Working<A> {
     /// Writes everything and commits; answers the leaves that were added and the frontier.
     pub async fn commit(mut self) -> Result<Committed, LedgerError> {
         let (from, frontier) = (self.size_before, self.chain.frontier().clone());
-        let mut tiles = Tiles::default();
+        let mut tiles = self.tiles;
         if self.entries.is_empty() {
             let Loader { read, state } = self.loader;
-            keep(&self.kept, read.head().clone(), state);
+            keep(&self.kept, read.head().clone(), state, tiles.edge(from));
             return Ok(Committed { from, leaves: Vec::new(), frontier, tiles });
         }
         let changed = tiles.append(&mut self.loader.read, self.size_before, &self.leaves).await?;
@@ -255,15 +258,16 @@ impl<A: Append> Working<A> {
         let Loader { read: mut append, state } = self.loader;
         append.write(&batch).await?;
         // Before the commit, since whoever has waited for the lock goes on at once behind it.
-        keep(&self.kept, batch.head, state);
+        let edge = tiles.edge(batch.head.size);
+        keep(&self.kept, batch.head, state, edge);
         append.commit().await?;
         Ok(Committed { from, leaves: self.leaves, frontier, tiles })
     }
 }
 
-fn keep(kept: &Mutex<Option<Warm>>, head: LogHead, state: State) {
+fn keep(kept: &Mutex<Option<Warm>>, head: LogHead, state: State, tiles: Tiles) {
     if let Ok(mut kept) = kept.lock() {
-        *kept = Warm::keep(head, state);
+        *kept = Warm::keep(head, state, tiles);
     }
 }
 

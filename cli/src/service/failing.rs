@@ -108,7 +108,9 @@ fn hint_for(code: Code) -> Option<&'static str> {
         Code::ThresholdMissed => {
             Some("sign with the root key that `attestry init` made; for more of them repeat --key")
         }
-        Code::RequestUnknown => Some("`attestry status` lists what is open, `attestry log` the rest"),
+        Code::RequestUnknown => {
+            Some("`attestry status` lists what is open, `attestry log` the rest")
+        }
         Code::UnknownEnvironment => Some("`attestry status` lists the environments"),
         Code::NotReplacing => Some("somebody was faster: look again, then repeat"),
         Code::PolicyChanged => Some("look at the gates again, then repeat"),

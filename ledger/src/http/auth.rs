@@ -122,7 +122,7 @@ fn guarded<S: Store>(
             admit(need, server.0, path, request, next)
         },
     );
-    methods.route_layer(guard).route_layer(timeout)
+    methods.route_layer((timeout, guard))
 }
 
 /// Lets a call through to its handler, with its [`Caller`], or says why not.

@@ -1,9 +1,8 @@
 //! Caching: what never changes says so, and whoever has it already is not sent it again.
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 /// How long an answer may be kept by those who have it.
@@ -36,11 +35,15 @@ pub fn keep(response: impl IntoResponse, freshness: Freshness, etag: Option<Stri
 }
 
 /// Says how long answers may be kept, and answers 304 to whoever has the bytes already.
-pub async fn cache(State(keepers): State<Keepers>, request: Request, next: Next) -> Response {
+pub async fn cache(
+    keepers: Keepers,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let known = request.headers().get_all(header::IF_NONE_MATCH).iter();
     let known: Vec<HeaderValue> = known.cloned().collect();
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     let freshness = response.extensions().get::<Freshness>().copied();
     let Some(freshness) = freshness.filter(|_| response.status() == StatusCode::OK) else {
         return response;

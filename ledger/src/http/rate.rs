@@ -8,9 +8,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use schemas::id::IdentityName;
 
@@ -117,24 +116,25 @@ impl Allowance {
 /// Who sends a token is known only when it was looked at: [`Allowance::admit_as`] counts then, and
 /// where it was none, the address it came from pays afterwards.
 pub async fn limit(
-    State(limits): State<Arc<Limits>>,
+    limits: &Arc<Limits>,
     mut request: Request,
-    next: Next,
+    next: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
     // Whoever watches over the server asks again and again, through the same proxies as others.
     let counts = limits.per_second.is_some() && !WATCHED.contains(&request.uri().path());
     let Some(peer) = peer.filter(|_| counts) else {
-        return next.run(request).await;
+        return next(request).await;
     };
     let address = Who::at(client(peer, request.headers(), &limits.proxies));
+    let limits = Arc::clone(limits);
     let allowance = Allowance { limits, address, identity: Arc::default() };
     let sends_token = request.headers().contains_key(header::AUTHORIZATION);
     if !sends_token && let Err(wait) = allowance.charge(&allowance.address, 1) {
         return too_many(wait);
     }
     request.extensions_mut().insert(allowance.clone());
-    let response = next.run(request).await;
+    let response = next(request).await;
     if sends_token
         && allowance.identity.get().is_none()
         && let Err(wait) = allowance.charge(&allowance.address, 1)

@@ -3,9 +3,8 @@
 
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, Method};
-use axum::middleware::Next;
 use axum::response::Response;
 use opentelemetry::propagation::Extractor;
 use tracing::field::Empty;
@@ -18,14 +17,18 @@ use crate::metrics::Metrics;
 /// Asked every few seconds by machines that nobody wants to read about.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
-pub async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+pub async fn observe(
+    metrics: &Metrics,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let since = Instant::now();
     let method = method(request.method());
     // The template and not the path: paths are what callers make of them.
     let route = request.extensions().get::<MatchedPath>().map_or("none", |it| it.as_str());
     let route = route.to_owned();
     let span = span(method, &route, request.headers());
-    let response = next.run(request).instrument(span.clone()).await;
+    let response = next(request).instrument(span.clone()).await;
     let (status, after) = (response.status().as_u16(), since.elapsed());
     span.record("http.response.status_code", status);
     span.in_scope(|| {

@@ -2,7 +2,6 @@
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
 use axum::response::Response;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -20,12 +19,12 @@ pub fn current() -> String {
 }
 
 /// Gives each request an id: the caller's where it has the form of one, else a new one.
-pub async fn identify(request: Request, next: Next) -> Response {
+pub async fn identify(request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let given = request.headers().get(HEADER).and_then(|value| value.to_str().ok());
     let id = given.filter(|id| is_id(id)).map_or_else(make, str::to_owned);
     // Each character of an id may stand in a header.
     let value = HeaderValue::from_str(&id);
-    let mut response = CURRENT.scope(id, next.run(request)).await;
+    let mut response = CURRENT.scope(id, next(request)).await;
     if let Ok(value) = value {
         response.headers_mut().insert(HEADER, value);
     }

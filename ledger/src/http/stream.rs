@@ -112,7 +112,7 @@ pub async fn stream<S: Store>(
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "All streams are taken.", detail)
     })?;
     let (sender, receiver) = mpsc::channel(PAGES_WAITING);
-    let Server { ledger, access, .. } = server;
+    let (ledger, access) = (Arc::clone(&server.ledger), Arc::clone(&server.access));
     let checked = Instant::now();
     let stream =
         Stream { ledger, access, caller, checked, tail, filter, next, sender, _permit: permit };

@@ -144,8 +144,10 @@ async fn is_reusable(
     connection: &mut SqliteConnection,
     _: PoolConnectionMetadata,
 ) -> Result<bool, sqlx::Error> {
-    // A dropped transaction has only queued its rollback: let that happen first.
-    connection.ping().await?;
+    if connection.is_in_transaction() {
+        // A dropped transaction has only queued its rollback: let that happen first.
+        connection.ping().await?;
+    }
     Ok(!connection.is_in_transaction())
 }
 
@@ -173,18 +175,20 @@ impl Store for SqliteStore {
             return Err(StoreError::Backwards { published, size });
         }
         let mut connection = self.writer.acquire().await.map_err(failed)?;
-        // Not in one transaction with the swap, and need not be: a log never gets shorter.
-        let log = read::head(&mut connection).await?.0.size;
-        if log < size {
-            return Err(StoreError::Ahead { size, log });
-        }
         let swapped = sqlx::query(SWAP_CHECKPOINT)
             .bind(number(size))
             .bind(note)
             .bind(expected.map(number))
             .execute(&mut *connection)
             .await;
-        Ok(swapped.map_err(commit_failed)?.rows_affected() == 1)
+        if swapped.map_err(commit_failed)?.rows_affected() == 1 {
+            return Ok(true);
+        }
+        // Not in one transaction with the swap, and need not be: a log never gets shorter.
+        match read::head(&mut connection).await?.0.size {
+            log if log < size => Err(StoreError::Ahead { size, log }),
+            _ => Ok(false),
+        }
     }
 
     async fn erase_envelopes(&self, indexes: &[EntryIndex]) -> Result<u64, StoreError> {
@@ -202,7 +206,8 @@ impl Store for SqliteStore {
 }
 
 const SWAP_CHECKPOINT: &str = "INSERT INTO checkpoint (size, note) SELECT ?1, ?2 \
-     WHERE (SELECT size FROM checkpoint ORDER BY sequence DESC LIMIT 1) IS ?3";
+     WHERE (SELECT size FROM checkpoint ORDER BY sequence DESC LIMIT 1) IS ?3 \
+     AND (SELECT size FROM head WHERE id = 0) >= ?1";
 
 /// Says what went wrong before a commit: nothing of the transaction will remain.
 fn failed(error: sqlx::Error) -> StoreError {

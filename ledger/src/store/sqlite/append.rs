@@ -27,15 +27,15 @@ async fn write_entries(connection: &mut SqliteConnection, batch: &Batch) -> Resu
     const ENTRIES: RowsSql = RowsSql {
         before: "INSERT INTO entry (entry_index, entry) VALUES ",
         tuple: "(?,?)",
-        after: "",
+        after: " ON CONFLICT (entry_index) DO NOTHING",
     };
     const ENVELOPES: RowsSql = RowsSql {
         before: "INSERT INTO envelope (entry_index, envelope) VALUES ",
         tuple: "(?,?)",
-        after: "",
+        after: " ON CONFLICT (entry_index) DO NOTHING",
     };
     ENTRIES
-        .execute(connection, &batch.entries, |row, entry| {
+        .insert(connection, "entry", &batch.entries, |row, entry| {
             row.add(number(entry.index))?;
             row.add(entry.entry.as_slice())
         })
@@ -46,12 +46,11 @@ async fn write_entries(connection: &mut SqliteConnection, batch: &Batch) -> Resu
         .filter_map(|entry| Some((entry.index, entry.envelope.as_deref()?)))
         .collect();
     ENVELOPES
-        .execute(connection, &envelopes, |row, (index, envelope)| {
+        .insert(connection, "envelope", &envelopes, |row, (index, envelope)| {
             row.add(number(*index))?;
             row.add(*envelope)
         })
-        .await?;
-    Ok(())
+        .await
 }
 
 async fn write_threads(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
@@ -118,17 +117,23 @@ async fn write_checkpoints(
     batch: &Batch,
 ) -> Result<(), StoreError> {
     const CHECKPOINTS: RowsSql = RowsSql {
-        before: "INSERT INTO checkpoint (size, note) VALUES ",
-        tuple: "(?,?)",
-        after: "",
+        before: "INSERT INTO checkpoint (sequence, size, note) VALUES ",
+        tuple: "(?,?,?)",
+        after: " ON CONFLICT (sequence) DO NOTHING",
     };
+    if batch.checkpoints.is_empty() {
+        return Ok(());
+    }
+    let newest = sqlx::query_scalar::<_, Option<i64>>("SELECT max(sequence) FROM checkpoint");
+    let newest = newest.fetch_one(&mut *connection).await.map_err(failed)?.unwrap_or(0);
+    let rows: Vec<_> = (newest + 1..).zip(&batch.checkpoints).collect();
     CHECKPOINTS
-        .execute(connection, &batch.checkpoints, |row, (size, note)| {
+        .insert(connection, "checkpoint", &rows, |row, (sequence, (size, note))| {
+            row.add(*sequence)?;
             row.add(number(*size))?;
             row.add(note.as_str())
         })
-        .await?;
-    Ok(())
+        .await
 }
 
 /// Moves the head from the size that was read under the lock, and from no other.

@@ -1,8 +1,9 @@
 //! Statements over many rows at once, and reading their answers.
 //!
 //! Each statement is one hop to the connection's thread and back, some 20 to 80 microseconds
-//! whatever it does; so rows go by the hundred. Their number is always a power of two, so that a
-//! few texts per table are prepared once and stay in the statement cache.
+//! whatever it does; so rows go by the hundred. Their number is always a power of two, or that and
+//! a half, so that a few texts per table are prepared once and stay in the statement cache. Where
+//! there are fewer, the last one is repeated: that costs less than another statement.
 
 use schemas::id::Hash;
 use sqlx::error::BoxDynError;
@@ -30,23 +31,35 @@ pub struct RowsSql {
 }
 
 impl RowsSql {
-    /// Runs the statement over all rows, in their order.
+    /// Runs the statement over all rows, in their order, and says how many it affected. It must
+    /// not mind a row that comes twice, one directly after the other.
     pub async fn execute<T: Sync>(
         &self,
         connection: &mut SqliteConnection,
         rows: &[T],
         bind: Bind<T>,
     ) -> Result<u64, StoreError> {
-        let (mut rest, mut affected) = (rows, 0);
-        while !rest.is_empty() {
-            let largest_power = 1 << rest.len().ilog2();
-            let (chunk, later) = rest.split_at(ROWS_MAX.min(largest_power));
-            let arguments = bind_all(chunk, chunk.len(), bind)?;
-            let query = sqlx::query_with(self.text(chunk.len()), arguments);
+        let mut affected = 0;
+        for chunk in rows.chunks(ROWS_MAX) {
+            let count = padded(chunk.len());
+            let query = sqlx::query_with(self.text(count), bind_all(chunk, count, bind)?);
             affected += query.execute(&mut *connection).await.map_err(failed)?.rows_affected();
-            rest = later;
         }
         Ok(affected)
+    }
+
+    /// Inserts rows of which none is there yet, by a statement that leaves alone what is.
+    pub async fn insert<T: Sync>(
+        &self,
+        connection: &mut SqliteConnection,
+        table: &'static str,
+        rows: &[T],
+        bind: Bind<T>,
+    ) -> Result<(), StoreError> {
+        match self.execute(connection, rows, bind).await? == rows.len() as u64 {
+            true => Ok(()),
+            false => Err(StoreError::Corrupt { table, what: "a row was there before" }),
+        }
     }
 
     /// Looks all keys up. The statement must not mind a key that comes twice.
@@ -58,8 +71,7 @@ impl RowsSql {
     ) -> Result<Vec<SqliteRow>, StoreError> {
         let mut found = Vec::new();
         for chunk in keys.chunks(KEYS_MAX) {
-            // Repeating the last key costs less than another statement.
-            let count = chunk.len().next_power_of_two();
+            let count = padded(chunk.len());
             let query = sqlx::query_with(self.text(count), bind_all(chunk, count, bind)?);
             found.append(&mut query.fetch_all(&mut *connection).await.map_err(failed)?);
         }
@@ -76,6 +88,15 @@ impl RowsSql {
         }
         text.push_str(self.after);
         AssertSqlSafe(text)
+    }
+}
+
+/// How many rows a statement over so many has: the next power of two, or that and a half.
+fn padded(rows: usize) -> usize {
+    let power = rows.next_power_of_two();
+    match power / 4 * 3 {
+        fewer if fewer >= rows => fewer,
+        _ => power,
     }
 }
 
@@ -121,5 +142,30 @@ impl<'r> Columns<'r> {
 
     pub fn corrupt(&self, what: &'static str) -> StoreError {
         StoreError::Corrupt { table: self.table, what }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_numbers_of_rows_have_texts_of_their_own() {
+        for (rows, count) in [
+            (1, 1),
+            (2, 2),
+            (3, 3),
+            (4, 4),
+            (5, 6),
+            (7, 8),
+            (9, 12),
+            (13, 16),
+            (17, 24),
+            (385, 512),
+        ] {
+            assert_eq!(padded(rows), count);
+        }
+        assert!((1..=KEYS_MAX).all(|rows| (rows..rows * 3 / 2 + 1).contains(&padded(rows))));
+        assert_eq!((padded(ROWS_MAX), padded(KEYS_MAX)), (ROWS_MAX, KEYS_MAX));
     }
 }
