@@ -79,10 +79,23 @@ pub fn named(args: &RecordArgs, kind: EventKind, desk: &Desk) -> Result<Option<A
     let said = match look(desk, attached) {
         Ok(said) => Some(said),
         // Whoever may only submit, or whose server is away, has said what the statement needs.
-        Err(why) if enough && (why.exit == Exit::NotAllowed || desk.is_away()) => None,
+        Err(why) if why.exit == Exit::NotAllowed || desk.is_away() => match enough {
+            true => None,
+            false => return Err(unseen(why, kind, attached)),
+        },
         Err(why) => return Err(why),
     };
     Ok(Some(About::new(kind, attached, said)))
+}
+
+/// Says what to add where an entry cannot be looked up.
+fn unseen(why: Failure, kind: EventKind, attached: Attached) -> Failure {
+    let add = match kind {
+        EventKind::Note => "name the artifact too: --subject SUBJECT",
+        EventKind::Canary => "name all of it: --promotion P-118 --subject SUBJECT --to ENV",
+        _ => "name artifact and environment too: --subject SUBJECT --to ENV",
+    };
+    why.hint(format!("{} cannot be looked up: {add}", attached.name()))
 }
 
 /// Reads the entry of a request or a deployment.
@@ -204,7 +217,8 @@ impl About {
         let to = args.deployment.to.as_deref();
         let to = to.map(|to| parse_environment(to, Some(project))).transpose()?;
         if *project != there.project || to.is_some_and(|to| to != *there) {
-            return Err(Failure::usage(format!("{name} is about {there}")));
+            return Err(Failure::usage(format!("{name} is about {there}"))
+                .hint("leave --to and --project out: the entry says both"));
         }
         match (subject, said.artifacts.as_slice()) {
             (None, [only]) => Ok(Some(only.clone())),
@@ -216,7 +230,8 @@ impl About {
             (Some(subject), all) => {
                 let width = name.len().max("--subject".len());
                 let message = format!("{name} is about another artifact");
-                let failure = Failure::new(Exit::No, "subject-invalid", message);
+                let failure = Failure::new(Exit::No, "subject-invalid", message)
+                    .hint("leave --subject out: the entry says it");
                 let failure = failure.detail(format!("{:width$}  {}", "--subject", ends(&subject)));
                 Err(all.iter().fold(failure, |failure, it| {
                     failure.detail(format!("{name:width$}  {}", ends(it)))
