@@ -48,7 +48,8 @@ pub fn run(args: &ShowArgs, io: &mut Io) -> Result<Exit, Failure> {
         members.insert("promotion".to_owned(), about.clone());
     }
     let mut about = about.map_or(String::new(), |(text, _)| text);
-    if let (Value::Object(members), Some((text, notes))) = (&mut json, notes::about(&history, &line)?)
+    if let (Value::Object(members), Some((text, notes))) =
+        (&mut json, notes::about(&history, &line)?)
     {
         members.insert("notes".to_owned(), notes);
         about.push_str(&text);

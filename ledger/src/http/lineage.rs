@@ -74,9 +74,8 @@ pub async fn read<S: Store>(
     let thread = ThreadId::Artifact(digest.clone());
     let size = loader.read.head().size;
     let (found, mut older) = links(&mut loader.read, &thread, 0, size, None, LOOKED_AT_MAX).await?;
-    let is_step = |kind: EventKind| {
-        kind == EventKind::Note || kind.line().thread == ExtraThread::Environment
-    };
+    let is_step =
+        |kind: EventKind| kind == EventKind::Note || kind.line().thread == ExtraThread::Environment;
     let mut steps: Vec<EntryIndex> = found
         .iter()
         .filter(|entry| is_step(EventKind::of_type(&entry.predicate_type)))
