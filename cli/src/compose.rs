@@ -7,6 +7,7 @@ use schemas::kind::{EventKind, ExtraThread};
 use schemas::predicate::analysis::{self, Analysis};
 use schemas::predicate::build::{self, Build, BuildDefinition, Builder, Metadata, RunDetails};
 use schemas::predicate::canary::{self, Canary};
+use schemas::predicate::incident::Cause;
 use schemas::predicate::measurement::{self, Measurement};
 use schemas::predicate::report::{Binding, ReportNote};
 use schemas::predicate::sbom::{self, Attester, MEDIA_TYPES, Reference};
@@ -73,7 +74,47 @@ pub struct Report {
     pub suite: Option<String>,
     /// Of what happens in an environment.
     pub environment: Option<EnvironmentName>,
-    pub promotion: Option<EntryIndex>,
+    /// What a canary, an incident or a note is about.
+    pub attached: Option<Attached>,
+}
+
+/// The entry that an event is attached to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attached {
+    /// Of a promotion request.
+    Promotion(EntryIndex),
+    /// Of a deployment or a rollback.
+    Deployment(EntryIndex),
+}
+
+impl Attached {
+    pub fn entry(self) -> EntryIndex {
+        match self {
+            Attached::Promotion(entry) | Attached::Deployment(entry) => entry,
+        }
+    }
+
+    /// `P-118`, or `entry 121`.
+    pub fn name(self) -> String {
+        match self {
+            Attached::Promotion(request) => format!("P-{request}"),
+            Attached::Deployment(entry) => format!("entry {entry}"),
+        }
+    }
+
+    /// The member by which a kind says it, where it has one.
+    fn member(self, kind: EventKind) -> serde_json::Result<Option<Member>> {
+        let cause = match self {
+            Attached::Promotion(request) => Cause::Promotion(request),
+            Attached::Deployment(entry) => Cause::Deployment(entry),
+        };
+        match kind {
+            EventKind::Canary => Member::new("promotion", &self.entry()).map(Some),
+            EventKind::Incident => Member::new("cause", &cause).map(Some),
+            EventKind::Note => Member::new("about", &self.entry()).map(Some),
+            _ => Ok(None),
+        }
+    }
 }
 
 impl Report {
@@ -94,10 +135,13 @@ impl Report {
 /// The event that a report gives. The report itself goes along as an attachment.
 pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
     let note = report.note();
-    let Report { kind, bytes, reading, environment, promotion, .. } = report;
+    let Report { kind, bytes, reading, environment, attached, .. } = report;
     let draft = match reading.body {
         Body::Sbom { predicate_type, .. } => return bill(frame, predicate_type, bytes),
-        Body::Fields(text) => return fields(frame, kind, &text, environment, &note, bytes),
+        Body::Fields(text) => {
+            let filled = filled(&frame, kind, environment, attached)?;
+            return fields(frame.subject, kind, &text, &filled, &note, bytes);
+        }
         Body::Test { result, passed, warned, failed } => {
             let body = Test {
                 result,
@@ -140,7 +184,7 @@ pub fn report(frame: Frame, report: Report) -> Result<Draft, Failure> {
                 windows,
                 samples: None,
                 metrics,
-                promotion,
+                promotion: attached.map(Attached::entry),
                 report: Some(note),
             };
             Draft::of(frame.subject, canary::TYPE, body)
@@ -191,15 +235,14 @@ fn bill(frame: Frame, predicate_type: &str, bytes: Vec<u8>) -> Result<Draft, Fai
     Ok(Draft::of(subject, sbom::TYPE_REFERENCE, body)?.with(bytes))
 }
 
-/// A predicate whose own fields somebody wrote: they stand in it as they were written.
-fn fields(
-    frame: Frame,
+/// The members that we fill in: our own kinds are tied to their ledger, and what happens in an
+/// environment to that, and to what it is about.
+fn filled(
+    frame: &Frame,
     kind: EventKind,
-    text: &str,
     environment: Option<EnvironmentName>,
-    note: &ReportNote,
-    bytes: Vec<u8>,
-) -> Result<Draft, Failure> {
+    attached: Option<Attached>,
+) -> Result<Vec<Member>, Failure> {
     let own = || -> serde_json::Result<Vec<Member>> {
         let mut members = vec![
             Member::new("ledger", frame.origin)?,
@@ -209,9 +252,28 @@ fn fields(
         let joins = kind.line().thread == ExtraThread::Environment;
         let environment = environment.as_ref().filter(|_| joins);
         members.extend(environment.map(|it| Member::new("environment", it)).transpose()?);
+        let attached = attached.map(|it| it.member(kind)).transpose()?;
+        members.extend(attached.flatten());
         Ok(members)
     };
-    let before = if kind.is_own() { own() } else { Ok(Vec::new()) };
+    if kind.is_own() { own().map_err(Failure::unexpected) } else { Ok(Vec::new()) }
+}
+
+/// A predicate whose own fields somebody wrote: they stand in it as they were written.
+fn fields(
+    subject: Subject,
+    kind: EventKind,
+    text: &str,
+    filled: &[Member],
+    note: &ReportNote,
+    bytes: Vec<u8>,
+) -> Result<Draft, Failure> {
+    // A member that stood there twice would have two meanings.
+    let written = verifier::json::parse(text.as_bytes()).map_err(Failure::unexpected)?;
+    if let Some(twice) = filled.iter().find(|member| written.get(member.name()).is_some()) {
+        let message = format!("the file says {:?}, and so do the options", twice.name());
+        return Err(Failure::usage(message).hint("leave one of them out"));
+    }
     let noted = match kind {
         EventKind::Analysis
         | EventKind::Canary
@@ -222,12 +284,9 @@ fn fields(
         _ => None,
     };
     let after = noted.map(|name| Member::new(name, note)).transpose();
-    let predicate = before.and_then(|before| {
-        let after: Vec<Member> = after?.into_iter().collect();
-        compose::fill(&before, text, &after)
-    });
-    let predicate = predicate.map_err(Failure::unexpected)?;
-    let draft = Draft::of(frame.subject, kind.line().predicate_type, &*predicate)?;
+    let after: Vec<Member> = after.map_err(Failure::unexpected)?.into_iter().collect();
+    let predicate = compose::fill(filled, text, &after).map_err(Failure::unexpected)?;
+    let draft = Draft::of(subject, kind.line().predicate_type, &*predicate)?;
     Ok(if noted.is_some() { draft.with(bytes) } else { draft })
 }
 
@@ -282,14 +341,14 @@ pub fn metrics(frame: Frame, metrics: Vec<measurement::Metric>) -> Result<Draft,
     measured(frame, metrics, None, None)
 }
 
-/// A comment.
-pub fn note(frame: Frame, text: &str) -> Result<Draft, Failure> {
+/// A comment, perhaps about what happened at an entry.
+pub fn note(frame: Frame, text: &str, attached: Option<Attached>) -> Result<Draft, Failure> {
     let body = note::Note {
         ledger: frame.origin.clone(),
         project: frame.project.clone(),
         nonce: frame.nonce,
         text: text.to_owned(),
-        about: None,
+        about: attached.map(Attached::entry),
     };
     Draft::of(frame.subject, note::TYPE, body)
 }

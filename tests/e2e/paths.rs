@@ -74,6 +74,9 @@ fn the_paths_go_through_a_server_alike() {
     assert_eq!((&emergency["state"], &emergency["path"]), (&"granted".into(), &"emergency".into()));
     assert_eq!(emergency["incident"], 10);
     assert_eq!(emergency["plans"]["releaseNotes"], digest(&here, "notes.md"));
+    let shown = told(&away, 0, "attestry show P-12");
+    assert_eq!(emergency["notes"], shown["notes"]);
+    assert_eq!(shown["notes"][1]["signers"], json!(["alice"]));
     // What takes a request back is none itself.
     assert_eq!(get(server.address, "/api/v1/promotions/P-19").status, 404);
     let list = get(server.address, "/api/v1/promotions?project=payments").json();
@@ -84,6 +87,11 @@ fn the_paths_go_through_a_server_alike() {
         .map(|it| it["request"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["P-21", "P-18", "P-16", "P-12"]);
+    let subject = digest(&here, "dist/app.zip");
+    let lineage = get(server.address, &format!("/api/v1/artifacts/{subject}/lineage")).json();
+    let told_here = told(&away, 0, "attestry lineage dist/app.zip");
+    assert_eq!(lineage["lineage"], told_here["lineage"]);
+    assert!(told_here.to_string().contains("note by alice: INC-42"), "{told_here}");
     server.stop().expect(0, "attestry verify --trust ledger/pin.txt");
 }
 

@@ -237,6 +237,16 @@ fn without_enough_to_sign_nothing_is_spooled() {
         client.run("attestry record note --text x --key ci.pem --subject sha256:00000000");
     assert_eq!(unknown.code, 6, "{unknown:?}");
     assert!(unknown.stderr.contains("whole digest"), "{unknown:?}");
+    // A deployment by its entry needs no look where the artifact is named.
+    let about = "attestry record note --text x --key ci.pem --deployment 8";
+    let unknown = client.run(about);
+    assert_eq!(unknown.code, 6, "{unknown:?}");
+    assert!(unknown.stderr.contains("entry 8 cannot be looked up"), "{unknown:?}");
+    client.expect(0, &format!("{about} --subject dist/app.zip"));
+    let newest = "attestry record note --text x --key ci.pem --subject dist/app.zip --to prod";
+    assert_eq!(client.run(newest).code, 6);
+    let name = waiting(&client)[0].file_name().unwrap().to_string_lossy().into_owned();
+    client.expect(0, &format!("attestry spool drop {name}"));
     std::fs::remove_dir_all(client.file("state")).unwrap();
     let never = client.run(NOTE);
     assert_eq!(never.code, 6, "{never:?}");

@@ -56,10 +56,11 @@ pub fn begun_with(within: &str) -> Place {
     place
 }
 
-/// Entries 12 to 22.
+/// Entries 12 to 27.
 pub fn chapters() -> Vec<Chapter> {
     let mut all = emergency();
     all.extend(others());
+    all.push(noted());
     all
 }
 
@@ -144,4 +145,43 @@ fn others() -> Vec<Chapter> {
             ],
         ),
     ]
+}
+
+/// Notes about a promotion and its deployment, named in each way.
+fn noted() -> Chapter {
+    const NOTE: &str = "record note --text";
+    chapter(
+        "noted",
+        &[
+            (
+                "record deployment --subject dist/app.zip --to prod --result succeeded \
+                 --promotion P-12 --key ci.pem",
+                0,
+            ),
+            (&format!("{NOTE} \"it was the right thing\" --promotion P-12 --key carol.pem"), 0),
+            (
+                &format!(
+                    "{NOTE} \"INC-42: the cache was cold; warm it before traffic comes\" \
+                     --deployment 23 --key alice.pem"
+                ),
+                0,
+            ),
+            (
+                &format!(
+                    "{NOTE} \"two minutes of errors\" --subject dist/app.zip --to prod --key ci.pem"
+                ),
+                0,
+            ),
+            (&format!("{NOTE} \"for the next release\" --subject dist/app.zip --key ci.pem"), 0),
+            (&format!("{NOTE} x --deployment 22 --key ci.pem"), 5),
+            (&format!("{NOTE} x --promotion P-12 --subject dist/rc.zip --key ci.pem"), 3),
+            (&format!("{NOTE} x --promotion P-12 --to staging --key ci.pem"), 2),
+            (&format!("{NOTE} x --subject dist/rc.zip --to prod --key ci.pem"), 5),
+            (&format!("{NOTE} x --subject dist/app.zip --to prod --at 2026-01-01 --key ci.pem"), 5),
+            (&format!("{NOTE} x --to prod --key ci.pem"), 2),
+            ("show P-12", 0),
+            ("show 23", 0),
+            ("lineage dist/app.zip", 0),
+        ],
+    )
 }

@@ -1,8 +1,9 @@
-//! From source to production, as a tree: an artifact's build and sources, its evidence, and what was
-//! asked, answered, decided and deployed.
+//! From source to production, as a tree: an artifact's build and sources, its evidence, what was
+//! asked, answered, decided and deployed, and the notes about all that.
 
 mod compromised;
 mod evidence;
+pub mod notes;
 mod steps;
 
 use schemas::id::{Digest, EntryIndex, Project};
@@ -61,6 +62,7 @@ fn tree(
     }
     root.children.extend(evidence::evidence(known, Compromises::of(view)));
     root.children.extend(steps::environments(view, project, thread)?);
+    notes::attach(&mut root, project, thread, Compromises::of(view));
     Ok(root)
 }
 

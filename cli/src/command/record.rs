@@ -1,15 +1,17 @@
 //! `attestry record`: signs what a tool or a person reports, and logs it.
 
+mod about;
 pub mod append;
 mod deployment;
 mod desk;
 mod draft;
 mod envelope;
+mod job;
 mod scan;
 
 use clap::Args;
 use ledger::Logged;
-use schemas::id::{Digest, EntryIndex, Origin, Project};
+use schemas::id::EntryIndex;
 use schemas::kind::EventKind;
 use schemas::report::Finding;
 use serde_json::{Value, json};
@@ -19,11 +21,11 @@ use crate::argument::{AppendArgs, KeyArgs, ProjectArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
-use crate::output::names::Called;
-use crate::output::{WIDTH, columns, paragraph};
+use crate::output::paragraph;
 use crate::service::Service;
-use crate::subject::{self, Written};
+use crate::subject;
 use desk::{Desk, Signed, Submitted};
+pub use job::Job;
 
 /// Sign and log an event: a test run, a scan, a build, a deployment
 ///
@@ -32,6 +34,9 @@ use desk::{Desk, Signed, Submitted};
 /// (or scan), vex, sbom, analysis, measurement (or coverage), review, migration, rehearsal,
 /// configuration, canary, deployment, rollback, incident, note, or envelope: somebody else's DSSE
 /// file or Sigstore bundle, kept unchanged.
+///
+/// A note, an incident or a canary is attached to what it is about by --promotion or --deployment,
+/// a note or an incident also by --subject, --to and --at.
 #[derive(Debug, Args)]
 #[command(
     before_help = "Example:\n  attestry record test target/junit.xml --subject dist/app.tar.gz --suite unit",
@@ -74,6 +79,8 @@ pub struct RecordArgs {
     #[command(flatten)]
     pub deployment: DeploymentArgs,
     #[command(flatten)]
+    pub about: about::AboutArgs,
+    #[command(flatten)]
     pub scan: scan::ScanArgs,
 }
 
@@ -103,7 +110,7 @@ pub struct DeploymentArgs {
     /// started, succeeded or failed
     #[arg(long, value_name = "R")]
     pub result: Option<String>,
-    /// The request that it carries out
+    /// The request that it carries out, or is about
     #[arg(long, value_name = "P-118")]
     pub promotion: Option<String>,
     /// Cluster, host or region
@@ -125,12 +132,12 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
         return envelope::run(args, io);
     }
     let kind = parse_kind(&args.kind)?;
-    let about = args.subject.as_deref().map(|text| subject::read(text, io)).transpose()?;
+    let written = args.subject.as_deref().map(|text| subject::read(text, io)).transpose()?;
     let from = args.deployment.from.as_deref().map(|text| subject::read(text, io)).transpose()?;
     let mut reports = draft::read_reports(args, kind, io)?;
     let key = crate::key::load(&args.key, io)?;
     let (desk, job) =
-        Desk::open(&args.ledger, io, |desk, io| Job::new(args, kind, (&about, &from), desk, io))?;
+        Desk::open(&args.ledger, io, |desk, io| Job::new(args, kind, (&written, &from), desk, io))?;
     let drafts = draft::drafts(args, &job, &mut reports, io)?;
     let filed = (!kind.is_own()).then_some(&job.project);
     let sign = |(summary, draft)| {
@@ -198,100 +205,6 @@ fn may_be_about_the_ledger(kind: EventKind) -> bool {
     matches!(kind, EventKind::Note | EventKind::Configuration | EventKind::Incident)
 }
 
-/// What one call of `record` works with.
-pub struct Job {
-    pub kind: EventKind,
-    pub origin: Origin,
-    pub project: Project,
-    /// The subject's digest; none for a note about the ledger.
-    pub subject: Option<Digest>,
-    /// The subject's file, where it is one.
-    pub file: Option<std::path::PathBuf>,
-    pub called: Option<Called>,
-    /// What a rollback leaves.
-    pub from: Option<Digest>,
-}
-
-impl Job {
-    fn new(
-        args: &RecordArgs,
-        kind: EventKind,
-        (about, from): (&Option<Written>, &Option<Written>),
-        desk: &Desk,
-        io: &Io,
-    ) -> Result<Job, Failure> {
-        let named = args.project.named(io)?;
-        let hinted =
-            args.deployment.to.as_deref().and_then(crate::argument::project_of_environment);
-        let project = desk.project(named.or(hinted))?;
-        let digest = |it: &Option<Written>| it.as_ref().map(|it| digest_of(it, desk)).transpose();
-        let (subject, from) = (digest(about)?, digest(from)?);
-        if subject.is_none() && !may_be_about_the_ledger(kind) {
-            return Err(Failure::usage("what is it about? --subject is missing")
-                .hint("--subject FILE, or --subject sha256:…"));
-        }
-        let file = about.as_ref().and_then(|it| match it {
-            Written::File(file, _) => Some(file.clone()),
-            Written::Digest(_) | Written::Prefix(..) => None,
-        });
-        let called = match &subject {
-            Some(digest) => Some(Called::of(digest, desk.artifact(digest)?.as_ref(), &project)),
-            None => None,
-        };
-        Ok(Job { kind, origin: desk.origin(), project, subject, file, called, from })
-    }
-
-    /// `test   payments 1.4.2  sha256:9f2c41d0   412 passed…`.
-    fn headline(&self, word: &str, args: &RecordArgs, summary: &str) -> String {
-        let title = match &self.called {
-            Some(called) => {
-                let (name, version) =
-                    (args.build.name.clone(), args.build.artifact_version.clone());
-                let name = called.name.clone().or(name);
-                let name =
-                    name.or((self.kind == EventKind::Build).then(|| self.project.to_string()));
-                let version = called.version.clone().or(version);
-                let named = Called { name, version, digest: called.digest.clone() };
-                format!("{}  {}", named.title(), named.digest.short())
-            }
-            None => self.origin.to_string(),
-        };
-        let title = title.trim_start();
-        let line = format!("{word:<6} {title}   {summary}").trim_end().to_owned();
-        if columns(&line) <= WIDTH {
-            return line;
-        }
-        let below = format!("       {summary}");
-        match columns(&below) <= WIDTH {
-            true => format!("{word:<6} {title}\n{below}"),
-            false => format!("{word:<6} {title}\n{}", paragraph(7, summary).trim_end()),
-        }
-    }
-}
-
-/// The whole digest of what was written.
-fn digest_of(written: &Written, desk: &Desk) -> Result<Digest, Failure> {
-    match written {
-        Written::File(_, digest) | Written::Digest(digest) => Ok(digest.clone()),
-        Written::Prefix(algorithm, hex) => {
-            let text = format!("{}:{hex}", algorithm.name());
-            let mut found = desk.find(&text, hex).map_err(|it| in_full(it, &text))?;
-            found.retain(|digest| digest.algorithm() == *algorithm);
-            subject::only(&text, found)
-        }
-    }
-}
-
-/// Whoever may only submit cannot have the beginning of a digest looked up.
-fn in_full(failure: Failure, text: &str) -> Failure {
-    match failure.exit {
-        Exit::NotAllowed => failure
-            .detail(format!("{text} is the beginning of a digest, which must be looked up"))
-            .hint("name the file, or the digest in full: that needs no reading"),
-        _ => failure,
-    }
-}
-
 /// Says what was logged, what was not, and what was decided upon it.
 fn tell(
     args: &RecordArgs,
@@ -349,6 +262,7 @@ fn tell(
     }
     let json = json!({
         "project": job.project, "subject": job.subject, "signer": signer, "logged": items,
+        "about": job.about.as_ref().map(|about| about.entry),
         "refused": refused.iter().map(|(failure, _)| failure.to_json()).collect::<Vec<_>>(),
         "notices": notices, "decisions": append::json_of(&decisions),
     });

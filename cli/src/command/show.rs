@@ -1,5 +1,6 @@
 //! `attestry show`: one entry, what was signed there, by whom, and where it stands.
 
+mod notes;
 mod request;
 
 use clap::Args;
@@ -46,7 +47,13 @@ pub fn run(args: &ShowArgs, io: &mut Io) -> Result<Exit, Failure> {
     if let (Value::Object(members), Some((_, about))) = (&mut json, &about) {
         members.insert("promotion".to_owned(), about.clone());
     }
-    let about = about.map_or(String::new(), |(text, _)| text);
+    let mut about = about.map_or(String::new(), |(text, _)| text);
+    if let (Value::Object(members), Some((text, notes))) =
+        (&mut json, notes::about(&history, &line)?)
+    {
+        members.insert("notes".to_owned(), notes);
+        about.push_str(&text);
+    }
     let proof = match history.is_pack() {
         true => "in the pack, and checked by attestry verify".to_owned(),
         false => format!("attestry receipt {index} proves that it is in the log"),

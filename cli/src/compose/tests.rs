@@ -17,7 +17,7 @@ fn composed(kind: EventKind, bytes: &[u8]) -> (String, usize) {
         binding: Binding::Unbound,
         suite: Some("unit".to_owned()),
         environment: None,
-        promotion: None,
+        attached: None,
     };
     let draft = super::report(frame(&origin, &project), report).unwrap();
     let envelope = sign::sign_payload(&draft.payload, &[]);

@@ -142,3 +142,41 @@ fn keys_that_were_taken_away_can_be_called_compromised_by_name() {
     let said = desk.refused(&compromise.replace("grace", "mia"), 5);
     assert!(said.contains("there is no identity mia"), "{said}");
 }
+
+#[test]
+fn a_note_is_about_the_newest_deployment_of_then() {
+    let desk = Desk::new();
+    let deploy = |name: &str| {
+        let line = "--to search/prod --result succeeded --key ci.pem";
+        desk.run(&format!("record deployment --subject {name} {line}"));
+    };
+    deploy("old.tar");
+    deploy("new.tar");
+    deploy("old.tar");
+    let note = "record note --text slow --key grace.pem";
+    let told = desk.done(&format!("{note} --subject old.tar --to search/prod"));
+    assert!(told.contains("slow   (about entry 5)"), "{told}");
+    let told = desk.done(&format!("{note} --subject new.tar --to search/prod --at 2999-01-01"));
+    assert!(told.contains("(about entry 4)"), "{told}");
+    let told = desk.done(&format!("{note} --deployment 3"));
+    assert!(told.contains("(about entry 3)"), "{told}");
+    let shown = desk.done("show 3");
+    assert!(shown.contains("note      entry 8 by grace: slow\n"), "{shown}");
+    for (options, exit, said) in [
+        ("--subject old.tar --to search/prod --at 2001-01-01", 5, "not deployed in search/prod"),
+        ("--subject old.tar --to search/staging", 5, "not deployed in search/staging"),
+        ("--subject old.tar --at 2999-01-01", 2, "--to is missing"),
+        ("--to search/prod", 2, "--subject is missing"),
+        ("--deployment 3 --at 2999-01-01", 2, "leave --at out"),
+        ("--deployment 3 --promotion P-3", 2, "keep one"),
+        ("--deployment 3 --to search/staging", 2, "entry 3 is about search/prod"),
+        ("--deployment 3 --subject new.tar", 3, "entry 3 is about another artifact"),
+        ("--deployment 2", 5, "entry 2 is no deployment"),
+        ("--promotion P-3", 5, "entry 3 is no promotion request"),
+        ("--promotion P-999", 5, "entry 999 is no promotion request"),
+    ] {
+        let refused = desk.refused(&format!("{note} {options}"), exit);
+        assert!(refused.contains(said), "{options}: {refused}");
+        assert!(refused.lines().all(|line| output::columns(line) <= 80), "{refused}");
+    }
+}

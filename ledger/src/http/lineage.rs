@@ -18,10 +18,10 @@ use crate::search::links;
 use crate::store::{Read, Store};
 
 /// Most entries of the artifact's thread that are looked at, the newest first.
-const LOOKED_AT_MAX: usize = 1000;
+pub(super) const LOOKED_AT_MAX: usize = 1000;
 
-/// Most of them whose envelopes are read: requests, approvals, decisions, deployments.
-const STEPS_MAX: usize = 250;
+/// Most of them whose envelopes are read: requests, approvals, decisions, deployments, notes.
+pub(super) const STEPS_MAX: usize = 250;
 
 /// An artifact's lineage, as `attestry lineage --json` has it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -74,7 +74,8 @@ pub async fn read<S: Store>(
     let thread = ThreadId::Artifact(digest.clone());
     let size = loader.read.head().size;
     let (found, mut older) = links(&mut loader.read, &thread, 0, size, None, LOOKED_AT_MAX).await?;
-    let is_step = |kind: EventKind| kind.line().thread == ExtraThread::Environment;
+    let is_step =
+        |kind: EventKind| kind == EventKind::Note || kind.line().thread == ExtraThread::Environment;
     let mut steps: Vec<EntryIndex> = found
         .iter()
         .filter(|entry| is_step(EventKind::of_type(&entry.predicate_type)))

@@ -1,8 +1,10 @@
 //! Promotion requests: open ones with what the gates say now, decided ones with the decision.
 
 mod body;
+mod notes;
 
 pub use body::{ApprovalBody, PlansBody, PromotionBody, PromotionState};
+pub use notes::NoteBody;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -115,7 +117,11 @@ pub async fn read<S: Store>(
     let mut look = Looking::new(server.ledger.loader().await?, server.ledger.now());
     let entry = Entry::parse(&stored.entry).map_err(|cause| malformed("entry", cause))?;
     let found = look.promotion(&environment, &entry, &event, body).await?;
-    Ok(Json(found.ok_or_else(none)?))
+    let mut found = found.ok_or_else(none)?;
+    let (read, documents) = (&mut look.loader.read, &server.ledger.documents);
+    let artifacts = event.artifacts().cloned();
+    found.notes = notes::about(read, documents, &environment.project, index, artifacts).await?;
+    Ok(Json(found))
 }
 
 /// Reads `P-118`, or the index alone.
@@ -216,6 +222,7 @@ impl<R: Rows> Looking<R> {
             decided_at: None,
             withdrawn: None,
             review: None,
+            notes: Vec::new(),
         };
         let due = reviews(&slice, self.now).into_iter().find(|due| due.request == index);
         body.review = due.map(DueReview::from);

@@ -1,12 +1,16 @@
 //! What the bodies of evidence and notes must keep that their types cannot say.
 
+use schemas::id::{Digest, EntryIndex};
 use schemas::predicate::measurement::Metric;
+use schemas::predicate::note::Note;
 use schemas::predicate::review::{CHANGE_LIST_MAX, Change};
 use schemas::report::Code;
 
+use super::environment::environment_of;
+use super::subjects::listed;
 use super::{Accepted, Case, Refusal, bounded, refuse};
 use crate::event::Body;
-use crate::projection::slice::SUITES_MAX;
+use crate::projection::slice::{EnvironmentSlice, Running, SUITES_MAX};
 
 impl Case<'_> {
     pub(super) fn evidence_body(&self) -> Result<(), Refusal> {
@@ -59,7 +63,7 @@ impl Case<'_> {
         refuse(self, Code::PredicateInvalid, detail)
     }
 
-    pub(super) fn note(&self, body: &schemas::predicate::note::Note) -> Result<Accepted, Refusal> {
+    pub(super) fn note(&self, body: &Note) -> Result<Accepted, Refusal> {
         let signers = self.signers(
             format_args!("note anything about {}", body.project),
             "of anybody in that project",
@@ -68,8 +72,47 @@ impl Case<'_> {
         if body.text.is_empty() || body.text.len() > 65_536 {
             return refuse(self, Code::PredicateInvalid, "a note has 1 to 65,536 bytes of text");
         }
+        self.concerns(body)?;
         Ok(Accepted::by(Some(body.project.clone()), signers))
     }
+
+    /// What a note is about came before it. Where the note has an artifact, that is no request for
+    /// another one and no deployment of another one, as far as the project's environments remember:
+    /// what they have forgotten, and every other entry, may be anybody's.
+    fn concerns(&self, body: &Note) -> Result<(), Refusal> {
+        let Some(entry) = body.about else { return Ok(()) };
+        if entry >= self.at.index {
+            return refuse(self, Code::PredicateInvalid, "a note is about an earlier entry");
+        }
+        let named = self.event.artifacts().filter(|it| !it.is_sha256(&self.trust.ledger));
+        let named: Vec<&Digest> = named.collect();
+        let policy = self.state.policy(&body.project).filter(|_| !named.is_empty());
+        for rule in policy.iter().flat_map(|it| &it.document.environments) {
+            let environment = environment_of(&body.project, &rule.name);
+            let slice = self.state.environment(&environment)?;
+            let Some(known) = slice.and_then(|slice| artifacts_at(slice, entry)) else { continue };
+            if !named.iter().all(|it| known.contains(it)) {
+                let detail = format!("entry {entry} is about {}", listed(known.iter().collect()));
+                return refuse(self, Code::SubjectInvalid, detail);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The artifacts of the request or of the deployment at an entry, where the environment remembers
+/// it.
+fn artifacts_at(slice: &EnvironmentSlice, entry: EntryIndex) -> Option<Vec<Digest>> {
+    if let Some(request) = slice.requests.get(&entry) {
+        return Some(request.artifacts().cloned().collect());
+    }
+    if let Some(closed) = slice.closed.iter().find(|it| it.request() == entry) {
+        return Some(closed.artifacts().cloned().collect());
+    }
+    let ran = [&slice.deployed, &slice.previous].into_iter().flatten().flat_map(Running::all);
+    let ran = ran.map(|it| (it.entry, it.artifact));
+    let tried = slice.last_attempt.iter().map(|it| (it.entry, it.artifact.clone()));
+    ran.chain(tried).find(|(at, _)| *at == entry).map(|(_, artifact)| vec![artifact])
 }
 
 /// Within what a slice keeps of a change.

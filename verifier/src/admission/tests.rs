@@ -4,12 +4,13 @@ mod bundle;
 mod control;
 mod exceptions;
 mod happenings;
+mod notes;
 mod promotion;
 mod together;
 
 use schemas::id::Digest;
 use schemas::predicate::review::Change;
-use schemas::predicate::{analysis, measurement, note, review, test};
+use schemas::predicate::{analysis, measurement, review, test};
 use schemas::statement::{SUBJECTS_MAX, Statement, Subject};
 use serde_json::{Value, json};
 
@@ -352,25 +353,4 @@ fn texts_in_a_slice_are_bounded() {
         let body = w.review_body(&["x".repeat(321).as_str()], ReviewOutcome::Approved);
         w.record("ci", &commit("app"), review::TYPE, &body)
     });
-}
-
-#[test]
-fn a_note_needs_any_role_and_some_text() {
-    let said = |by: &'static str, text: String| {
-        move |w: &mut World| {
-            let (ledger, nonce) = (w.origin().clone(), w.nonce());
-            let body = note::Note { ledger, project: project(), nonce, text, about: None };
-            let subject = vec![w.itself()];
-            w.log(&Statement::new(subject, note::TYPE, body), &[by], None)
-        }
-    };
-    refused(Code::RoleMissing, said("stranger", "hello".into()));
-    refused(Code::PredicateInvalid, said("nora", String::new()));
-    refused(Code::PredicateInvalid, said("nora", "x".repeat(65_537)));
-    let mut world = world();
-    said("nora", "a postmortem".into())(&mut world).unwrap();
-    // The ledger itself has no artifact thread, and so no slice.
-    let itself = world.itself().thread_digests().unwrap().remove(0);
-    assert!(world.sequence.state.artifact(&itself).unwrap().is_none());
-    assert!(world.verify().findings.is_empty());
 }

@@ -1,4 +1,5 @@
 use schemas::predicate::canary::CanaryVerdict;
+use schemas::predicate::deployment::{self, DeploymentResult};
 use schemas::predicate::incident::IncidentStatus;
 use schemas::predicate::test::TestResult;
 use schemas::trust::Compromise;
@@ -15,8 +16,8 @@ fn texts(node: &Node, depth: usize, out: &mut Vec<String>) {
     node.children.iter().for_each(|child| texts(child, depth + 1, out));
 }
 
-/// The tree of an artifact, with every line of the log that names it.
-fn shown(world: &World, digest: &Digest) -> Vec<String> {
+/// Every line of the log that names an artifact.
+fn thread(world: &World, digest: &Digest) -> Vec<Line> {
     let first = Event::read(world.records[0].envelope.as_deref().unwrap()).unwrap();
     let in_force = InForce::of(first).unwrap();
     let read = |it: &crate::log::Record| {
@@ -24,7 +25,12 @@ fn shown(world: &World, digest: &Digest) -> Vec<String> {
     };
     let about =
         |line: &Line| line.event.as_ref().is_some_and(|it| it.digests().any(|it| it == digest));
-    let thread: Vec<Line> = world.records.iter().map(read).filter(about).collect();
+    world.records.iter().map(read).filter(about).collect()
+}
+
+/// The tree of an artifact, a line each behind its depth.
+fn shown(world: &World, digest: &Digest) -> Vec<String> {
+    let thread = thread(world, digest);
     let view = View { state: &world.sequence.state, at: world.now, lacking: Lacking::GoesOn };
     let trees = lineage(&view, digest, Some(&project()), &thread).unwrap();
     let mut out = Vec::new();
@@ -78,4 +84,57 @@ fn what_a_compromised_key_signed_is_marked() {
     world.amend(|document| document.compromises.push(Compromise { key, from })).unwrap();
     // The build, the later test and the deployment; the first test was signed before.
     assert_eq!(count(&world, &mark), 3, "{:#?}", shown(&world, &app));
+}
+
+#[test]
+fn a_note_stands_beneath_what_it_is_about() {
+    let mut world = World::with_gates("[]", "[]");
+    let (app, other) = (artifact("app"), artifact("other"));
+    let built = world.build(&app, &commit("c")).unwrap();
+    let request = world.request(&app, "prod").unwrap();
+    world.decide(request).unwrap();
+    let deployed = world.deploy(&app, "prod").unwrap();
+    let elsewhere = world.test(&other, "unit", TestResult::Passed).unwrap();
+    let note = world.note(&[&app], "the cache was cold\nand nobody looked", deployed).unwrap();
+    world.note(&[&app], "asked too early", request).unwrap();
+    world.note(&[&app], "from the old runner", built).unwrap();
+    world.note(&[&app], "it should have said so", elsewhere).unwrap();
+    world.note(&[&app], "it was the night shift", note).unwrap();
+    world.note(&[&other], "nothing to do with it", built).unwrap();
+    let lines = shown(&world, &app);
+    let below = |above: &str| {
+        let at = lines.iter().position(|line| line.contains(above)).unwrap();
+        lines[at + 1].clone()
+    };
+    assert_eq!(below("deployment succeeded"), "3 note by nora: the cache was cold…");
+    assert_eq!(below("the cache was cold"), "4 note by nora: it was the night shift");
+    assert_eq!(below(" asked by mia"), "3 note by nora: asked too early");
+    check(
+        &lines,
+        &[
+            "2 note by nora: from the old runner",
+            &format!("1 note of entry {elsewhere} by nora: it should have said so"),
+        ],
+    );
+    assert!(!lines.iter().any(|line| line.contains("nothing to do")), "{lines:#?}");
+}
+
+#[test]
+fn the_notes_of_a_promotion_are_those_of_its_deployments_too() {
+    let mut world = World::with_gates("[]", "[]");
+    let app = artifact("app");
+    let request = world.request(&app, "prod").unwrap();
+    world.decide(request).unwrap();
+    let mut body = world.deployment_body("prod", DeploymentResult::Succeeded);
+    body.promotion = Some(request);
+    let deployed = world.record("ci", &app, deployment::TYPE, &body).unwrap();
+    let again = world.deploy(&app, "prod").unwrap();
+    let notes = [request, deployed, again].map(|it| world.note(&[&app], "why", it).unwrap());
+    let thread = thread(&world, &app);
+    let about = |entry: EntryIndex| -> Vec<EntryIndex> {
+        notes::about(&project(), entry, &thread).iter().map(|(line, _)| line.entry.index).collect()
+    };
+    assert_eq!(about(request), notes[..2]);
+    assert_eq!(about(deployed), notes[1..2]);
+    assert_eq!(about(again), notes[2..]);
 }

@@ -71,10 +71,12 @@ pub fn draft_rollback(
     Ok((format!("{word} in {environment}, back from {left}"), draft))
 }
 
-/// The environment that the options name.
+/// The environment that the options name, else that of what the event is about.
 pub fn environment(args: &RecordArgs, job: &Job) -> Result<Option<Environment>, Failure> {
-    let to = args.deployment.to.as_deref();
-    to.map(|to| parse_environment(to, Some(&job.project))).transpose()
+    match args.deployment.to.as_deref() {
+        Some(to) => parse_environment(to, Some(&job.project)).map(Some),
+        None => Ok(job.about.as_ref().and_then(|about| about.environment()).cloned()),
+    }
 }
 
 /// The request that the options name.

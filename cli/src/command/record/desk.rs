@@ -1,8 +1,10 @@
 //! Where recording is done: at a ledger, or with what is remembered of one whose server is away.
 
-use ledger::{Logged, Submission};
-use schemas::id::{Digest, Origin, Project};
+use ledger::{Logged, Page, Submission};
+use schemas::id::{Digest, EntryIndex, Origin, Project};
+use schemas::thread::ThreadId;
 use serde_json::json;
+use verifier::event::Event;
 use verifier::projection::slice::ArtifactSlice;
 
 use super::append;
@@ -108,6 +110,39 @@ impl Desk {
         match self {
             Desk::There(service) => service.artifact_if_readable(digest),
             Desk::Away(_) => Ok(None),
+        }
+    }
+
+    pub fn is_away(&self) -> bool {
+        matches!(self, Desk::Away(_))
+    }
+
+    /// The event whose envelope stands at an entry, if there is one.
+    pub fn event(&self, index: EntryIndex) -> Result<Option<Event>, Failure> {
+        let service = self.there(&format!("entry {index}"))?;
+        let stored = match service.entry(index) {
+            Err(failure) if failure.exit == Exit::NotFound => return Ok(None),
+            stored => stored?,
+        };
+        let event = stored.envelope.as_deref().map(Event::read).transpose();
+        event.map_err(Failure::unexpected)
+    }
+
+    /// Entries of a thread back from an index, else from its newest.
+    pub fn back(
+        &self,
+        thread: &ThreadId,
+        from: Option<EntryIndex>,
+        most: u64,
+    ) -> Result<Page, Failure> {
+        self.there(&format!("the thread of {thread}"))?.page_back(Some(thread), from, most)
+    }
+
+    /// The ledger, where it answers.
+    fn there(&self, what: &str) -> Result<&Service, Failure> {
+        match self {
+            Desk::There(service) => Ok(service),
+            Desk::Away(away) => Err(away.why.clone().hint(format!("{what} cannot be looked up"))),
         }
     }
 

@@ -9,7 +9,7 @@ use schemas::statement::{Annotations, Subject};
 
 use super::{Job, RecordArgs, deployment, scan};
 use crate::adapter::{self, REPORT_BYTES_MAX, Reading, measurement};
-use crate::compose::{self, Draft, Frame, Report};
+use crate::compose::{self, Attached, Draft, Frame, Report};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -49,12 +49,17 @@ pub fn drafts(
     reports: &mut Vec<Read>,
     io: &mut Io,
 ) -> Result<Vec<(String, Draft)>, Failure> {
+    let mut drafts = Vec::with_capacity(reports.len().max(1));
     if reports.is_empty() {
-        return Ok(vec![without_file(args, job)?]);
+        drafts.push(without_file(args, job)?);
     }
-    let mut drafts = Vec::with_capacity(reports.len());
     for read in reports.drain(..) {
         drafts.push(of_report(args, job, read, io)?);
+    }
+    if let Some(about) = &job.about {
+        for (summary, _) in &mut drafts {
+            summary.push_str(&format!("   (about {})", about.name()));
+        }
     }
     Ok(drafts)
 }
@@ -86,7 +91,7 @@ fn of_report(
         binding,
         suite: args.suite.clone(),
         environment: deployment::environment(args, job)?.map(|it| it.name),
-        promotion: deployment::promotion(args)?,
+        attached: attached(job),
     };
     Ok((summary, compose::report(frame, report)?))
 }
@@ -136,7 +141,8 @@ fn without_file(args: &RecordArgs, job: &Job) -> Result<(String, Draft), Failure
             if text.is_empty() {
                 return Err(crate::argument::empty("--text"));
             }
-            Ok((crate::output::cut(text, 40), compose::note(frame(job)?, text)?))
+            let draft = compose::note(frame(job)?, text, attached(job))?;
+            Ok((crate::output::cut(text, 40), draft))
         }
         K::Measurement if !args.metrics.is_empty() => {
             let metrics: Vec<Metric> =
@@ -146,6 +152,11 @@ fn without_file(args: &RecordArgs, job: &Job) -> Result<(String, Draft), Failure
         kind => Err(Failure::usage(format!("no file to record as {}", kind.name()))
             .hint(format!("attestry record {} FILE --subject SUBJECT", args.kind))),
     }
+}
+
+/// What the statement says that it is about.
+fn attached(job: &Job) -> Option<Attached> {
+    job.about.as_ref().and_then(|about| about.attached)
 }
 
 /// Reads `N=V`.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use verifier::projection::slice::ApprovalGiven;
 
+use super::notes::NoteBody;
 use crate::http::artifacts::ArtifactName;
 use crate::http::gate::GateBody;
 use crate::http::reviews::DueReview;
@@ -80,6 +81,10 @@ pub struct PromotionBody {
     /// The review of an emergency, until somebody has signed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<DueReview>,
+    /// Notes about the request and about the deployments that carry it out, oldest first: where one
+    /// promotion is read, never in lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<NoteBody>,
 }
 
 /// Digests of plans.
