@@ -12,6 +12,7 @@ use verifier::trust::Trust;
 use verifier::view::{failed_names, open_names};
 
 use crate::compose::Draft;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::key::{self, Signer};
@@ -90,12 +91,33 @@ pub fn logged_lines(it: &Logged, origin: &Origin, signer: &str, receipt: Option<
     text
 }
 
-/// Evaluates the open requests of a project again, and returns those that were decided.
-pub fn decisions(service: &Service, project: &Project) -> Result<Vec<Evaluated>, Failure> {
-    let which = Which::Touched { project: project.clone() };
-    let mut evaluated = service.evaluate_open(which)?;
-    evaluated.retain(|it| it.decision.is_some());
-    Ok(evaluated)
+/// Evaluates the open requests that what was just logged may touch, and returns those that were decided.
+///
+/// It is logged whatever comes of this, so that a failure is told and ends nothing: a server's timer
+/// or `attestry evaluate` looks again. Only for broken integrity somebody must be woken.
+pub fn decisions(
+    service: &Service,
+    project: Option<&Project>,
+    io: &mut Io,
+) -> Result<Vec<Evaluated>, Failure> {
+    // What belongs to no project holds for all of them.
+    let which = project.map_or(Which::All, |it| Which::Touched { project: it.clone() });
+    match service.evaluate_open(which) {
+        Ok(mut evaluated) => {
+            evaluated.retain(|it| it.decision.is_some());
+            Ok(evaluated)
+        }
+        Err(failure) if failure.exit == Exit::Integrity => Err(failure),
+        Err(failure) => {
+            let warning = format!(
+                "warning: it is logged, but open requests could not be evaluated: {} [{}]. \
+                 `attestry evaluate` tries again",
+                failure.message, failure.code
+            );
+            io.note(paragraph(0, &warning).trim_end());
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// One line for each request that was looked at.
