@@ -168,3 +168,34 @@ fn over_a_server_it_is_decided_and_told_to_whom_it_concerns() {
     });
     assert!(decided.contains("granted"), "{decided}");
 }
+
+/// An environment without its project is one of the ledger's only project, whatever is asked.
+#[test]
+fn the_only_project_need_not_be_named() {
+    let place = new();
+    enrol(&place, "accounts", ACCOUNTS);
+    granted(&place);
+    deploy(&place);
+    let same = |line: &str| {
+        let whole = line.replace(" prod", " accounts/prod");
+        let (short, whole) = (json(&place, line), json(&place, &whole));
+        assert_eq!(short, whole, "{line}");
+        short
+    };
+    let listed = same("attestry log --env prod");
+    assert_eq!(listed["entries"].as_array().unwrap().len(), 3, "{listed}");
+    assert_eq!(same("attestry replay --environment prod")["agreed"], 1);
+    place.expect(
+        0,
+        "attestry pack create --environment prod --from 2026-01-01 --to 2100-01-01 \
+         --for \"Example Audit LLP\" --reason \"SOC 2\" -o pack.zip",
+    );
+    let shown = json(&place, "attestry log --env prod --pack pack.zip --trust ledger/pin.txt");
+    assert_eq!(shown["entries"].as_array().unwrap().len(), 3, "{shown}");
+
+    enrol(&place, "checkout", CHECKOUT);
+    for line in ["log --env prod", "replay --environment prod"] {
+        let outcome = place.expect(2, &format!("attestry {line}"));
+        assert!(outcome.stderr.contains("which project?"), "{outcome:?}");
+    }
+}

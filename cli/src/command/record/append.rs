@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use ledger::http::gate::EvaluatedBody;
 use ledger::{Evaluated, Logged, Submission, Which};
-use schemas::id::{Origin, Project};
+use schemas::id::{Environment, Origin, Project};
 use schemas::predicate::decision::Outcome;
 use serde_json::{Value, json};
 use verifier::trust::Trust;
 use verifier::view::{failed_names, open_names};
 
+use crate::argument::parse_environment;
 use crate::compose::Draft;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -50,6 +51,19 @@ pub fn choose(named: Option<Project>, known: &[Project]) -> Result<Project, Fail
             Err(Failure::usage("which project? --project is missing")
                 .hint(format!("--project or ATTESTRY_PROJECT: {}", names.join(", "))))
         }
+    }
+}
+
+/// The environment that is meant: of the project that it is written with, else of the one named, else
+/// of the ledger's only one.
+pub fn environment(
+    text: &str,
+    named: Option<Project>,
+    service: &Service,
+) -> Result<Environment, Failure> {
+    match text.contains('/') {
+        true => parse_environment(text, named.as_ref()),
+        false => parse_environment(text, Some(&project(named, service)?)),
     }
 }
 
