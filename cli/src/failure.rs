@@ -169,6 +169,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn details_fit_a_terminal_and_leave_no_digit_out() {
+        let half = "9f2c41d0".repeat(8);
+        let failure = Failure::usage("no").detail(format!("sha512:{half}{half} in payments/prod"));
+        let expected = format!("error: no [usage]\n  sha512:{half}\n  {half}\n  in payments/prod");
+        assert_eq!(failure.render(), expected);
+        let short = Failure::usage("no").detail("you recorded about  dist/app.zip");
+        assert_eq!(short.render(), "error: no [usage]\n  you recorded about  dist/app.zip");
+    }
+
+    #[test]
     fn failures_fit_a_terminal_and_commands_can_be_copied() {
         let check = |hint: &str, expected: &str| {
             let text = Failure::usage("no").hint(hint).render();
