@@ -172,7 +172,7 @@ mod tests {
     fn details_fit_a_terminal_and_leave_no_digit_out() {
         let half = "9f2c41d0".repeat(8);
         let failure = Failure::usage("no").detail(format!("sha512:{half}{half} in payments/prod"));
-        let expected = format!("error: no [usage]\n  sha512:{half}\n  {half}\n  in payments/prod");
+        let expected = format!("error: no [usage]\n  sha512:{half}\n  {half} in\n  payments/prod");
         assert_eq!(failure.render(), expected);
         let short = Failure::usage("no").detail("you recorded about  dist/app.zip");
         assert_eq!(short.render(), "error: no [usage]\n  you recorded about  dist/app.zip");
