@@ -18,6 +18,7 @@ mod k6;
 pub mod measurement;
 mod sarif;
 pub mod snapshot;
+mod spelling;
 pub mod times;
 mod trivy;
 mod vex;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::adapter::AdapterError;
 use crate::exit::Exit;
-use crate::output::{WIDTH, columns, wrap};
+use crate::output::{WIDTH, columns, fold, wrap};
 
 /// What, where, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Failure {
         let mut text = wrapped(&format!("error: {} [{}]", self.message, self.code));
         for line in &self.details {
             text.push_str("\n  ");
-            text.push_str(&wrapped_at(line, WIDTH - 2));
+            text.push_str(&detailed(line));
         }
         if let Some(hint) = &self.hint {
             text.push('\n');
@@ -107,13 +107,16 @@ impl Failure {
 
 /// Breaks what is wider than a terminal, further lines indented.
 fn wrapped(text: &str) -> String {
-    wrapped_at(text, WIDTH)
+    match columns(text) > WIDTH && !text.contains('\n') {
+        true => wrap(text, WIDTH - 2).join("\n  "),
+        false => text.to_owned(),
+    }
 }
 
-/// The same where less room is left.
-fn wrapped_at(text: &str, width: usize) -> String {
-    match columns(text) > width && !text.contains('\n') {
-        true => wrap(text, WIDTH - 2).join("\n  "),
+/// The same of a detail, which is indented whole and may hold digests of any length.
+fn detailed(text: &str) -> String {
+    match columns(text) > WIDTH - 2 && !text.contains('\n') {
+        true => fold(text, WIDTH - 2).join("\n  "),
         false => text.to_owned(),
     }
 }
@@ -164,6 +167,16 @@ impl From<std::io::Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn details_fit_a_terminal_and_leave_no_digit_out() {
+        let half = "9f2c41d0".repeat(8);
+        let failure = Failure::usage("no").detail(format!("sha512:{half}{half} in payments/prod"));
+        let expected = format!("error: no [usage]\n  sha512:{half}\n  {half} in\n  payments/prod");
+        assert_eq!(failure.render(), expected);
+        let short = Failure::usage("no").detail("you recorded about  dist/app.zip");
+        assert_eq!(short.render(), "error: no [usage]\n  you recorded about  dist/app.zip");
+    }
 
     #[test]
     fn failures_fit_a_terminal_and_commands_can_be_copied() {

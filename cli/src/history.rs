@@ -99,6 +99,12 @@ impl History {
         Ok(vec![named])
     }
 
+    /// The project that is meant where none is named: the only one that there is.
+    pub fn only_project(&self) -> Result<Option<Project>, Failure> {
+        let mut known = self.projects(None)?;
+        Ok(known.pop().filter(|_| known.is_empty()))
+    }
+
     /// What is known of an artifact; nothing where a pack does not show it.
     pub fn artifact(&self, digest: &Digest) -> Result<Option<ArtifactSlice>, Failure> {
         match self {

@@ -47,6 +47,21 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The same, with a digest that is wider than any line broken after 64 of its digits. Not for what is
+/// copied to a command line.
+pub fn fold(text: &str, width: usize) -> Vec<String> {
+    const DIGITS: usize = 64;
+    let mut folded = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        let begins = word.split_once(':').map_or(0, |(name, _)| name.len() + 1);
+        let digits = &word[begins..];
+        let digest = digits.len() > DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let (first, rest) = word.split_at(if digest { begins + DIGITS } else { word.len() });
+        folded.extend([first, " ", rest, " "]);
+    }
+    wrap(&folded, width)
+}
+
 pub fn columns(text: &str) -> usize {
     text.chars().count()
 }
@@ -185,6 +200,22 @@ mod tests {
         assert_eq!(wrap("aaaaaaaa b", 4), ["aaaaaaaa", "b"]);
         assert_eq!(wrap("", 4), [""]);
         assert_eq!(labelled(2, "x", 3, "one two"), "  x   one two\n");
+    }
+
+    #[test]
+    fn a_digest_wider_than_a_line_is_folded() {
+        let check = |text: &str, width: usize, expected: &[&str]| {
+            assert_eq!(fold(text, width), expected, "{text}");
+        };
+        let (half, short) = ("0123456789abcdef".repeat(4), format!("sha256:{}", "9f".repeat(32)));
+        let (begin, end) = (format!("sha512:{half}"), format!("{half} in p/prod"));
+        check(&format!("{begin}{end}"), 78, &[&begin, &end]);
+        check(&format!("thread {half}{half} 3"), 70, &["thread", &half, &format!("{half} 3")]);
+        check(&format!("{short} is"), 78, &[&format!("{short} is")]);
+        let word = "x".repeat(130);
+        for whole in [&word, &format!("https://host:{word}"), "a:b", ":", "ä:ö"] {
+            check(whole, 40, &[whole]);
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Open requests: evaluated again, and decided under the lock.
 
-use std::collections::BTreeMap;
+mod open;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::id::{Digest, EntryIndex, Environment, Project};
 use schemas::kind::EventKind;
@@ -15,9 +17,10 @@ use verifier::policy::{Ask, Evaluation};
 use verifier::sign;
 use verifier::signature::SigningKey;
 
+pub use self::open::TOUCHED_ELSEWHERE_MAX;
+use self::open::{Look, Open, environments, open_requests, threads};
 use crate::error::{LedgerError, malformed};
 use crate::ledger::{Ledger, Stored};
-use crate::loader::Loader;
 use crate::store::{Read, Store};
 use crate::working::Working;
 
@@ -26,7 +29,8 @@ use crate::working::Working;
 pub enum Which {
     All,
     Request(EntryIndex),
-    /// Those of a project in which something was just logged.
+    /// Those that something which was just logged in a project may touch: its own, and those of
+    /// other projects whose gates read it.
     Touched {
         project: Project,
     },
@@ -45,23 +49,32 @@ pub struct Evaluated {
     pub decision: Option<EntryIndex>,
 }
 
-struct Open {
-    request: EntryIndex,
-    environment: Environment,
-    artifact: Digest,
-    with: Vec<Digest>,
-}
+/// How often decisions are followed by what they touch, and what falls then by what that touches.
+const ROUNDS_MAX: usize = 8;
 
 impl<S: Store> Ledger<S> {
     /// Evaluates open requests again and logs the decisions that fall; one that is named and was
     /// decided before is answered as it was decided.
     ///
+    /// A decision is an event like any other: what is granted in one environment may be what a
+    /// request for the next has waited for. What is decided on that account follows in the list.
+    pub async fn evaluate_open(&self, which: Which) -> Result<Vec<Evaluated>, LedgerError> {
+        let mut evaluated = self.look_at(&Look::from(&which)).await?;
+        self.follow(&mut evaluated, &which).await;
+        if let (true, Which::Request(request)) = (evaluated.is_empty(), &which) {
+            evaluated.extend(self.decided(*request).await?);
+        }
+        Ok(evaluated)
+    }
+
+    /// Evaluates each once.
+    ///
     /// Takes the lock only where something is decided; under it everything is evaluated anew, so
     /// that a decision rests on the state just before its own entry.
-    pub async fn evaluate_open(&self, which: Which) -> Result<Vec<Evaluated>, LedgerError> {
+    async fn look_at(&self, look: &Look<'_>) -> Result<Vec<Evaluated>, LedgerError> {
         let at = self.clock.now();
         let mut loader = self.loader().await?;
-        let open = open_requests(&mut loader, &which).await?;
+        let open = open_requests(&mut loader, look, at).await?;
         let mut evaluated = Vec::with_capacity(open.len());
         let mut decided = false;
         for it in open {
@@ -76,15 +89,41 @@ impl<S: Store> Ledger<S> {
         }
         drop(loader);
         if decided {
-            evaluated = self.decide(&which).await?;
+            evaluated = self.decide(look).await?;
         }
         for it in &evaluated {
             self.metrics.evaluated(&it.environment, &it.evaluation);
         }
-        if let (true, Which::Request(request)) = (evaluated.is_empty(), &which) {
-            evaluated.extend(self.decided(*request).await?);
-        }
         Ok(evaluated)
+    }
+
+    /// Looks at what the decisions touch: requests of their own projects, since other projects' gates
+    /// read what is deployed. What was decided elsewhere is followed by the timer, so that one event
+    /// brings no endless work. The decisions are logged, whatever comes of this.
+    async fn follow(&self, evaluated: &mut Vec<Evaluated>, which: &Which) {
+        let mut projects = projects_decided(evaluated);
+        if let Which::Touched { project: only } = which {
+            projects.retain(|project| project == only);
+        }
+        for _ in 0..ROUNDS_MAX {
+            let mut fell = Vec::new();
+            for project in std::mem::take(&mut projects) {
+                match self.look_at(&Look::Within(&project)).await {
+                    Ok(found) => fell.extend(found.into_iter().filter(|it| it.decision.is_some())),
+                    Err(cause) => {
+                        tracing::warn!(%cause, "what a decision touches could not be evaluated");
+                        return;
+                    }
+                }
+            }
+            projects = projects_decided(&fell);
+            for it in fell {
+                match evaluated.iter_mut().find(|known| known.request == it.request) {
+                    Some(known) => *known = it,
+                    None => evaluated.push(it),
+                }
+            }
+        }
     }
 
     /// A request that is not open any more, as it was decided.
@@ -112,7 +151,7 @@ impl<S: Store> Ledger<S> {
     pub async fn promotions_open(&self) -> Result<BTreeMap<Environment, u64>, LedgerError> {
         let at = self.clock.now();
         let mut loader = self.loader().await?;
-        let environments = environments(&loader, &Which::All);
+        let environments = environments(&loader, None);
         loader.know(&threads(&environments)).await?;
         let open = |environment: Environment| {
             let slice = loader.state.environment(&environment).ok().flatten();
@@ -123,10 +162,11 @@ impl<S: Store> Ledger<S> {
         Ok(environments.into_iter().map(open).collect())
     }
 
-    async fn decide(&self, which: &Which) -> Result<Vec<Evaluated>, LedgerError> {
+    async fn decide(&self, look: &Look<'_>) -> Result<Vec<Evaluated>, LedgerError> {
         let (log, service) = (self.log_key()?, self.service_key()?);
         let mut working = self.begin().await?;
-        let open = open_requests(working.loader(), which).await?;
+        let at = working.time();
+        let open = open_requests(working.loader(), look, at).await?;
         let mut evaluated = Vec::with_capacity(open.len());
         for it in open {
             let promotion = name(it.request);
@@ -187,59 +227,10 @@ fn evaluating(ask: &Ask<'_>) -> Span {
     tracing::info_span!("evaluate", %environment, attestry.promotion.id = promotion)
 }
 
-impl Open {
-    fn evaluated(self, evaluation: Evaluation, decision: Option<EntryIndex>) -> Evaluated {
-        let Open { request, environment, artifact, with } = self;
-        Evaluated { request, environment, artifact, with, evaluation, decision }
-    }
-}
-
-/// Lists the open requests in the environments that the policies name.
-async fn open_requests<R: Read>(
-    loader: &mut Loader<R>,
-    which: &Which,
-) -> Result<Vec<Open>, LedgerError> {
-    let environments = environments(loader, which);
-    loader.know(&threads(&environments)).await?;
-    let mut open = Vec::new();
-    for environment in environments {
-        let slice = loader.state.environment(&environment).ok().flatten();
-        for (request, asked) in slice.iter().flat_map(|slice| &slice.requests) {
-            if matches!(which, Which::Request(only) if only != request) {
-                continue;
-            }
-            let (environment, artifact) = (environment.clone(), asked.artifact.clone());
-            let with = asked.with.clone();
-            open.push(Open { request: *request, environment, artifact, with });
-        }
-    }
-    open.sort_by_key(|it| it.request);
-    Ok(open)
-}
-
-/// The environments that the policies name.
-fn environments<R: Read>(loader: &Loader<R>, which: &Which) -> Vec<Environment> {
-    loader
-        .state
-        .control()
-        .policies
-        .iter()
-        .filter(|(project, _)| match which {
-            Which::Touched { project: touched } => *project == touched,
-            Which::All | Which::Request(_) => true,
-        })
-        .flat_map(|(project, policy)| {
-            policy
-                .document
-                .environments
-                .iter()
-                .map(|rule| Environment { project: project.clone(), name: rule.name.clone() })
-        })
-        .collect()
-}
-
-fn threads(environments: &[Environment]) -> Vec<ThreadId> {
-    environments.iter().cloned().map(ThreadId::Environment).collect()
+/// The projects in which a decision was logged.
+fn projects_decided(evaluated: &[Evaluated]) -> BTreeSet<Project> {
+    let decided = evaluated.iter().filter(|it| it.decision.is_some());
+    decided.map(|it| it.environment.project.clone()).collect()
 }
 
 /// The decision that an entry logs, if it is one.

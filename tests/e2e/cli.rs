@@ -379,6 +379,34 @@ fn every_exit_code_is_reached() {
     }
 }
 
+/// Also with the longest digests: only the signed statement itself is printed as it is.
+#[test]
+fn entries_and_warnings_fit_into_80_columns() {
+    let place = story::released();
+    let digest = format!("sha512:{}", "9f2c41d0".repeat(16));
+    let long = format!(
+        "attestry record test reports/unit.xml --suite unit --subject {digest} --key ci.pem"
+    );
+    place.expect(0, &long);
+    let line = "attestry record deployment --subject dist/rc.zip --to prod --result succeeded";
+    let deployed = place.expect(3, &format!("{line} --key ci.pem"));
+    let narrow = |text: &str| {
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    };
+    narrow(&deployed.stdout);
+    narrow(&deployed.stderr);
+    assert!(deployed.stderr.contains("[deployed-without-grant]"), "{}", deployed.stderr);
+    for index in [10, 27, 37, 38] {
+        let shown = place.expect(0, &format!("attestry show {index}")).stdout;
+        let (head, _) = shown.split_once("\n{\n").unwrap();
+        narrow(head);
+        let raw = place.expect(0, &format!("attestry show {index} --raw")).stdout;
+        let words = |text: &str| text.split_whitespace().collect::<String>();
+        assert!(words(head).contains(&words(&raw)), "{head}");
+    }
+    narrow(&place.expect(3, "attestry verify --trust ledger/pin.txt").stdout);
+}
+
 /// The variable says which project is meant where one must be; it hides no entry of the ledger.
 #[test]
 fn only_an_option_filters_the_log() {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "tests, whose tables are long")]
 
 mod access;
+mod across;
 mod backup;
 mod bundles;
 mod cli;

@@ -11,6 +11,7 @@ pub mod rego;
 mod spdx;
 pub mod supply;
 mod together;
+pub mod touch;
 pub mod version;
 pub mod waiver;
 pub mod weekly;

@@ -1,17 +1,16 @@
 //! Plain JSON with a predicate's own fields, for whatever no tool has a format for.
 //!
 //! The text is checked to be one object with one meaning and handed on as it was written, but for
-//! the spelling of times; what
-//! its members must be is checked with the whole predicate. Here only the members are asked for
-//! without which the file is surely something else, so that a foreign report gets an answer that
-//! names the formats.
+//! the spelling of times and numbers; what its members must be is checked with the whole predicate.
+//! Here only the members are asked for without which the file is surely something else, so that a
+//! foreign report gets an answer that names the formats.
 
 use std::collections::BTreeMap;
 
 use schemas::kind::EventKind;
 use verifier::json::Value;
 
-use super::{AdapterError, Body, Reading, count, times};
+use super::{AdapterError, Body, Reading, count, spelling};
 use crate::output::cut;
 
 /// Most characters of one of somebody's words in a summary.
@@ -38,7 +37,7 @@ pub fn read(text: &[u8], root: &Value<'_>, kind: EventKind) -> Result<Reading, A
     if members.is_empty() {
         return Err(AdapterError::NothingInside { what: "field" });
     }
-    let text = times::respelt(str::from_utf8(text).unwrap_or_default(), root, kind);
+    let text = spelling::respelt(str::from_utf8(text).unwrap_or_default(), root, kind);
     let text = text.trim_ascii().to_owned();
     Ok(Reading {
         format: "json",
@@ -184,6 +183,17 @@ mod tests {
         let expected = r#"{"id":"INC-1","status":"opened","at":"2026-11-30T17:00:00.000Z"}"#;
         check(incident, EventKind::Incident, expected);
         check(&format!("\n {incident}\n"), EventKind::Incident, expected);
+    }
+
+    #[test]
+    fn numbers_of_canaries_may_be_numbers() {
+        let canary = |error: &str| {
+            format!(
+                r#"{{"verdict":"passed","startedAt":"2026-11-30T17:00:00.000Z","metrics":[{{"value":{error}}}]}}"#
+            )
+        };
+        check(&canary("0.40"), EventKind::Canary, &canary(r#""0.40""#));
+        check(&canary("4e-1"), EventKind::Canary, &canary("4e-1"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod role;
 mod shown;
 
 use clap::Args;
-use ledger::{Logged, Which};
+use ledger::{Evaluated, Logged, Which};
 use schemas::id::{Digest, IdentityName};
 use schemas::policy::Duration;
 use schemas::predicate::EntryRef;
@@ -203,7 +203,9 @@ fn answer(
         ApprovalOutcome::Rejected => "rejection",
         ApprovalOutcome::Withdrawn => "withdrawal",
     };
-    let evaluated = service.evaluate_open(Which::Request(asked.index))?.into_iter().next();
+    let mut followed = service.evaluate_open(Which::Request(asked.index))?.into_iter();
+    let evaluated = followed.next();
+    let followed: Vec<Evaluated> = followed.collect();
     let state = match &evaluated {
         Some(it) => append::state_of(it),
         None => "is not open any more".to_owned(),
@@ -212,6 +214,7 @@ fn answer(
     for gate in evaluated.iter().flat_map(|it| it.evaluation.open_gates()) {
         text.push_str(&labelled(2, &gate.id, 14, &gate.reason));
     }
+    text.push_str(&append::text_of(&followed, service)?);
     let decided = evaluated.as_ref().and_then(|it| it.evaluation.outcome());
     let due = if decided == Some(Outcome::Granted) { due(service, asked)? } else { Vec::new() };
     text.push_str(&reviews::render(&asked.environment.name, &due));
@@ -223,6 +226,7 @@ fn answer(
         "decision": evaluated.as_ref().and_then(|it| it.decision),
         "gates": evaluated.as_ref().map(|it| &it.evaluation.gates),
         "reviews": reviews::to_json(&due),
+        "decisions": append::json_of(&followed),
     });
     io.answer(&text, &json)?;
     let denied = decided == Some(Outcome::Denied) && outcome == ApprovalOutcome::Granted;

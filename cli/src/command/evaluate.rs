@@ -1,7 +1,8 @@
 //! `attestry evaluate`: looks at open requests again, and logs the decisions that fall.
 
 use clap::Args;
-use ledger::Which;
+use ledger::{Evaluated, Which};
+use schemas::id::EntryIndex;
 use schemas::predicate::decision::Outcome;
 use serde_json::json;
 
@@ -41,10 +42,20 @@ pub fn run(args: &EvaluateArgs, io: &mut Io) -> Result<Exit, Failure> {
     let mut text = append::text_of(&evaluated, &service)?;
     if evaluated.is_empty() {
         text.push_str("no request is open\n");
-    } else if let [one] = evaluated.as_slice() {
+    } else if let Some(one) = only(&evaluated, request) {
         text = format!("{}\n{text}", gates::render(&one.evaluation.gates));
     }
     io.answer(&text, &json!({ "requests": append::json_of(&evaluated) }))?;
-    let denied = evaluated.iter().any(|it| it.evaluation.outcome() == Some(Outcome::Denied));
-    Ok(if denied && request.is_some() { Exit::No } else { Exit::Done })
+    let named = evaluated.first().filter(|_| request.is_some());
+    let denied = named.is_some_and(|it| it.evaluation.outcome() == Some(Outcome::Denied));
+    Ok(if denied { Exit::No } else { Exit::Done })
+}
+
+/// The request whose gates are shown: the one that was named, before what was decided on its account,
+/// or the only one that is open.
+fn only(evaluated: &[Evaluated], named: Option<EntryIndex>) -> Option<&Evaluated> {
+    match evaluated {
+        [one] => Some(one),
+        several => several.first().filter(|_| named.is_some()),
+    }
 }

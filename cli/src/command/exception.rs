@@ -50,11 +50,9 @@ pub fn log(
     text.push_str(&append::logged_lines(&logged, service.origin(), &signer, None));
     json["index"] = logged.index.into();
     json["statement"] = json!(logged.statement);
-    if let Some(project) = project {
-        let decisions = append::decisions(service, project)?;
-        text.push_str(&append::text_of(&decisions, service)?);
-        json["decisions"] = append::json_of(&decisions);
-    }
+    let decisions = append::decisions(service, project, io)?;
+    text.push_str(&append::text_of(&decisions, service)?);
+    json["decisions"] = append::json_of(&decisions);
     io.answer(&text, &json)?;
     Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ mod sigstore;
 use std::collections::BTreeSet;
 
 use clap::{Args, Subcommand};
-use ledger::{Submission, Which};
+use ledger::Submission;
 use schemas::id::{EntryIndex, IdentityName, KeyId};
 use schemas::thread::ThreadId;
 use schemas::trust::TrustDocument;
@@ -230,8 +230,7 @@ fn apply_knowing(
     let said = alter(&mut document, &service)?;
     let envelope = sign_trust(&document, in_force, &keys)?;
     let logged = service.submit_one(Submission { envelope, project: None, attachments })?;
-    let mut decided = service.evaluate_open(Which::All)?;
-    decided.retain(|it| it.decision.is_some());
+    let decided = append::decisions(&service, None, io)?;
     let text = format!(
         "{said}\nlogged as entry {} of {} · signed by {} of {} root keys\n{}",
         logged.index,

@@ -54,15 +54,9 @@ struct Filter {
 }
 
 pub fn run(args: &LogArgs, io: &mut Io) -> Result<Exit, Failure> {
-    // ATTESTRY_PROJECT says where ENV belongs, and hides nothing: a list that lacks the entries of
-    // the whole ledger must have been asked for.
     let project = args.project.as_deref().map(parse_project).transpose()?;
-    let environment = args.environment.as_deref().map(|text| {
-        let known = ProjectArgs { project: args.project.clone() }.named(io)?;
-        let known = known.filter(|_| args.project.is_some() || !text.contains('/'));
-        parse_environment(text, known.as_ref())
-    });
-    let environment = environment.transpose()?;
+    // What is wrong in itself is told before anything is opened.
+    environment(args, None, io)?;
     let kind = args.kind.as_deref().map(parse_kind).transpose()?;
     let from = args.from.as_deref().map(parse_time).transpose()?;
     let to = args.to.as_deref().map(parse_time).transpose()?;
@@ -72,6 +66,7 @@ pub fn run(args: &LogArgs, io: &mut Io) -> Result<Exit, Failure> {
         return Err(Failure::usage("the period ends before it begins"));
     }
     let history = History::open(&args.history, io)?;
+    let environment = environment(args, Some(&history), io)?;
     let subject = args.subject.as_deref().map(|text| history.subject(text, io)).transpose()?;
     let filter = Filter::new(kind, subject, environment, project, from, to);
     let mut list = List::new(io);
@@ -85,6 +80,27 @@ pub fn run(args: &LogArgs, io: &mut Io) -> Result<Exit, Failure> {
     };
     list.end(left_out)?;
     Ok(history.exit(io))
+}
+
+/// The environment that is meant; none yet where only the history can say whose it is.
+///
+/// ATTESTRY_PROJECT says where ENV belongs, and hides nothing: a list that lacks the entries of the
+/// whole ledger must have been asked for.
+fn environment(
+    args: &LogArgs,
+    history: Option<&History>,
+    io: &Io,
+) -> Result<Option<Environment>, Failure> {
+    let Some(text) = args.environment.as_deref() else { return Ok(None) };
+    let whole = text.contains('/');
+    let named = ProjectArgs { project: args.project.clone() }.named(io)?;
+    let named = named.filter(|_| args.project.is_some() || !whole);
+    let project = match history {
+        _ if whole || named.is_some() => named,
+        Some(history) => history.only_project()?,
+        None => return Ok(None),
+    };
+    parse_environment(text, project.as_ref()).map(Some)
 }
 
 fn parse_kind(word: &str) -> Result<EventKind, Failure> {

@@ -90,7 +90,7 @@ pub fn run(args: &ObserveArgs, io: &mut Io) -> Result<Exit, Failure> {
         seen.format_name
     );
     text.push_str(&append::logged_lines(&logged, service.origin(), &signer, None));
-    let decisions = append::decisions(&service, &project)?;
+    let decisions = append::decisions(&service, Some(&project), io)?;
     text.push_str(&append::text_of(&decisions, &service)?);
     let mut json = json!({
         "environment": environment, "index": logged.index, "statement": logged.statement,

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use schemas::id::{Project, Time};
+use schemas::id::Time;
 use serde_json::json;
 
-use crate::argument::{AppendArgs, ProjectArgs, parse_environment, parse_time};
+use super::record::append;
+use crate::argument::{AppendArgs, ProjectArgs, parse_time};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -70,13 +71,14 @@ pub struct CreateArgs {
 
 pub fn run(command: &PackCommand, io: &mut Io) -> Result<Exit, Failure> {
     let PackAction::Create(args) = &command.action;
-    let project: Option<Project> = match args.environment.contains('/') {
+    let (from, to) = (parse_time(&args.from)?, parse_time(&args.to)?);
+    check(args, from, to, io)?;
+    let service = Service::open_to_append(&args.ledger, io)?;
+    let named = match args.environment.contains('/') {
         true => None,
         false => args.project.named(io)?,
     };
-    let environment = parse_environment(&args.environment, project.as_ref())?;
-    let (from, to) = (parse_time(&args.from)?, parse_time(&args.to)?);
-    check(args, from, to, io)?;
+    let environment = append::environment(&args.environment, named, &service)?;
     let ask = ExportAsk {
         environment,
         from,
@@ -86,7 +88,6 @@ pub fn run(command: &PackCommand, io: &mut Io) -> Result<Exit, Failure> {
         framework: args.framework.clone(),
         patience: Duration::from_secs(args.patience.into()),
     };
-    let service = Service::open_to_append(&args.ledger, io)?;
     if service.environment(&ask.environment)?.is_none() {
         // A misspelt name would give a pack in which nothing was ever deployed.
         let named = ask.environment.to_string();

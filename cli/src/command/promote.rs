@@ -5,7 +5,7 @@ pub mod together;
 pub mod way;
 
 use clap::Args;
-use ledger::Which;
+use ledger::{Evaluated, Which};
 use schemas::id::{Digest, Environment};
 use schemas::predicate::decision::Outcome;
 use schemas::predicate::promotion_request::{self, PromotionRequest};
@@ -104,8 +104,10 @@ fn answer(
     io: &mut Io,
 ) -> Result<Exit, Failure> {
     let environment = &Environment { project: body.project.clone(), name: body.to.clone() };
-    let evaluated = service.evaluate_open(Which::Request(request))?.into_iter().next();
+    let mut followed = service.evaluate_open(Which::Request(request))?.into_iter();
+    let evaluated = followed.next();
     let evaluated = evaluated.ok_or_else(|| Failure::unexpected("the request is not open"))?;
+    let followed: Vec<Evaluated> = followed.collect();
     let outcome = evaluated.evaluation.outcome();
     let slice = service.environment(environment)?;
     let state = append::state_of(&evaluated);
@@ -126,6 +128,7 @@ fn answer(
         }
         text.push('\n');
     }
+    text.push_str(&append::text_of(&followed, service)?);
     let due = slice.map_or(Vec::new(), |slice| status::reviews(&slice, service.now()));
     text.push_str(&reviews::below(&environment.name, &due));
     let json = json!({
@@ -134,6 +137,7 @@ fn answer(
         "environment": environment, "path": body.path, "incident": body.incident,
         "plans": body.plans, "outcome": outcome, "decision": evaluated.decision,
         "gates": gates::to_json(&evaluated.evaluation.gates), "reviews": reviews::to_json(&due),
+        "decisions": append::json_of(&followed),
     });
     io.answer(&text, &json)?;
     Ok(if outcome == Some(Outcome::Denied) { Exit::No } else { Exit::Done })

@@ -251,7 +251,7 @@ fn tell(
     }
     let decisions = match logged.is_empty() {
         true => Vec::new(),
-        false => append::decisions(service, &job.project)?,
+        false => append::decisions(service, Some(&job.project), io)?,
     };
     text.push_str(&append::text_of(&decisions, service)?);
     // One refusal alone is the failure; beside logged ones it is told after them.

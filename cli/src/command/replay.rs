@@ -5,7 +5,8 @@ use schemas::report::Class;
 use serde_json::{Value, json};
 use verifier::replay::{Replay, Replayed, Scope};
 
-use crate::argument::{LedgerArgs, ScopeArgs, parse_environment, parse_time};
+use super::record::append;
+use crate::argument::{LedgerArgs, ScopeArgs, parse_time};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -46,12 +47,13 @@ pub struct PeriodArgs {
 }
 
 impl PeriodArgs {
-    pub fn scope(&self, io: &Io) -> Result<Scope, Failure> {
+    pub fn scope(&self, service: &Service, io: &Io) -> Result<Scope, Failure> {
         let time = |text: &Option<String>| text.as_deref().map(parse_time).transpose();
         let project = self.project.named(io)?;
         let environment = self.environment.as_deref();
         let environment =
-            environment.map(|text| parse_environment(text, project.as_ref())).transpose()?;
+            environment.map(|text| append::environment(text, project.clone(), service));
+        let environment = environment.transpose()?;
         let (from, to) = (time(&self.from)?, time(&self.to)?);
         if from.zip(to).is_some_and(|(from, to)| from >= to) {
             return Err(Failure::usage("--from is not before --to"));
@@ -61,8 +63,8 @@ impl PeriodArgs {
 }
 
 pub fn run(args: &ReplayArgs, io: &mut Io) -> Result<Exit, Failure> {
-    let scope = args.period.scope(io)?;
     let service = Service::open(&args.ledger, io)?;
+    let scope = args.period.scope(&service, io)?;
     let size = service.size()?;
     let heard =
         watched(size, io, |progress| service.verify_heard(Replay::of(scope), progress.hearing()));

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::history::{History, HistoryArgs, Line};
 use crate::io::Io;
-use crate::output::labelled;
+use crate::output::{WIDTH, columns, fold, labelled};
 
 /// Show one entry: its text, the signed statement, the signers
 #[derive(Debug, Args)]
@@ -72,8 +72,10 @@ fn statement(line: &Line) -> Option<Value> {
 
 fn head(line: &Line, entry: &[u8], size: EntryIndex, proof: &str) -> String {
     let mut text = format!("{} · entry {} of {size}\n\n", line.kind().name(), line.entry.index);
+    // Folded for the eye only: its bytes are those of --raw.
     for row in String::from_utf8_lossy(entry).lines() {
-        text.push_str(&format!("  {row}\n"));
+        let lines = if columns(row) + 2 > WIDTH { fold(row, WIDTH - 4) } else { vec![row.into()] };
+        text.push_str(&format!("  {}\n", lines.join("\n    ")));
     }
     text.push('\n');
     text.push_str(&labelled(0, "leaf", 9, &line.leaf.to_string()));

@@ -35,9 +35,9 @@ pub struct WhatIfArgs {
 }
 
 pub fn run(args: &WhatIfArgs, io: &mut Io) -> Result<Exit, Failure> {
-    let scope = args.period.scope(io)?;
     let document = super::policy::read_document(&args.policy, io)?;
     let service = Service::open(&args.ledger, io)?;
+    let scope = args.period.scope(&service, io)?;
     let size = service.size()?;
     let heard = watched(size, io, |progress| {
         service.verify_heard(WhatIf::of(document, scope), progress.hearing())

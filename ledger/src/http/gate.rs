@@ -122,7 +122,7 @@ pub struct EvaluateAsk {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = 27)]
     pub request: Option<EntryIndex>,
-    /// Those of one project.
+    /// Those of one project, and those that wait for it elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "payments")]
     pub project: Option<Project>,
@@ -270,10 +270,12 @@ fn all_of(artifact: &Digest, with: &[Digest]) -> Result<Vec<Digest>, Problem> {
 
 /// Evaluates open requests again, and logs the decisions that fall.
 ///
-/// A caller for some projects only names one of them, or a request there.
+/// A caller for some projects only names one of them, or a request there. Requests of other projects
+/// whose gates read that one are evaluated too, 64 of them at most; they are told to callers who may
+/// submit there. What is decided by a decision that fell follows behind it.
 #[utoipa::path(post, path = "/api/v1/evaluate", tag = "promotions", request_body = EvaluateAsk,
     responses(
-        (status = 200, description = "Those that were open; the one that is named also where it was decided before", body = EvaluatedRequests),
+        (status = 200, description = "Those that were open, and what was decided on their account; the one that is named also where it was decided before", body = EvaluatedRequests),
         (status = "default", description = "A problem", body = Problem,
             content_type = "application/problem+json"),
 ))]
@@ -303,6 +305,10 @@ pub async fn evaluate<S: Store>(
             return Err(Problem::bad_request("name a request or a project, not both"));
         }
     };
-    let evaluated = server.ledger.evaluate_open(which).await?;
+    let mut evaluated = server.ledger.evaluate_open(which).await?;
+    // What is decided in other projects on this account is told to whoever submits there, too.
+    let may =
+        |it: &Evaluated| caller.check(Act::Submit, Reach::Project(&it.environment.project)).is_ok();
+    evaluated.retain(may);
     Ok(Json(EvaluatedRequests { requests: evaluated.into_iter().map(Into::into).collect() }))
 }

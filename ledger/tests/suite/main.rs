@@ -5,5 +5,6 @@
 mod append;
 mod full;
 mod heads;
+mod open;
 mod pack;
 mod world;

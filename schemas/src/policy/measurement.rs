@@ -29,6 +29,8 @@ pub struct Measurement {
     /// Fewest samples behind the number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_samples: Option<u64>,
+    /// Counted from `measuredAt`, else from the entry. Asked is the number that was logged last, also
+    /// where one before it was measured later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
 }

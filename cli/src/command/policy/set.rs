@@ -37,7 +37,7 @@ pub fn run(file: &str, ledger: &AppendArgs, key: &KeyArgs, io: &mut Io) -> Resul
     let submission = append::sign(draft, &key, None)?;
     let logged = service.submit_one(submission)?;
     let revision = in_force.map_or(1, |policy| policy.revision + 1);
-    let decisions = append::decisions(&service, &project)?;
+    let decisions = append::decisions(&service, Some(&project), io)?;
     let text = format!(
         "policy {revision} of {project}  {}\nlogged as entry {} of {}\n{}",
         digest.short(),

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use ledger::http::gate::EvaluatedBody;
 use ledger::{Evaluated, Logged, Submission, Which};
-use schemas::id::{Origin, Project};
+use schemas::id::{Environment, Origin, Project};
 use schemas::predicate::decision::Outcome;
 use serde_json::{Value, json};
 use verifier::trust::Trust;
 use verifier::view::{failed_names, open_names};
 
+use crate::argument::parse_environment;
 use crate::compose::Draft;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::key::{self, Signer};
@@ -49,6 +51,19 @@ pub fn choose(named: Option<Project>, known: &[Project]) -> Result<Project, Fail
             Err(Failure::usage("which project? --project is missing")
                 .hint(format!("--project or ATTESTRY_PROJECT: {}", names.join(", "))))
         }
+    }
+}
+
+/// The environment that is meant: of the project that it is written with, else of the one named, else
+/// of the ledger's only one.
+pub fn environment(
+    text: &str,
+    named: Option<Project>,
+    service: &Service,
+) -> Result<Environment, Failure> {
+    match text.contains('/') {
+        true => parse_environment(text, named.as_ref()),
+        false => parse_environment(text, Some(&project(named, service)?)),
     }
 }
 
@@ -90,12 +105,33 @@ pub fn logged_lines(it: &Logged, origin: &Origin, signer: &str, receipt: Option<
     text
 }
 
-/// Evaluates the open requests of a project again, and returns those that were decided.
-pub fn decisions(service: &Service, project: &Project) -> Result<Vec<Evaluated>, Failure> {
-    let which = Which::Touched { project: project.clone() };
-    let mut evaluated = service.evaluate_open(which)?;
-    evaluated.retain(|it| it.decision.is_some());
-    Ok(evaluated)
+/// Evaluates the open requests that what was just logged may touch, and returns those that were decided.
+///
+/// It is logged whatever comes of this, so that a failure is told and ends nothing: a server's timer
+/// or `attestry evaluate` looks again. Only for broken integrity somebody must be woken.
+pub fn decisions(
+    service: &Service,
+    project: Option<&Project>,
+    io: &mut Io,
+) -> Result<Vec<Evaluated>, Failure> {
+    // What belongs to no project holds for all of them.
+    let which = project.map_or(Which::All, |it| Which::Touched { project: it.clone() });
+    match service.evaluate_open(which) {
+        Ok(mut evaluated) => {
+            evaluated.retain(|it| it.decision.is_some());
+            Ok(evaluated)
+        }
+        Err(failure) if failure.exit == Exit::Integrity => Err(failure),
+        Err(failure) => {
+            let warning = format!(
+                "warning: it is logged, but open requests could not be evaluated: {} [{}]. \
+                 `attestry evaluate` tries again",
+                failure.message, failure.code
+            );
+            io.note(paragraph(0, &warning).trim_end());
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// One line for each request that was looked at.

@@ -76,7 +76,7 @@ pub fn run(args: &RecordArgs, io: &mut Io) -> Result<Exit, Failure> {
         }
         return Err(failure);
     }
-    let decisions = append::decisions(&service, &project)?;
+    let decisions = append::decisions(&service, Some(&project), io)?;
     text.push_str(&append::text_of(&decisions, &service)?);
     let json =
         json!({ "project": project, "logged": items, "decisions": append::json_of(&decisions) });

@@ -7,7 +7,7 @@ use schemas::report::{Class, Code, Finding};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
-use crate::output::{minute, paragraph, span, wrap};
+use crate::output::{fold, minute, paragraph, span};
 
 /// Most findings of one code that are written out; `--json` has them all.
 const SHOWN_MAX: usize = 3;
@@ -66,7 +66,7 @@ fn groups(list: &[&Finding]) -> String {
         text.push_str(&paragraph(4, &head));
         for finding in group.iter().take(SHOWN_MAX) {
             let entry = finding.index.map_or(String::new(), |index| format!("entry {index}: "));
-            for (number, line) in wrap(&format!("{entry}{}", finding.detail), 70).iter().enumerate()
+            for (number, line) in fold(&format!("{entry}{}", finding.detail), 70).iter().enumerate()
             {
                 // A SHA-256 digest is one word of 71 columns.
                 let indent = if number == 0 { 8 } else { 9 };

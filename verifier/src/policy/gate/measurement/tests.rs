@@ -95,6 +95,25 @@ fn a_number_rests_on_enough_samples() {
     check(&gate, with(None), Indeterminate, "does not say its samples");
 }
 
+/// Its place goes by the log, its age by the clock of whoever measured: an old number that comes late
+/// hides a fresher one, and waits where the policy bounds its age.
+#[test]
+fn a_number_that_comes_late_takes_the_place_of_a_fresher_one() {
+    let late = |hours: i64| {
+        move |w: &mut World| {
+            let mut body = w.measurement_body(&[("latency.p95", "100")]);
+            body.measured_at = Some(w.now.plus_ms(-hours * DAY / 24));
+            latency(w, &app(), "300", None);
+            vec![w.record("ci", &app(), measurement::TYPE, &body).unwrap()]
+        }
+    };
+    let limited = gate(r#""max":"200","max_age":"1h""#);
+    check(&limited, late(2), Waiting, "latency.p95 is 2 h old, policy allows 1h");
+    check(&limited, late(1), Waiting, "1 h old");
+    check(&limited, late(0), Pass, "latency.p95 is 100");
+    check(&gate(r#""max":"200""#), late(48), Pass, "latency.p95 is 100");
+}
+
 #[test]
 fn a_compromised_signer_does_not_count() {
     let gate = gate(r#""max":"200","max_age":"1d""#);
