@@ -218,7 +218,7 @@ async fn open_requests<R: Read>(
 }
 
 /// The environments that the policies name.
-fn environments<R: Read>(loader: &Loader<R>, which: &Which) -> Vec<Environment> {
+pub(crate) fn environments<R: Read>(loader: &Loader<R>, which: &Which) -> Vec<Environment> {
     loader
         .state
         .control()
