@@ -54,6 +54,9 @@ pub struct Case {
     /// The artifact that is asked about; any word.
     #[serde(default = "app")]
     pub artifact: String,
+    /// Further artifacts that stand or fall with it.
+    #[serde(default)]
+    pub with: Vec<String>,
     #[serde(default)]
     pub events: Vec<Happening>,
     pub expect: Expected,

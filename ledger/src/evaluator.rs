@@ -54,19 +54,19 @@ pub async fn evaluate<S: Store>(
 }
 
 async fn look<S: Store>(ledger: &Ledger<S>) {
-    match ledger.evaluate_open(Which::All).await {
-        Ok(evaluated) => {
-            if let Err(cause) = ledger.tell_overdue(&evaluated).await {
-                tracing::warn!(%cause, "what is overdue could not be told");
-            }
-            for it in evaluated {
-                if let Some(decision) = it.decision {
-                    let (request, environment) = (it.request, it.environment.to_string());
-                    tracing::info!(request, environment, decision, "a request was decided");
-                }
-            }
+    let evaluated = ledger.evaluate_open(Which::All).await.unwrap_or_else(|cause| {
+        tracing::warn!(%cause, "open requests could not be evaluated");
+        Vec::new()
+    });
+    // Reviews are overdue whether or not a request could be evaluated.
+    if let Err(cause) = ledger.tell_overdue(&evaluated).await {
+        tracing::warn!(%cause, "what is overdue could not be told");
+    }
+    for it in evaluated {
+        if let Some(decision) = it.decision {
+            let (request, environment) = (it.request, it.environment.to_string());
+            tracing::info!(request, environment, decision, "a request was decided");
         }
-        Err(cause) => tracing::warn!(%cause, "open requests could not be evaluated"),
     }
 }
 

@@ -18,7 +18,8 @@ use verifier::sign;
 use verifier::signature::SigningKey;
 
 pub use self::open::TOUCHED_ELSEWHERE_MAX;
-use self::open::{Look, Open, environments, open_requests, threads};
+pub(crate) use self::open::environments;
+use self::open::{Look, Open, open_requests, threads};
 use crate::error::{LedgerError, malformed};
 use crate::ledger::{Ledger, Stored};
 use crate::store::{Read, Store};

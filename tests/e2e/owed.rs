@@ -26,6 +26,14 @@ environments:
         escalate: security
 "#;
 
+const EACH_POLICY: &str = r#"apiVersion: attestry/policy/v1
+project: payments
+environments:
+  - name: prod
+    gates:
+      - approvals: { count: 2, roles: [release-approver, security], each: { security: 1 }, not: [requester] }
+"#;
+
 /// The team under this policy, and `ops`, who records what runs.
 fn team() -> Place {
     let place = story::team();
@@ -131,6 +139,53 @@ fn what_waits_is_listed_for_whom_it_waits() {
     let place = server.stop();
     place.expect(0, &format!("attestry approve {request} --reason ok --key carol.pem"));
     place.expect(0, "attestry inbox");
+}
+
+/// What nothing has granted shows beside a request, whether or not that one would grant it.
+#[test]
+fn an_open_request_hides_no_deployment_without_a_grant() {
+    let place = team();
+    place.expect(
+        3,
+        "attestry record deployment --to prod --result succeeded --key ops.pem --subject dist/rc.zip",
+    );
+    let before = place.expect(0, "attestry status").stdout;
+    assert_eq!(before.matches("deployed without grant").count(), 1, "{before}");
+    place.expect(0, "attestry promote dist/app.zip --to prod --reason \"1.4.2\" --key mia.pem");
+    let both = place.expect(0, "attestry status").stdout;
+    for said in ["waits: approvals", "deployed without grant"] {
+        assert_eq!(both.matches(said).count(), 1, "{said}: {both}");
+    }
+    assert!(both.lines().all(|line| line.chars().count() <= 80), "{both}");
+    let status = json(&place, 0, "attestry status");
+    let prod = &status["projects"][0]["environments"][1];
+    assert_eq!(
+        (&prod["running"]["granted"], prod["requests"].as_array().unwrap().len()),
+        (&false.into(), 1)
+    );
+}
+
+/// `attestry gate` and `attestry inbox` name nobody whose approval would not count.
+#[test]
+fn whoever_does_not_count_is_not_named() {
+    let place = story::team();
+    place.write("each.yaml", EACH_POLICY);
+    place.expect(0, "attestry policy set each.yaml --key mia.pem");
+    let asked = json(&place, 0, "attestry promote dist/app.zip --to prod --reason r --key mia.pem");
+    let request = asked["request"].as_str().unwrap().to_owned();
+    let who = |people: &[&str]| {
+        let gate = json(&place, 3, "attestry gate dist/app.zip --to prod");
+        let inbox = json(&place, 3, "attestry inbox");
+        assert_eq!(gate["who"]["approvals"], serde_json::json!(people));
+        assert_eq!(inbox["items"][0]["people"], serde_json::json!(people));
+    };
+    who(&["alice", "bob", "carol"]);
+    place.expect(0, &format!("attestry approve {request} --reason ok --key bob.pem"));
+    // One of two is there, and what lacks is somebody from security.
+    who(&["carol"]);
+    place.expect(0, "attestry inbox --role release-approver");
+    place.expect(0, "attestry inbox --identity alice");
+    place.expect(3, "attestry inbox --role security");
 }
 
 #[test]

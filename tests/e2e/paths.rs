@@ -166,7 +166,17 @@ fn a_path_that_the_policy_does_not_have_is_refused() {
     let place = story::released();
     let refused = place.expect(3, EMERGENCY);
     assert!(refused.stderr.contains("[no-such-path]"), "{}", refused.stderr);
-    place.expect(8, "attestry gate dist/app.zip --to prod --emergency");
+    // Whoever asks without a request is told the same, with the same code.
+    let words = "the policy has no emergency path into payments/prod";
+    assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    let gate = told(&place, 3, "attestry gate dist/app.zip --to prod --emergency");
+    assert_eq!(
+        (&gate["gates"][0]["verdict"], &gate["gates"][0]["reason"]),
+        (&"fail".into(), &words.into())
+    );
+    let hint = gate["gates"][0]["next"].as_str().unwrap();
+    let joined = refused.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(joined.contains(hint), "{hint}: {joined}");
     let back = told(&place, 3, "attestry gate dist/app.zip --to prod --rollback");
     let ids: Vec<&str> =
         back["gates"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();

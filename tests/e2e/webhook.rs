@@ -1,5 +1,7 @@
 //! Webhooks: signed, tried again under one id, told once, and told although a server was killed.
 
+mod overdue;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,6 +14,7 @@ use std::time::Duration;
 use harness::{Place, repository, story};
 use ledger::http::Settings;
 use ledger::outgoing::Reach;
+use ledger::store::outbox::{NOTICE, REVIEW_NOTICE};
 use ledger::webhook;
 use serde_json::Value;
 
@@ -241,13 +244,13 @@ fn assert_documented(granted: &Value) {
     assert_eq!(members(&example), members(granted));
     let source = include_str!("../../ledger/src/webhook/message.rs");
     let types = source.split('"').filter(|word| {
-        ["promotion.", "approval.", "deployment.", "policy.", "trust."]
+        ["promotion.", "approval.", "emergency.", "deployment.", "policy.", "trust."]
             .iter()
             .any(|start| word.len() > start.len() && word.starts_with(start))
     });
     let types: BTreeSet<&str> = types.collect();
     assert!(types.len() >= 12, "{types:?}");
-    for kind in types {
+    for kind in types.into_iter().chain([NOTICE, REVIEW_NOTICE]) {
         assert!(text.contains(&format!("`{kind}`")), "{kind} is not documented");
     }
 }
@@ -338,99 +341,6 @@ fn a_receiver_that_is_gone_is_told_nothing_more() {
     server.place.expect(0, "attestry webhook remove 1");
     server.place.expect(5, "attestry webhook remove 1");
     server.stop();
-}
-
-/// In dev an approval is overdue after a second.
-const HASTY_POLICY: &str = "apiVersion: attestry/policy/v1
-project: payments
-environments:
-  - name: dev
-    gates:
-      - approvals: { count: 1, roles: [release-approver] }
-        limit: 1s
-        escalate: security
-";
-
-/// A server that looks at open requests all the time.
-fn hasty() -> Settings {
-    Settings { evaluate_every: Duration::from_millis(50), ..settings() }
-}
-
-/// A request that nobody approves, told of to a receiver; gives the request and what was told.
-fn let_one_be_late(place: &Place, receiver: &Receiver) -> (String, Message) {
-    promote(place, "dist/app.zip");
-    loop {
-        let told = receiver.next();
-        if told.kind() == "promotion.overdue" {
-            return (told.json()["data"]["request"].as_str().unwrap().to_owned(), told);
-        }
-    }
-}
-
-/// Approves, and reads what comes until that is told: it comes after whatever would be told again.
-fn what_else_is_told(place: &Place, receiver: &Receiver, request: &str) -> Vec<Message> {
-    place.expect(0, &format!("attestry approve {request} --reason x --key bob.pem"));
-    let mut told = Vec::new();
-    while told.last().is_none_or(|it: &Message| it.kind() != "promotion.granted") {
-        told.push(receiver.next());
-    }
-    told
-}
-
-/// What time makes overdue stands in no entry: it is told all the same, once, also where a server
-/// looks again and again, or is started anew.
-#[test]
-fn what_is_overdue_is_told_once() {
-    let receiver = Receiver::start([500]);
-    let place = story::team();
-    place.write("hasty.yaml", HASTY_POLICY);
-    place.expect(0, "attestry policy set hasty.yaml --key mia.pem");
-    let kinds = "--kind promotion-request --kind decision";
-    place.expect(0, &format!("attestry webhook add {} {kinds}", receiver.url()));
-    // Whoever wants only decisions is told nothing of it.
-    let other = Receiver::start([]);
-    place.expect(0, &format!("attestry webhook add {} --kind decision", other.url()));
-    let server = Running::with(place, hasty());
-    let (request, late) = let_one_be_late(&server.place, &receiver);
-    let data = &late.json()["data"];
-    assert_eq!((&data["gate"], &data["role"]), (&"approvals".into(), &"security".into()));
-    assert_eq!(
-        (&data["environment"], &data["project"]),
-        (&"payments/dev".into(), &"payments".into())
-    );
-    let receipt = harness::http::get(server.address, data["receipt"].as_str().unwrap());
-    assert!(receipt.text().starts_with("c2sp.org/tlog-proof@v1\n"), "{}", receipt.text());
-    let server = Running::with(server.stop(), hasty());
-    let rest = what_else_is_told(&server.place, &receiver, &request);
-    assert_eq!(other.next().kind(), "promotion.granted");
-    server.stop();
-    assert_eq!(other.came.try_iter().count(), 0);
-    // It may have come twice where its first attempt was refused, as itself.
-    let again: Vec<&Message> = rest.iter().filter(|it| it.kind() == "promotion.overdue").collect();
-    assert!(again.len() <= 1 && again.iter().all(|it| it.id == late.id), "{again:#?}");
-}
-
-#[test]
-fn several_servers_tell_what_is_overdue_once() {
-    let Some(database) = harness::postgres::server() else { return };
-    let receiver = Receiver::start([]);
-    let place = story::team();
-    place.write("hasty.yaml", HASTY_POLICY);
-    place.expect(0, "attestry policy set hasty.yaml --key mia.pem");
-    place.expect(0, &format!("attestry move --to {}", database.database()));
-    let kinds = "--kind promotion-request --kind decision";
-    place.expect(0, &format!("attestry webhook add {} {kinds}", receiver.url()));
-    let servers = [place.copy(), place.copy()].map(|place| Running::with(place, hasty()));
-    let (request, _) = let_one_be_late(&place, &receiver);
-    let rest = what_else_is_told(&place, &receiver, &request);
-    for server in servers {
-        server.stop();
-    }
-    let kinds: Vec<String> = rest.iter().map(Message::kind).collect();
-    assert!(!kinds.contains(&"promotion.overdue".to_owned()), "{kinds:?}");
-    let overdue = deliveries(&place);
-    let overdue = overdue.iter().filter(|it| it["type"] == "promotion.overdue").count();
-    assert_eq!(overdue, 1);
 }
 
 /// The child: a server, for ever. Does nothing where no parent has named a folder.

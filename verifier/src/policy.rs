@@ -14,6 +14,7 @@ mod together;
 pub mod touch;
 pub mod version;
 pub mod waiver;
+pub mod wanted;
 pub mod weekly;
 mod when;
 
@@ -22,9 +23,10 @@ pub use gate::for_people;
 pub use rego::BUILTINS as REGO_BUILTINS;
 
 use together::Together;
+use wanted::Wanted;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::id::{Digest, EntryIndex, Environment, EnvironmentName, KeyId, Project, Time};
 use schemas::policy::{EnvironmentRule, Fails, Gate, GateRule};
@@ -59,6 +61,8 @@ pub struct Evaluation {
     pub patient: BTreeSet<String>,
     /// The SLSA build level that the provenance gate has proven.
     pub level: Option<u8>,
+    /// Whose approval the gates that do not admit wait for, by id. A hint, and no part of a verdict.
+    pub wanted: BTreeMap<String, Wanted>,
 }
 
 impl Evaluation {
@@ -69,7 +73,8 @@ impl Evaluation {
             None => failed.map(|gate| gate.id.clone()).collect(),
             Some(Outcome::Denied | Outcome::Granted) => BTreeSet::new(),
         };
-        Evaluation { gates, reads: BTreeSet::new(), relied: Vec::new(), patient, level: None }
+        let (reads, relied, wanted) = (BTreeSet::new(), Vec::new(), BTreeMap::new());
+        Evaluation { gates, reads, relied, patient, level: None, wanted }
     }
 
     /// Granted where every gate admits, denied where one fails, else still open. The fail of a gate
@@ -173,8 +178,8 @@ fn evaluate_one(
         ThreadId::Artifact(ask.artifact.clone()),
         ThreadId::Environment(ask.environment.clone()),
     ]));
-    let (relied, level) = (RefCell::default(), Cell::default());
-    let (reads, relied, level) = (&reads, &relied, &level);
+    let (relied, level, wanted) = (RefCell::default(), Cell::default(), RefCell::default());
+    let (reads, relied, level, wanted) = (&reads, &relied, &level, &wanted);
     let context = Context {
         state,
         trust,
@@ -187,12 +192,14 @@ fn evaluate_one(
         reads,
         relied,
         level,
+        wanted,
     };
     let slice = context.environment()?;
     let request = ask.request.and_then(|index| slice?.requests.get(&index));
     let way = request.map_or(without_request, |request| request.path);
     let Some(rules) = path::gates(rule, way) else {
-        return Ok(cannot_tell(format!("the policy has no {} path", way.name())));
+        let (reason, next) = path::none_such(ask.environment, way);
+        return Ok(alone(gate::Answer::fail(reason).next(next)));
     };
     let mut gates = Vec::with_capacity(rules.len() + 1);
     // What an emergency does without, its own gates say; and whoever goes back has been there.
@@ -207,15 +214,20 @@ fn evaluate_one(
     if request.is_none() && way == RequestPath::Rollback {
         gates.extend(gate::way_back(&context)?);
     }
+    let mut waited_for = BTreeMap::new();
     for gate in rules {
-        gates.push(evaluate_gate(gate, &context)?);
+        let verdict = evaluate_gate(gate, &context)?;
+        let open = wanted.take().filter(|_| !verdict.verdict.admits());
+        waited_for.extend(open.map(|wanted| (gate.id.clone(), wanted)));
+        gates.push(verdict);
     }
     let mut relied = relied.take();
     relied.sort_unstable();
     relied.dedup();
     let patient = rules.iter().filter(|rule| rule.labels.fails == Fails::Wait);
     let patient = patient.map(|rule| rule.id.clone()).collect();
-    Ok(Evaluation { gates, reads: reads.take(), relied, patient, level: level.get() })
+    let (reads, level, wanted) = (reads.take(), level.get(), waited_for);
+    Ok(Evaluation { gates, reads, relied, patient, level, wanted })
 }
 
 macro_rules! evaluate_each {
@@ -245,10 +257,14 @@ fn evaluate_gate(rule: &GateRule, context: &Context) -> Result<GateVerdict, Miss
 }
 
 fn cannot_tell(reason: String) -> Evaluation {
-    let next = Some("log a policy with this environment: attestry policy set".to_owned());
-    let verdict = gate::Answer { next, ..gate::Answer::new(Verdict::Indeterminate, reason) };
+    let next = "log a policy with this environment: attestry policy set";
+    alone(gate::Answer::indeterminate(reason).next(next))
+}
+
+/// What the policy itself says, before any gate. A request waits for another policy.
+fn alone(answer: gate::Answer) -> Evaluation {
     let reads = BTreeSet::from([ThreadId::Control]);
-    Evaluation { reads, ..Evaluation::told(vec![verdict.named("policy", "policy")], None) }
+    Evaluation { reads, ..Evaluation::told(vec![answer.named("policy", "policy")], None) }
 }
 
 /// What a gate may look at. Every look at a thread is written down.
@@ -268,6 +284,8 @@ struct Context<'a> {
     relied: &'a RefCell<Vec<(EntryIndex, KeyId)>>,
     /// What a provenance gate has proven; of several the lowest.
     level: &'a Cell<Option<u8>>,
+    /// Whose approval the gate that is being evaluated waits for.
+    wanted: &'a RefCell<Option<Wanted>>,
 }
 
 impl<'a> Context<'a> {

@@ -64,6 +64,10 @@ pub struct RequestStatus {
 pub struct ReviewStatus {
     pub request: EntryIndex,
     pub artifact: Digest,
+    /// Further artifacts that were granted with it.
+    pub with: Vec<Digest>,
+    /// The entry and time of the grant.
+    pub granted: EntryIndex,
     pub granted_at: Time,
     pub due_at: Time,
     pub overdue: bool,
@@ -71,11 +75,20 @@ pub struct ReviewStatus {
     pub roles: Vec<String>,
 }
 
+impl ReviewStatus {
+    /// Every artifact that the review is about: one, or several that were granted together.
+    pub fn artifacts(&self) -> impl Iterator<Item = &Digest> {
+        std::iter::once(&self.artifact).chain(&self.with)
+    }
+}
+
 /// The reviews that are due in an environment, the longest due first.
 pub fn reviews(slice: &EnvironmentSlice, at: Time) -> Vec<ReviewStatus> {
     let due = slice.reviews_due.iter().map(|(request, it)| ReviewStatus {
         request: *request,
         artifact: it.artifact.clone(),
+        with: it.with.clone(),
+        granted: it.granted,
         granted_at: it.granted_at,
         due_at: it.due_at,
         overdue: at >= it.due_at,
@@ -182,7 +195,7 @@ mod tests {
         let due = |due_at| ReviewDue {
             statement: Hash([1; 32]),
             artifact: Digest::sha256(&Hash([2; 32])),
-            with: Vec::new(),
+            with: vec![Digest::sha256(&Hash([3; 32]))],
             granted: 7,
             granted_at: Time(1),
             due_at: Time(due_at),
@@ -198,5 +211,10 @@ mod tests {
         assert_eq!(found(19), [(4, false), (3, false), (5, false)]);
         assert_eq!(found(20), [(4, true), (3, false), (5, false)]);
         assert_eq!(found(30), [(4, true), (3, true), (5, true)]);
+        let all = [2, 3].map(|byte| Digest::sha256(&Hash([byte; 32])));
+        for it in reviews(&slice, Time(0)) {
+            assert!(it.artifacts().eq(&all), "{it:?}");
+            assert_eq!(it.granted, 7);
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use schemas::id::{EntryIndex, EnvironmentName, Hash, IdentityName, KeyId, Project, Time};
 use schemas::kind::EventKind;
+use schemas::predicate::approval::SigningMode;
 use schemas::trust::{
     ALL_PROJECTS, ENTRY_VERSION, Grant, IDENTITIES_MAX, SIGSTORE_ROOTS_MAX, TrustDocument, role,
 };
@@ -163,6 +164,14 @@ impl Trust {
     pub fn public_key(&self, key: &KeyId) -> Option<&Arc<PublicKey>> {
         let theirs = self.identities.get(key).and_then(|(_, credential)| credential.key());
         theirs.or_else(|| self.roots.get(key))
+    }
+
+    /// True where the identity has a key that is held in one of these ways and still counts.
+    pub fn signs_by(&self, identity: &IdentityName, modes: &[SigningMode]) -> bool {
+        self.identities.iter().any(|(id, (name, credential))| {
+            let held = credential.key().is_some_and(|key| modes.contains(&key.signing_mode()));
+            name == identity && held && !self.compromised.contains_key(id)
+        })
     }
 
     /// Every key that may have signed something: identities and roots.

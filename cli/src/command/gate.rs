@@ -72,7 +72,7 @@ pub fn run(args: &GateArgs, io: &mut Io) -> Result<Exit, Failure> {
         way,
         request: open.as_ref().and_then(|slice| slice.requests.get(&request?)),
     });
-    let who = asked.map(|it| it.missing(&evaluation.gates)).unwrap_or_default();
+    let who = asked.map(|it| it.missing(&evaluation)).unwrap_or_default();
     let waivers = asked.map(|it| it.waivable(&evaluation.gates)).unwrap_or_default();
     let mut list = gates::render(&evaluation.gates);
     list.push_str(&people(&evaluation.gates, &who, &waivers));

@@ -71,7 +71,7 @@ fn known_role<'a>(role: &'a str, control: &ControlSlice) -> Result<&'a str, Fail
             let gates = rule.gate_lists().flat_map(|(_, gates)| gates);
             gates.flat_map(move |gate| {
                 let next = gate.labels.escalate.clone();
-                supply::roles(&gate.gate, &environment).into_iter().chain(next)
+                supply::roles(&gate.gate, None, &environment).into_iter().chain(next)
             })
         })
     });

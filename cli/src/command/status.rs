@@ -62,9 +62,14 @@ struct Cell {
     running: String,
     since: String,
     state: String,
+    /// What runs there was granted by nobody, which an open request does not hide.
+    ungranted: bool,
     /// Empty where nobody has ever looked.
     drift: String,
 }
+
+/// Nothing had granted what runs there.
+const UNGRANTED: &str = "deployed without grant";
 
 fn cell(history: &History, it: &EnvironmentStatus) -> Cell {
     let granted = it.running.as_ref().is_none_or(|running| running.granted);
@@ -80,7 +85,7 @@ fn cell(history: &History, it: &EnvironmentStatus) -> Cell {
             };
             format!("P-{request}{by} {state}{}{more}", late(&it.requests))
         }
-        (None, false) => "deployed without grant".to_owned(),
+        (None, false) => UNGRANTED.to_owned(),
         (None, true) if !it.known => "not in this pack".to_owned(),
         (None, true) => it.running.as_ref().map_or("-", |_| "ok").to_owned(),
     };
@@ -89,7 +94,9 @@ fn cell(history: &History, it: &EnvironmentStatus) -> Cell {
         None if !it.known => ("?".to_owned(), String::new()),
         None => ("-".to_owned(), String::new()),
     };
-    Cell { name: it.environment.to_string(), running, since, state, drift: drifted(history, it) }
+    let ungranted = !granted && !it.requests.is_empty();
+    let (name, drift) = (it.environment.to_string(), drifted(history, it));
+    Cell { name, running, since, state, ungranted, drift }
 }
 
 /// Says which requests have waited for too long, whichever is shown.
@@ -164,6 +171,9 @@ fn render(project: &Project, cells: &[Cell]) -> String {
         line("", &|cell| &cell.since),
         line("", &|cell| &cell.state),
     ];
+    if cells.iter().any(|cell| cell.ungranted) {
+        lines.push(line("", &|cell| if cell.ungranted { UNGRANTED } else { "" }));
+    }
     // Where nobody looks there is nothing to say, and `attestry drift` says that.
     if cells.iter().any(|cell| !cell.drift.is_empty()) {
         let drift = |cell: &Cell| match cell.drift.is_empty() {
@@ -179,9 +189,14 @@ fn render(project: &Project, cells: &[Cell]) -> String {
     let rows = |it: &Cell| {
         let name = format!("  {}", it.name);
         let mut rows = vec![vec![name, it.running.clone(), it.since.clone(), cut(&it.state, 40)]];
+        let mut below =
+            |said: String| rows.push(vec![String::new(), String::new(), String::new(), said]);
+        if it.ungranted {
+            below(UNGRANTED.to_owned());
+        }
         if !it.drift.is_empty() {
             let drift = format!("drift: {}", it.drift);
-            rows.push(vec![String::new(), String::new(), String::new(), drift]);
+            below(drift);
         }
         rows
     };

@@ -40,6 +40,7 @@ pub fn to_json(reviews: &[ReviewStatus]) -> Value {
     let one = |it: &ReviewStatus| {
         json!({
             "request": format!("P-{}", it.request), "artifact": it.artifact,
+            "artifacts": it.artifacts().collect::<Vec<_>>(),
             "grantedAt": it.granted_at, "dueAt": it.due_at, "overdue": it.overdue,
             "roles": it.roles,
         })
@@ -57,11 +58,23 @@ mod tests {
         ReviewStatus {
             request: 118,
             artifact: Digest::sha256(&schemas::id::Hash([7; 32])),
+            with: vec![Digest::sha256(&schemas::id::Hash([8; 32]))],
+            granted: 119,
             granted_at: Time(0),
             due_at: Time(86_400_000),
             overdue,
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         }
+    }
+
+    #[test]
+    fn every_artifact_is_named_and_the_first_one_twice() {
+        let listed = to_json(&[review(false, &[])]);
+        let all = [7, 8].map(|byte| Digest::sha256(&schemas::id::Hash([byte; 32])));
+        assert_eq!(
+            (&listed[0]["artifact"], &listed[0]["artifacts"]),
+            (&json!(all[0]), &json!(all))
+        );
     }
 
     #[test]

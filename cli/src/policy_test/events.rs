@@ -1,7 +1,8 @@
 //! What happens in a case: short forms for what cases are made of, and any statement as it is.
 
-use schemas::id::{Digest, Time};
-use schemas::kind::EventKind;
+mod record;
+
+use schemas::id::Digest;
 use schemas::policy::Duration;
 use schemas::predicate::{
     analysis, approval, build, deployment, measurement, promotion_request, review, test,
@@ -11,9 +12,8 @@ use schemas::statement::{Statement, Subject};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::stage::{EMITTER, Stage, artifact, commit};
+use super::stage::{EMITTER, Stage, artifact, commit, together};
 use super::{Case, Members};
-use crate::adapter::times;
 
 /// One event, or time that passes. Fields that a short form does not know go into the predicate
 /// as they are written.
@@ -69,6 +69,14 @@ impl Fields {
         }
     }
 
+    /// The artifacts that a request is about: those of the case, unless it names its own.
+    fn together(&mut self, case: &Case) -> Result<Vec<Digest>, String> {
+        let named = self.0.contains_key("with");
+        let (first, with) = (self.text("artifact")?, self.words("with")?);
+        let with = if named || first.is_some() { &with } else { &case.with };
+        together(first.as_deref().unwrap_or(&case.artifact), with)
+    }
+
     /// Adds what is left to a predicate.
     fn into_rest(self, predicate: &mut Value) {
         if let Value::Object(object) = predicate {
@@ -94,32 +102,39 @@ pub fn happen(stage: &mut Stage, event: &Happening, case: &Case) -> Result<(), S
         Happening::Request(members) => (members, requested),
         Happening::Approval(members) => (members, approved),
         Happening::Decide(members) => (members, decided),
-        Happening::Record(members) => return recorded(stage, Fields(members.clone()), case),
+        Happening::Record(members) => {
+            return record::recorded(stage, Fields(members.clone()), case);
+        }
     };
     let mut fields = Fields(members.clone());
-    let about = artifact(&fields.text_or("artifact", &case.artifact)?);
+    let about = match event {
+        Happening::Request(_) | Happening::Approval(_) | Happening::Decide(_) => {
+            fields.together(case)?
+        }
+        _ => vec![artifact(&fields.text_or("artifact", &case.artifact)?)],
+    };
     of(stage, fields, &about, case)
 }
 
-type Form = fn(&mut Stage, Fields, &Digest, &Case) -> Result<(), String>;
+type Form = fn(&mut Stage, Fields, &[Digest], &Case) -> Result<(), String>;
 
 /// Logs a predicate of the field, as it is.
 fn log(
     stage: &mut Stage,
     by: &str,
-    about: &Digest,
+    about: &[Digest],
     kind: &str,
     predicate: Value,
 ) -> Result<(), String> {
-    let subject = vec![Subject::of(about, None)];
-    stage.log(&Statement::new(subject, kind, predicate), by).map(|_| ())
+    let subjects = about.iter().map(|it| Subject::of(it, None)).collect();
+    stage.log(&Statement::new(subjects, kind, predicate), by).map(|_| ())
 }
 
 /// Logs one of our own kinds: with ledger, project and nonce.
 fn log_own(
     stage: &mut Stage,
     by: &str,
-    about: &Digest,
+    about: &[Digest],
     kind: &str,
     predicate: Value,
 ) -> Result<(), String> {
@@ -141,7 +156,7 @@ fn report(stage: &mut Stage, suite: Option<String>, counts: Option<Value>) -> Va
     })
 }
 
-fn built(stage: &mut Stage, mut it: Fields, about: &Digest, _: &Case) -> Result<(), String> {
+fn built(stage: &mut Stage, mut it: Fields, about: &[Digest], _: &Case) -> Result<(), String> {
     let source = it.text_or("source", "git+https://git.example/app")?;
     let builder = it.text_or("builder", "https://ci.example")?;
     let mut commits = it.words("commits")?;
@@ -165,7 +180,7 @@ fn built(stage: &mut Stage, mut it: Fields, about: &Digest, _: &Case) -> Result<
     log(stage, &by, about, build::TYPE, predicate)
 }
 
-fn reviewed(stage: &mut Stage, mut it: Fields, _: &Digest, _: &Case) -> Result<(), String> {
+fn reviewed(stage: &mut Stage, mut it: Fields, _: &[Digest], _: &Case) -> Result<(), String> {
     let about = commit(&it.text_or("commit", "head")?)?;
     let by = it.text_or("by", EMITTER)?;
     let mut predicate = json!({
@@ -173,10 +188,10 @@ fn reviewed(stage: &mut Stage, mut it: Fields, _: &Digest, _: &Case) -> Result<(
         "outcome": it.text_or("outcome", "approved")?,
     });
     it.into_rest(&mut predicate);
-    log_own(stage, &by, &about, review::TYPE, predicate)
+    log_own(stage, &by, &[about], review::TYPE, predicate)
 }
 
-fn tested(stage: &mut Stage, mut it: Fields, about: &Digest, _: &Case) -> Result<(), String> {
+fn tested(stage: &mut Stage, mut it: Fields, about: &[Digest], _: &Case) -> Result<(), String> {
     let result = it.text_or("result", "passed")?.to_uppercase();
     let (suite, counts) = (it.text("suite")?, it.take("counts"));
     let failed = it.words("failed")?;
@@ -189,7 +204,7 @@ fn tested(stage: &mut Stage, mut it: Fields, about: &Digest, _: &Case) -> Result
     log(stage, &by, about, test::TYPE, predicate)
 }
 
-fn scanned(stage: &mut Stage, mut it: Fields, about: &Digest, _: &Case) -> Result<(), String> {
+fn scanned(stage: &mut Stage, mut it: Fields, about: &[Digest], _: &Case) -> Result<(), String> {
     let found = it.words("found")?;
     let result: Vec<Value> = found
         .iter()
@@ -207,7 +222,7 @@ fn scanned(stage: &mut Stage, mut it: Fields, about: &Digest, _: &Case) -> Resul
     log(stage, &by, about, vulnerabilities::TYPE, predicate)
 }
 
-fn measured(stage: &mut Stage, mut it: Fields, about: &Digest, _: &Case) -> Result<(), String> {
+fn measured(stage: &mut Stage, mut it: Fields, about: &[Digest], _: &Case) -> Result<(), String> {
     let by = it.text_or("by", EMITTER)?;
     let (unit, samples) = (it.text("unit")?, it.take("samples"));
     let metrics: Vec<Value> =
@@ -226,7 +241,7 @@ fn measured(stage: &mut Stage, mut it: Fields, about: &Digest, _: &Case) -> Resu
     log_own(stage, &by, about, measurement::TYPE, json!({ "metrics": metrics }))
 }
 
-fn analysed(stage: &mut Stage, mut it: Fields, about: &Digest, _: &Case) -> Result<(), String> {
+fn analysed(stage: &mut Stage, mut it: Fields, about: &[Digest], _: &Case) -> Result<(), String> {
     let (suite, by) = (it.text("suite")?, it.text_or("by", EMITTER)?);
     let levels = |written: Option<Value>| -> Value {
         let mut levels = json!({"error": 0, "warning": 0, "note": 0, "none": 0});
@@ -245,7 +260,7 @@ fn analysed(stage: &mut Stage, mut it: Fields, about: &Digest, _: &Case) -> Resu
     log_own(stage, &by, about, analysis::TYPE, predicate)
 }
 
-fn deployed(stage: &mut Stage, mut it: Fields, about: &Digest, _: &Case) -> Result<(), String> {
+fn deployed(stage: &mut Stage, mut it: Fields, about: &[Digest], _: &Case) -> Result<(), String> {
     let by = it.text_or("by", EMITTER)?;
     let mut predicate = json!({
         "environment": it.required("to")?, "result": it.text_or("result", "succeeded")?,
@@ -254,7 +269,12 @@ fn deployed(stage: &mut Stage, mut it: Fields, about: &Digest, _: &Case) -> Resu
     log_own(stage, &by, about, deployment::TYPE, predicate)
 }
 
-fn requested(stage: &mut Stage, mut it: Fields, about: &Digest, case: &Case) -> Result<(), String> {
+fn requested(
+    stage: &mut Stage,
+    mut it: Fields,
+    about: &[Digest],
+    case: &Case,
+) -> Result<(), String> {
     let by = it.required("by")?;
     let mut predicate = json!({
         "to": it.text_or("to", &case.to)?, "reason": it.text_or("reason", "a test")?,
@@ -264,7 +284,12 @@ fn requested(stage: &mut Stage, mut it: Fields, about: &Digest, case: &Case) -> 
     log_own(stage, &by, about, promotion_request::TYPE, predicate)
 }
 
-fn approved(stage: &mut Stage, mut it: Fields, about: &Digest, case: &Case) -> Result<(), String> {
+fn approved(
+    stage: &mut Stage,
+    mut it: Fields,
+    about: &[Digest],
+    case: &Case,
+) -> Result<(), String> {
     let (by, to) = (it.required("by")?, it.text_or("to", &case.to)?);
     let Some((index, request)) = stage.request(about, &to)? else {
         return Err(format!("nothing is requested for {to}"));
@@ -277,108 +302,12 @@ fn approved(stage: &mut Stage, mut it: Fields, about: &Digest, case: &Case) -> R
         "expiresAt": stage.now.plus_ms(7 * 86_400_000), "seen": stage.seen(),
     });
     it.into_rest(&mut predicate);
-    log_own(stage, &by, about, approval::TYPE, predicate)
+    // Whatever answers a request is about the same, in its order.
+    let about: Vec<Digest> = request.artifacts().cloned().collect();
+    log_own(stage, &by, &about, approval::TYPE, predicate)
 }
 
-fn decided(stage: &mut Stage, mut it: Fields, about: &Digest, case: &Case) -> Result<(), String> {
+fn decided(stage: &mut Stage, mut it: Fields, about: &[Digest], case: &Case) -> Result<(), String> {
     let to = it.text_or("to", &case.to)?;
     stage.decide(about, &to).map(|_| ())
-}
-
-fn recorded(stage: &mut Stage, mut it: Fields, case: &Case) -> Result<(), String> {
-    let (name, by) = (it.required("kind")?, it.text_or("by", EMITTER)?);
-    let kind = EventKind::from_name(&name).ok_or_else(|| format!("there is no kind {name}"))?;
-    let mut predicate = it.take("predicate").unwrap_or(json!({}));
-    timed(&mut predicate, kind, stage.now);
-    digested(&mut predicate, kind);
-    let about = match (it.text("commit")?, it.text("artifact")?) {
-        (Some(word), _) => commit(&word)?,
-        (None, Some(word)) => artifact(&word),
-        (None, None) if is_about_the_ledger(kind, &predicate) => stage.itself(),
-        (None, None) => named(&predicate).unwrap_or_else(|| artifact(&case.artifact)),
-    };
-    let line = kind.line();
-    if line.own {
-        log_own(stage, &by, &about, line.predicate_type, predicate)
-    } else {
-        log(stage, &by, &about, line.predicate_type, predicate)
-    }
-}
-
-/// The kinds that admission takes about the ledger itself, unless they name what they are about.
-fn is_about_the_ledger(kind: EventKind, predicate: &Value) -> bool {
-    use EventKind as K;
-    match kind {
-        K::Configuration | K::Freeze | K::Heads | K::Observation => true,
-        // Once an incident has a cause, its subject is the artifact.
-        K::Incident => predicate.get("cause").is_none(),
-        K::Waiver => predicate.get("artifact").is_none(),
-        K::Analysis
-        | K::Approval
-        | K::Build
-        | K::Canary
-        | K::Decision
-        | K::Deployment
-        | K::Export
-        | K::Measurement
-        | K::Migration
-        | K::Note
-        | K::Other
-        | K::Policy
-        | K::PromotionRequest
-        | K::Rehearsal
-        | K::Review
-        | K::Rollback
-        | K::Sbom
-        | K::Test
-        | K::Trust
-        | K::Vex
-        | K::Vulnerabilities => false,
-    }
-}
-
-/// Writes times in our spelling; what is seen or goes wrong does so now, where nothing else is said.
-fn timed(predicate: &mut Value, kind: EventKind, now: Time) {
-    let Value::Object(members) = predicate else { return };
-    for name in times::members(kind) {
-        if let Some(time) = members.get(*name).and_then(Value::as_str).and_then(Time::parse_rfc3339)
-        {
-            members.insert((*name).to_owned(), json!(time));
-        }
-    }
-    let now_named = match kind {
-        EventKind::Incident => Some("at"),
-        EventKind::Observation => Some("takenAt"),
-        _ => None,
-    };
-    if let Some(name) = now_named {
-        members.entry(name).or_insert(json!(now));
-    }
-}
-
-/// The artifact of a waiver, or of what caused an incident.
-fn named(predicate: &Value) -> Option<Digest> {
-    let places = ["/artifact", "/cause/artifact"];
-    places.iter().find_map(|at| predicate.pointer(at)?.as_str()?.parse().ok())
-}
-
-/// Puts an artifact's digest where its word stands.
-fn digested(predicate: &mut Value, kind: EventKind) {
-    let put = |value: Option<&mut Value>| {
-        if let Some(value) = value
-            && let Some(word) = value.as_str().filter(|text| !text.contains(':'))
-        {
-            *value = json!(artifact(word));
-        }
-    };
-    match kind {
-        EventKind::Incident => put(predicate.pointer_mut("/cause/artifact")),
-        EventKind::Observation => {
-            let seen = predicate.get_mut("artifacts").and_then(Value::as_array_mut);
-            seen.into_iter().flatten().for_each(|it| put(it.get_mut("digest")));
-        }
-        EventKind::Rollback => put(predicate.get_mut("from")),
-        EventKind::Waiver => put(predicate.get_mut("artifact")),
-        _ => {}
-    }
 }

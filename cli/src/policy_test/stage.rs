@@ -1,10 +1,11 @@
 //! The log in memory on which a case is played.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::id::{Digest, EntryIndex, Environment, Hash, KeyId, Origin, Project, Time};
 use schemas::kind::KINDS;
 use schemas::policy::PolicyDocument;
+use schemas::predicate::promotion_request::{ARTIFACTS_MAX, RequestPath};
 use schemas::predicate::{Nonce, Seen, policy, trust};
 use schemas::statement::{Statement, Subject};
 use schemas::trust::{ALL_PROJECTS, ENTRY_VERSION, Grant, Identity, Roots, TrustDocument, role};
@@ -16,7 +17,7 @@ use verifier::event::Event;
 use verifier::merkle::sha256;
 use verifier::note::{KeyAlgorithm, Vkey};
 use verifier::policy::decide::compose_decision;
-use verifier::policy::{Ask, Evaluation, evaluate};
+use verifier::policy::{Ask, Evaluation, evaluate, evaluate_together};
 use verifier::projection::slice::Request;
 use verifier::sequence::Sequence;
 use verifier::sign::sign_statement;
@@ -55,6 +56,16 @@ fn key(name: &str) -> Result<SigningKey, String> {
 /// The artifact of a word.
 pub fn artifact(word: &str) -> Digest {
     Digest::sha256(&sha256(&[word.as_bytes()]))
+}
+
+/// The artifacts of a question: the first one, and those that stand or fall with it.
+pub fn together(first: &str, with: &[String]) -> Result<Vec<Digest>, String> {
+    let words: BTreeSet<&str> = with.iter().map(String::as_str).chain([first]).collect();
+    let count = with.len() + 1;
+    if count > ARTIFACTS_MAX || words.len() < count {
+        return Err(format!("`with`: at most {} artifacts, none of them twice", ARTIFACTS_MAX - 1));
+    }
+    Ok(std::iter::once(first).chain(with.iter().map(String::as_str)).map(artifact).collect())
 }
 
 /// The commit of a word.
@@ -208,35 +219,36 @@ impl Stage {
         Ok(Environment { project: self.project.clone(), name })
     }
 
-    /// The newest open request about an artifact.
+    /// The newest open request about just these artifacts.
     pub fn request(
         &self,
-        about: &Digest,
+        about: &[Digest],
         to: &str,
     ) -> Result<Option<(EntryIndex, Request)>, String> {
         let environment = self.environment(to)?;
         let slice = self.sequence.state.environment(&environment).map_err(missing)?;
         let requests = slice.into_iter().flat_map(|slice| slice.requests.iter().rev());
-        let mut about =
-            requests.filter(|(_, it)| it.artifact == *about && !it.is_expired(self.now));
+        let mut about = requests.filter(|(_, it)| it.is_of(about) && !it.is_expired(self.now));
         Ok(about.next().map(|(index, request)| (*index, request.clone())))
     }
 
     /// What the policy says now.
     pub fn ask(&self, case: &Case) -> Result<Evaluation, String> {
-        let (about, environment) = (artifact(&case.artifact), self.environment(&case.to)?);
+        let about = together(&case.artifact, &case.with)?;
+        let environment = self.environment(&case.to)?;
         let request = self.request(&about, &case.to)?.map(|(index, _)| index);
-        let ask = Ask { environment: &environment, artifact: &about, request };
-        evaluate(&self.sequence.state, &ask, self.now).map_err(missing)
+        let ask = Ask { environment: &environment, artifact: &about[0], request };
+        let (state, way) = (&self.sequence.state, RequestPath::Normal);
+        evaluate_together(state, &ask, &about[1..], way, self.now).map_err(missing)
     }
 
     /// Decides the newest open request, as a server would.
-    pub fn decide(&mut self, about: &Digest, to: &str) -> Result<EntryIndex, String> {
+    pub fn decide(&mut self, about: &[Digest], to: &str) -> Result<EntryIndex, String> {
         let Some((request, _)) = self.request(about, to)? else {
             return Err(format!("nothing is requested for {to}"));
         };
         let (environment, nonce, at) = (self.environment(to)?, self.nonce(), self.now);
-        let ask = Ask { environment: &environment, artifact: about, request: Some(request) };
+        let ask = Ask { environment: &environment, artifact: &about[0], request: Some(request) };
         let state = &self.sequence.state;
         let evaluation = evaluate(state, &ask, at).map_err(missing)?;
         let decision = compose_decision(state, &ask, &evaluation, at, nonce);

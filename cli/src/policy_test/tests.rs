@@ -17,7 +17,7 @@ environments:
 /// Plays one case; gives what was wrong with it.
 fn play(case: &str) -> Vec<String> {
     let people = "people:\n  mia: { roles: [release-manager] }\n  anna: { roles: [qa] }\n  alex: \
-                  { roles: [qa], aliases: [alex@acme.example] }\n";
+                  { roles: [qa], aliases: [alex@acme.example] }\n  kim: { roles: [qa] }\n";
     let text = format!("policy: policy.yaml\n{people}cases:\n{case}");
     let fixture = read(&text).unwrap_or_else(|cause| panic!("{text}\n{cause}"));
     let (policy, _) = parse_policy(POLICY).unwrap();
@@ -52,6 +52,90 @@ fn a_story_comes_out_as_expected() {
     assert_eq!(story("23h", "anna", "outcome: open\n      gates: { soak: waiting }"), nothing);
     let reasoned = "gates: { approvals: { verdict: waiting, reason: \"alex does not count\" } }";
     assert_eq!(story("24h", "alex", reasoned), nothing);
+}
+
+/// Two artifacts, each with what `staging` asks for; the worker's test ends as it is said.
+fn both(result: &str, asked: &str, expected: &str) -> Vec<String> {
+    play(&format!(
+        "  - name: both
+    to: staging
+    artifact: app
+    with: [worker]
+    events:
+      - test: {{ suite: unit }}
+      - test: {{ suite: unit, artifact: worker, result: {result} }}
+{asked}    expect: {{ {expected} }}
+"
+    ))
+}
+
+#[test]
+fn several_artifacts_are_asked_about_together_and_the_worst_counts() {
+    let nothing: Vec<String> = Vec::new();
+    let asked = "      - request: { by: mia }\n";
+    for (result, asked, expected) in [
+        ("passed", asked, "outcome: granted, gates: { evidence: pass }"),
+        ("failed", asked, "outcome: denied, gates: { evidence: fail }"),
+        // Without a request too, as `attestry gate` answers.
+        ("failed", "", "gates: { evidence: fail }"),
+        // A request for one of them says nothing of both.
+        ("passed", "      - request: { by: mia, artifact: app }\n", "outcome: granted"),
+    ] {
+        assert_eq!(both(result, asked, expected), nothing, "{result} {asked}");
+    }
+    let wrong = both("failed", asked, "gates: { evidence: pass }");
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    let worker = stage::artifact("worker").short();
+    assert!(wrong[0].contains(&worker), "the worker fails, and not the app: {wrong:?}");
+    for (with, part) in [("[app]", "none of them twice"), ("[a, a]", "none of them twice")] {
+        let case = format!("  - {{ name: x, to: staging, with: {with}, expect: {{}} }}\n");
+        let wrong = play(&case);
+        assert!(wrong[0].contains(part), "{with}: {wrong:?}");
+    }
+    let many: Vec<String> = (0..16).map(|nth| format!("w{nth}")).collect();
+    let case =
+        format!("  - {{ name: x, to: staging, with: [{}], expect: {{}} }}\n", many.join(", "));
+    assert!(play(&case)[0].contains("at most 15 artifacts"));
+}
+
+/// An approval and a decision are of all that their request is about, as in a ledger.
+#[test]
+fn what_answers_a_request_is_about_all_of_it() {
+    let nothing: Vec<String> = Vec::new();
+    let story = |approval: &str, expected: &str| {
+        play(&format!(
+            "  - name: both
+    to: prod
+    with: [worker]
+    events:
+      - build: {{ commits: [c1] }}
+      - build: {{ commits: [c2], artifact: worker }}
+      - review: {{ commit: c1, authors: [anna], reviewers: [alex] }}
+      - review: {{ commit: c2, authors: [alex@acme.example], reviewers: [anna] }}
+      - test: {{ suite: unit }}
+      - test: {{ suite: unit, artifact: worker }}
+      - request: {{ by: mia, to: staging, artifact: worker, with: [app] }}
+      - decide: {{ to: staging }}
+      - deployment: {{ to: staging }}
+      - deployment: {{ to: staging, artifact: worker }}
+      - wait: 24h
+      - request: {{ by: mia }}
+      - approval: {{ {approval}, role: qa }}
+    expect: {{ {expected} }}
+"
+        ))
+    };
+    let waits = |name: &str| {
+        format!(
+            "outcome: open, gates: {{ soak: pass, approvals: {{ verdict: waiting, reason: {name} does not count }} }}"
+        )
+    };
+    // Each wrote one of the two, so neither counts for both.
+    assert_eq!(story("by: anna", &waits("anna")), nothing);
+    assert_eq!(story("by: alex", &waits("alex")), nothing);
+    assert_eq!(story("by: kim", "outcome: granted"), nothing);
+    let one = story("by: kim, artifact: app", "outcome: granted");
+    assert_eq!(one, ["event 13: nothing is requested for prod"]);
 }
 
 #[test]

@@ -219,7 +219,7 @@ pub async fn gate<S: Store>(
     let (slice, now) = (loader.state.environment(&environment).ok().flatten(), server.ledger.now());
     let request = slice.and_then(|slice| path::open_request_of(slice, &all, way, now));
     let ask = Ask { environment: &environment, artifact: &artifact, request };
-    let gates = loader.evaluate_together(&ask, &with, way, now).await?.gates;
+    let evaluation = loader.evaluate_together(&ask, &with, way, now).await?;
     let here = loader.state.environment(&environment).ok().flatten();
     let due = here.map_or(Vec::new(), |slice| reviews(slice, now));
     let name = |digest: &Digest| {
@@ -234,7 +234,8 @@ pub async fn gate<S: Store>(
         way,
         request: here.and_then(|slice| slice.requests.get(&request?)),
     });
-    let who = asked.map(|it| it.missing(&gates)).unwrap_or_default();
+    let who = asked.map(|it| it.missing(&evaluation)).unwrap_or_default();
+    let gates = evaluation.gates;
     let waivers = asked.map(|it| it.waivable(&gates)).unwrap_or_default();
     Ok(Json(GateAnswer {
         artifact: name(&artifact),

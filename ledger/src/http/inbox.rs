@@ -57,7 +57,7 @@ pub struct InboxItem {
     pub since: Time,
     /// In which roles it can be supplied; none where only time helps.
     pub roles: Vec<String>,
-    /// Who has one of them and has not answered already, as a hint.
+    /// Who has one of them, and whose answer would count as far as the log says: a hint.
     #[schema(value_type = Vec<String>)]
     pub people: Vec<IdentityName>,
     #[serde(skip_serializing_if = "Option::is_none")]

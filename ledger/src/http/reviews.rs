@@ -13,6 +13,10 @@ pub struct DueReview {
     pub request: String,
     #[schema(value_type = String)]
     pub artifact: Digest,
+    /// All artifacts that were granted together, the first one too.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub artifacts: Vec<Digest>,
     #[schema(value_type = String)]
     pub granted_at: Time,
     #[schema(value_type = String)]
@@ -26,8 +30,9 @@ pub struct DueReview {
 
 impl From<ReviewStatus> for DueReview {
     fn from(it: ReviewStatus) -> DueReview {
-        let ReviewStatus { request, artifact, granted_at, due_at, overdue, roles } = it;
+        let artifacts = it.artifacts().cloned().collect();
+        let ReviewStatus { request, artifact, granted_at, due_at, overdue, roles, .. } = it;
         let request = crate::promotion::name(request);
-        DueReview { request, artifact, granted_at, due_at, overdue, roles }
+        DueReview { request, artifact, artifacts, granted_at, due_at, overdue, roles }
     }
 }

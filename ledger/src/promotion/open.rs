@@ -98,7 +98,7 @@ async fn listed<R: Read>(
 }
 
 /// The environments that the policies name, of all projects or of one.
-pub(super) fn environments<R: Read>(
+pub(crate) fn environments<R: Read>(
     loader: &Loader<R>,
     only: Option<&Project>,
 ) -> Vec<Environment> {

@@ -17,11 +17,16 @@ pub const WAITING_MAX: u64 = 1000;
 /// Deliveries of one endpoint that are done with and kept for whoever looks.
 pub const KEPT_MAX: u64 = 1000;
 
-/// The type of notices: what is told because time has passed, and of which no entry tells.
+/// The type of notices about gates: what is told because time has passed, and of which no entry
+/// tells.
 pub const NOTICE: &str = "promotion.overdue";
 
-/// So long a notice is kept, however many others there are: whoever looks again knows by it that it
-/// was told. No request is open for longer.
+/// The type of notices about reviews of emergencies. They are kept as long as their endpoint is:
+/// a review stays overdue until somebody signs it, and there is one for each emergency at most.
+pub const REVIEW_NOTICE: &str = "emergency.review_overdue";
+
+/// So long a notice about a gate is kept, however many others there are: whoever looks again knows by
+/// it that it was told. No request is open for longer.
 pub const NOTICE_MS_KEPT: i64 = REQUEST_MS_MAX;
 
 /// What an endpoint shall be told.
@@ -160,8 +165,8 @@ pub trait Outbox: Send + Sync + 'static {
         now: Time,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Gives the lease back, and forgets the oldest deliveries beyond [`KEPT_MAX`], notices no sooner
-    /// than after [`NOTICE_MS_KEPT`].
+    /// Gives the lease back, and forgets the oldest deliveries beyond [`KEPT_MAX`]: notices about gates
+    /// no sooner than after [`NOTICE_MS_KEPT`], those about reviews never.
     fn release(
         &self,
         lease: &Lease,

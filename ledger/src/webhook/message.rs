@@ -15,7 +15,7 @@ use verifier::policy::overdue::Overdue;
 use crate::error::{LedgerError, malformed};
 use crate::ledger::{Ledger, Stored};
 use crate::store::Store;
-use crate::store::outbox::{Message, NOTICE, Subscription};
+use crate::store::outbox::{Message, NOTICE, REVIEW_NOTICE, Subscription};
 
 /// The kinds of which something is told.
 pub const KINDS: [EventKind; 6] = [
@@ -58,6 +58,9 @@ struct Data<'a> {
     gate: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'a str>,
+    /// Of a review that is overdue: who may sign it; left out where any role that approves may.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    roles: &'a [String],
     /// Where the server has the receipt.
     receipt: String,
 }
@@ -105,6 +108,7 @@ pub async fn message_of<S: Store>(
             request: told.request.map(|index| format!("P-{index}")),
             gate: None,
             role: None,
+            roles: &[],
             receipt: receipt(entry.index),
         },
     };
@@ -136,18 +140,26 @@ fn receipt(index: EntryIndex) -> String {
     format!("/api/v1/events/{index}/receipt")
 }
 
-/// A gate of an open request that is overdue.
+/// What is overdue about a request.
 pub struct Notice<'a> {
     pub request: EntryIndex,
     pub environment: &'a Environment,
     pub artifacts: &'a [Digest],
-    pub overdue: &'a Overdue,
+    pub late: Late<'a>,
+}
+
+/// What should have been there by now.
+pub enum Late<'a> {
+    /// A gate of an open request.
+    Gate(&'a Overdue),
+    /// The review of an emergency, due at a time, by somebody in one of these roles.
+    Review(Time, &'a [String]),
 }
 
 /// The message of a notice for one endpoint; none where it wants none.
 ///
 /// Every server makes the same one, however often it looks: what it says was so from the moment at
-/// which the gate's time was over.
+/// which the time of the gate or of the review was over.
 pub fn notice_of(
     origin: &Origin,
     subscription: &Subscription,
@@ -157,12 +169,21 @@ pub fn notice_of(
     if !wants(subscription, kind, Some(project)) {
         return Ok(None);
     }
+    let request = it.request;
+    let (told, since, suppression) = match &it.late {
+        Late::Gate(late) => (NOTICE, late.since, format!("overdue:P-{request}:{}", late.gate)),
+        Late::Review(due, _) => (REVIEW_NOTICE, *due, format!("review-overdue:P-{request}")),
+    };
+    let (gate, role, roles): (_, _, &[String]) = match &it.late {
+        Late::Gate(late) => (Some(late.gate.as_str()), late.role.as_deref(), &[]),
+        Late::Review(_, roles) => (None, None, roles),
+    };
     let payload = Payload {
-        kind: NOTICE,
-        timestamp: it.overdue.since,
+        kind: told,
+        timestamp: since,
         data: Data {
             ledger: origin,
-            index: it.request,
+            index: request,
             kind,
             project: Some(project),
             environment: Some(it.environment.to_string()),
@@ -171,19 +192,19 @@ pub fn notice_of(
                 [_] => Vec::new(),
                 several => several.iter().collect(),
             },
-            request: Some(format!("P-{}", it.request)),
-            gate: Some(&it.overdue.gate),
-            role: it.overdue.role.as_deref(),
-            receipt: receipt(it.request),
+            request: Some(format!("P-{request}")),
+            gate,
+            role,
+            roles,
+            receipt: receipt(request),
         },
     };
     let body = serde_json::to_string(&payload).map_err(|cause| malformed("a notice", cause))?;
-    let suppression = format!("overdue:P-{}:{}", it.request, it.overdue.gate);
     Ok(Some(Message {
         webhook: webhook_id(origin, &suppression),
         suppression,
-        kind: NOTICE.to_owned(),
-        index: it.request,
+        kind: told.to_owned(),
+        index: request,
         body,
     }))
 }

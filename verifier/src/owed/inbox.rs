@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemas::id::{Digest, EntryIndex, Environment, IdentityName, Project, Time};
-use schemas::policy::{Excluded, Gate, GateRule};
+use schemas::policy::GateRule;
 use schemas::predicate::decision::Outcome;
 use schemas::report::GateVerdict;
 use schemas::trust::role;
@@ -40,7 +40,8 @@ pub struct Item {
     pub what: What,
     /// In which roles it can be supplied; none where only time helps.
     pub roles: Vec<String>,
-    /// Who has one of them and has not answered already; a hint, and no more of them than that.
+    /// Who has one of them, and whose answer would count as far as the log says; a hint, and only some
+    /// of many.
     pub people: Vec<IdentityName>,
     pub late: Option<Late>,
 }
@@ -156,15 +157,19 @@ impl Desk<'_> {
         for gate in evaluation.open_gates() {
             let rule = rules.iter().find(|rule| rule.id == gate.id);
             let late = late.iter().find(|it| it.gate == gate.id);
+            let wanted = evaluation.wanted.get(&gate.id);
             let open = Item {
                 what: What::Gate(gate.clone()),
                 roles: rule
-                    .map(|rule| supply::roles(&rule.gate, &self.environment))
+                    .map(|rule| supply::roles(&rule.gate, wanted, &self.environment))
                     .unwrap_or_default(),
                 late: late.map(|it| self.late(it)),
                 ..item.clone()
             };
-            let may = |it: &IdentityName| rule.is_some_and(|rule| self.can(rule, request, it));
+            let can = |rule: &GateRule, it: &IdentityName| {
+                self.asked(request).may_supply(&rule.gate, wanted, it)
+            };
+            let may = |it: &IdentityName| rule.is_some_and(|rule| can(rule, it));
             self.add(open, may, whose, items);
         }
         Ok(())
@@ -244,31 +249,15 @@ impl Desk<'_> {
         self.trust.has_role(identity, role, project, Some(name))
     }
 
-    /// True where somebody could supply what a gate asks for, and has not done so.
-    ///
-    /// Who wrote the change is known to the gate alone: it says so once they have answered.
-    fn can(&self, rule: &GateRule, request: &Request, identity: &IdentityName) -> bool {
-        if let Gate::Approvals(gate) = &rule.gate {
-            let asked =
-                gate.not.contains(&Excluded::Requester) && request.requester.identity == *identity;
-            // Given again, it would count again where it is over or the policy is another one.
-            let answered = request.approvals.iter().any(|it| {
-                it.signer.identity == *identity
-                    && it.policy == self.policy.statement
-                    && it.expires_at > self.view.at
-            });
-            if asked || answered {
-                return false;
-            }
-        }
-        let asked = supply::Asked {
+    /// What is asked of whoever can answer.
+    fn asked<'a>(&'a self, request: &'a Request) -> supply::Asked<'a> {
+        supply::Asked {
             policy: &self.policy.document,
             trust: self.trust,
             environment: &self.environment,
             way: request.path,
             request: Some(request),
-        };
-        asked.may_supply(&rule.gate, identity)
+        }
     }
 
     fn may_review(&self, due: &ReviewDue, identity: &IdentityName) -> bool {

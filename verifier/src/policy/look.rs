@@ -5,6 +5,7 @@ use schemas::predicate::promotion_request::RequestPath;
 use schemas::thread::ThreadId;
 
 use super::Context;
+use super::wanted::Wanted;
 use crate::projection::Missing;
 use crate::projection::slice::{ArtifactInProject, EnvironmentSlice, Request, Signer};
 
@@ -14,6 +15,11 @@ impl<'a> Context<'a> {
         let slice = self.environment()?;
         let request = self.ask.request.and_then(|index| slice?.requests.get(&index));
         Ok(request.filter(|it| it.is_about(self.ask.artifact) && !it.is_expired(self.at)))
+    }
+
+    /// Notes whose approval the gate waits for, if it does.
+    pub(super) fn wants(&self, wanted: Wanted) {
+        *self.wanted.borrow_mut() = Some(wanted);
     }
 
     /// The way in that is asked for.

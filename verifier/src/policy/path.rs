@@ -31,6 +31,20 @@ pub fn gates(rule: &EnvironmentRule, way: RequestPath) -> Option<&[GateRule]> {
     }
 }
 
+/// What to say where the policy has no such way, and what to do then.
+///
+/// That is a no and no doubt: the policy is known. It denies nothing for good, since a later policy
+/// may have it.
+pub fn none_such(environment: &Environment, way: RequestPath) -> (String, String) {
+    let (name, path) = (&environment.name, way.name());
+    (
+        format!("the policy has no {path} path into {environment}"),
+        format!(
+            "ask by the normal path, or log a policy that has one: `{path}:` beside the gates of {name}"
+        ),
+    )
+}
+
 /// The newest open request about just these artifacts by this way: its approvals count.
 pub fn open_request_of(
     slice: &EnvironmentSlice,

@@ -1,6 +1,7 @@
 //! Who can supply what a gate still asks for, and who may waive it.
 //!
-//! A hint for people, and no part of a verdict: it says who holds the grants, not who should.
+//! A hint for people, and no part of a verdict: it says who holds the grants, and of approvals whose
+//! would count as far as the log says whose work it is; not who should.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,8 @@ use schemas::predicate::promotion_request::RequestPath;
 use schemas::report::{GateVerdict, Verdict};
 use schemas::trust::role;
 
-use super::path;
+use super::wanted::Wanted;
+use super::{Evaluation, path};
 use crate::projection::slice::Request;
 use crate::trust::Trust;
 
@@ -41,18 +43,20 @@ enum Source<'a> {
     Emitter(EventKind, &'a Project, &'a EnvironmentName),
     /// Whoever holds one of these roles for the environment that was asked about, and is no admin.
     Role(&'a [String]),
-    Approver(&'a Approvals),
+    /// Whoever the gate says it still waits for; where it says nothing, whoever may approve.
+    Approver(&'a Approvals, Option<&'a Wanted>),
     /// Whoever runs releases there, and policies: known roles.
     Ledger(&'static [&'static str], &'a Project, &'a EnvironmentName),
 }
 
 impl<'a> Asked<'a> {
     /// Who can supply what the gates that do not admit still ask for.
-    pub fn missing(&self, verdicts: &[GateVerdict]) -> People {
+    pub fn missing(&self, evaluation: &Evaluation) -> People {
         let mut people = People::new();
-        for verdict in verdicts.iter().filter(|it| !it.verdict.admits()) {
+        for verdict in evaluation.open_gates() {
+            let wanted = evaluation.wanted.get(&verdict.id);
             let sources = match self.rule_of(verdict) {
-                Some(rule) => sources(&rule.gate, self.environment),
+                Some(rule) => sources(&rule.gate, wanted, self.environment),
                 None => self.sources_of_from(verdict),
             };
             people.insert(
@@ -65,8 +69,9 @@ impl<'a> Asked<'a> {
     }
 
     /// True where an identity can supply a part of what a gate asks for.
-    pub fn may_supply(&self, gate: &Gate, name: &IdentityName) -> bool {
-        sources(gate, self.environment).iter().any(|source| self.is_one(name, source))
+    pub fn may_supply(&self, gate: &Gate, wanted: Option<&Wanted>, name: &IdentityName) -> bool {
+        let sources = sources(gate, wanted, self.environment);
+        sources.iter().any(|source| self.is_one(name, source))
     }
 
     /// Who may accept the risk of the gates that do not admit. What nobody could tell is never
@@ -108,24 +113,22 @@ impl<'a> Asked<'a> {
 
     fn is_one(&self, name: &IdentityName, source: &Source) -> bool {
         let (trust, here) = (self.trust, self.environment);
-        let holds = |roles: &[String]| {
-            !trust.is_admin(name)
-                && roles
-                    .iter()
-                    .any(|role| trust.has_role(name, role, &here.project, Some(&here.name)))
-        };
+        let has = |role: &str| trust.has_role(name, role, &here.project, Some(&here.name));
+        let holds = |roles: &[String]| !trust.is_admin(name) && roles.iter().any(|role| has(role));
         match source {
             Source::Emitter(kind, project, place) => {
                 trust.may_emit(name, *kind, project, Some(place))
             }
             Source::Role(roles) => holds(roles),
-            Source::Approver(gate) => {
+            Source::Approver(gate, wanted) => {
                 let excluded = gate.not.contains(&Excluded::Requester) && self.has_asked(name);
                 let in_group = |group: &String| {
                     self.policy.groups.get(group).is_some_and(|people| people.contains(name))
                 };
                 let grouped = gate.groups.is_empty() || gate.groups.iter().any(in_group);
-                holds(&gate.roles) && grouped && !excluded
+                let counts = wanted.is_none_or(|wanted| wanted.may(name, has));
+                let signs = || gate.signing.is_empty() || trust.signs_by(name, &gate.signing);
+                holds(&gate.roles) && grouped && !excluded && counts && signs()
             }
             Source::Ledger(roles, project, place) => {
                 roles.iter().any(|role| trust.has_role(name, role, project, Some(place)))
@@ -143,14 +146,18 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The roles in which what a gate asks for is recorded or signed; none where only time helps.
-pub fn roles(gate: &Gate, environment: &Environment) -> Vec<String> {
+/// The roles in which what a gate asks for is recorded or signed; none where only time helps. Of
+/// approvals, where it is known, those that are still missing.
+pub fn roles(gate: &Gate, wanted: Option<&Wanted>, environment: &Environment) -> Vec<String> {
     let mut roles: Vec<String> = Vec::new();
-    for source in sources(gate, environment) {
+    for source in sources(gate, wanted, environment) {
         let held: Vec<&str> = match &source {
             Source::Emitter(..) => vec![role::EMITTER],
             Source::Role(roles) => roles.iter().map(String::as_str).collect(),
-            Source::Approver(gate) => gate.roles.iter().map(String::as_str).collect(),
+            Source::Approver(gate, wanted) => {
+                let roles = wanted.map_or(&gate.roles, |wanted| &wanted.roles);
+                roles.iter().map(String::as_str).collect()
+            }
             Source::Ledger(roles, ..) => roles.to_vec(),
         };
         let new: Vec<&str> =
@@ -161,13 +168,17 @@ pub fn roles(gate: &Gate, environment: &Environment) -> Vec<String> {
 }
 
 /// Who brings what a gate asks for.
-fn sources<'a>(gate: &'a Gate, environment: &'a Environment) -> Vec<Source<'a>> {
+fn sources<'a>(
+    gate: &'a Gate,
+    wanted: Option<&'a Wanted>,
+    environment: &'a Environment,
+) -> Vec<Source<'a>> {
     let Environment { project, name: here } = environment;
     let records = |kind| Source::Emitter(kind, project, here);
     let records_in = |kind, place: &'a EnvironmentName| Source::Emitter(kind, project, place);
     let mut sources = Vec::new();
     match gate {
-        Gate::Approvals(gate) => sources.push(Source::Approver(gate)),
+        Gate::Approvals(gate) => sources.push(Source::Approver(gate, wanted)),
         Gate::Provenance(gate) => {
             sources.push(records(EventKind::Build));
             sources.extend(gate.reviewed.then(|| records(EventKind::Review)));

@@ -1,7 +1,7 @@
 //! Several artifacts that stand or fall together: every gate is asked for each of them, and says one
 //! thing of all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::id::Digest;
 use schemas::report::{GateVerdict, Verdict};
@@ -58,9 +58,12 @@ fn joined(artifacts: &[Digest], each: Vec<Evaluation>) -> Evaluation {
         patient: BTreeSet::new(),
         // Proven of all, or not proven.
         level: each.iter().map(|it| it.level).min().flatten(),
+        wanted: BTreeMap::new(),
     };
     let mut columns: Vec<std::vec::IntoIter<GateVerdict>> = Vec::new();
-    for Evaluation { gates, reads, relied, patient, level: _ } in each {
+    for Evaluation { gates, reads, relied, patient, level: _, wanted } in each {
+        // An approval is of all of them: whose it could be is the same of each that waits for one.
+        together.wanted.extend(wanted);
         together.reads.extend(reads);
         together.relied.extend(relied);
         together.patient.extend(patient);

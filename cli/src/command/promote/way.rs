@@ -44,12 +44,8 @@ pub fn check(
     if rule.is_none_or(|rule| path::gates(rule, way).is_some()) {
         return Ok(());
     }
-    let message = format!("the policy has no {} path into {environment}", way.name());
-    Err(Failure::new(Exit::No, "no-such-path", message).hint(format!(
-        "ask by the normal path, or log a policy that has one: `{}:` beside the gates of {}",
-        way.name(),
-        environment.name
-    )))
+    let (message, hint) = path::none_such(environment, way);
+    Err(Failure::new(Exit::No, "no-such-path", message).hint(hint))
 }
 
 /// The entry of the incident that a request answers; another event there would mislead whoever

@@ -5,8 +5,8 @@ use schemas::id::{KeyId, Time};
 use super::hash;
 use crate::store::Store;
 use crate::store::outbox::{
-    Attempt, Delivery, Endpoint, KEPT_MAX, Lease, Message, NOTICE, NOTICE_MS_KEPT, Subscription,
-    WAITING_MAX,
+    Attempt, Delivery, Endpoint, KEPT_MAX, Lease, Message, NOTICE, NOTICE_MS_KEPT, REVIEW_NOTICE,
+    Subscription, WAITING_MAX,
 };
 
 const KEY: u64 = 7;
@@ -179,6 +179,8 @@ pub async fn notices_are_told_once<S: Store>(store: &S) {
         async |notices: &[(u64, Message)], now| store.notify(notices, Time(now)).await.unwrap();
     let one = filled(store, &[]).await;
     let id = one.endpoint;
+    let review = (id, Message { kind: REVIEW_NOTICE.into(), ..message("review-overdue:P-1", 1) });
+    assert_eq!(notify(&[review.clone()], 4).await, 1);
     let both = [(id, notice("soak")), (id, notice("approvals")), (id + 1, notice("soak"))];
     assert_eq!(notify(&both, 5).await, 2, "there is no other endpoint");
     assert_eq!(notify(&both, 6).await, 0);
@@ -194,7 +196,7 @@ pub async fn notices_are_told_once<S: Store>(store: &S) {
     }
     store.release(&one, Time(9)).await.unwrap();
     let kept = async || store.deliveries(false, u32::MAX).await.unwrap().len() as u64;
-    assert_eq!(kept().await, KEPT_MAX + 2, "both are older than all of these, and stay");
+    assert_eq!(kept().await, KEPT_MAX + 3, "they are older than all of these, and stay");
     assert_eq!(notify(&both, 10).await, 0);
     assert!(claim(store, 0, "one", 20).await.is_none(), "nothing is due");
     // By then no request of which they told can be open.
@@ -202,7 +204,9 @@ pub async fn notices_are_told_once<S: Store>(store: &S) {
     let published = store.endpoints().await.unwrap()[0].next + 1;
     assert!(claim(store, published, "one", over).await.is_some());
     store.release(&one, Time(over)).await.unwrap();
-    assert_eq!(kept().await, KEPT_MAX);
+    assert_eq!(kept().await, KEPT_MAX + 1);
+    // A review is overdue for as long as nobody signs it.
+    assert_eq!(notify(&[review], over + 1).await, 0);
 }
 
 pub async fn notices_keep_to_the_room_there_is<S: Store>(store: &S) {

@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use crate::store::forms::number;
 use crate::store::outbox::{
     Attempt, Delivery, Endpoint, KEPT_MAX, Lease, Message, NOTICE, NOTICE_MS_KEPT, Outbox,
-    Subscription, WAITING_MAX, format_names, parse_names,
+    REVIEW_NOTICE, Subscription, WAITING_MAX, format_names, parse_names,
 };
 
 const ENDPOINTS: &str = "SELECT id, url, projects, kinds, key, next_index, disabled, \
@@ -269,12 +269,14 @@ impl Outbox for PgStore {
         sqlx::query(
             "DELETE FROM webhook_delivery WHERE endpoint = $1 AND due IS NULL AND id <= (\
                  SELECT id FROM webhook_delivery WHERE endpoint = $1 AND due IS NULL \
-                 ORDER BY id DESC LIMIT 1 OFFSET $2) AND (type <> $3 OR since <= $4)",
+                 ORDER BY id DESC LIMIT 1 OFFSET $2) \
+                 AND type <> $5 AND (type <> $3 OR since <= $4)",
         )
         .bind(number(lease.endpoint))
         .bind(number(KEPT_MAX))
         .bind(NOTICE)
         .bind(now.plus_ms(-NOTICE_MS_KEPT).0)
+        .bind(REVIEW_NOTICE)
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;

@@ -67,6 +67,36 @@ fn what_waits_is_listed_with_whoever_can_supply_it() {
     check(&world, Whose::Everybody, &[]);
 }
 
+/// Whoever wrote it, whoever has answered, and whoever's role is there already is not waited for.
+#[test]
+fn only_those_whose_approval_would_count_are_named() {
+    let gates = r#"[{"fails":"wait","approvals":{"count":2,"roles":["release-approver","security"],
+        "each":{"security":1},"not":["author","requester"]}}]"#;
+    let mut world = World::with_gates("[]", gates);
+    let (it, source) = (artifact("first"), crate::fixture::commit("one"));
+    let p = world.request(&it, "prod").unwrap();
+    let line = |verdict: &str, roles: &str, people: &str| {
+        [format!("P-{p} approvals {verdict} [{roles}] [{people}] in time")]
+    };
+    let both = "release-approver+security";
+    // Nobody knows yet who wrote it.
+    check(&world, Whose::Everybody, &line("waiting", both, "anna+ben+sara+alex"));
+    world.build(&it, &source).unwrap();
+    world.review(&source, "alexcodes").unwrap();
+    check(&world, Whose::Everybody, &line("waiting", both, "anna+ben+sara"));
+    check(&world, Whose::Identity(&"alex".parse().unwrap()), &[]);
+    world.approve("anna", APPROVER, p).unwrap();
+    check(&world, Whose::Everybody, &line("waiting", SECURITY, "sara"));
+    check(&world, Whose::Role(SECURITY), &line("waiting", SECURITY, "sara"));
+    check(&world, Whose::Role(APPROVER), &[]);
+    check(&world, Whose::Identity(&"ben".parse().unwrap()), &[]);
+    // Against an objection nobody's approval helps.
+    let mut body = world.approval_body(p, APPROVER);
+    body.outcome = schemas::predicate::approval::ApprovalOutcome::Rejected;
+    world.answer("ben", &body).unwrap();
+    check(&world, Whose::Everybody, &line("fail", "", ""));
+}
+
 #[test]
 fn what_is_overdue_comes_first_and_goes_to_the_next_in_line() {
     let mut world = World::with_gates("[]", GATES);

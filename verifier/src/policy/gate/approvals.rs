@@ -9,24 +9,33 @@ use schemas::predicate::approval::ApprovalOutcome;
 
 use super::Answer;
 use crate::policy::Context;
+use crate::policy::wanted::Wanted;
 use crate::projection::Missing;
-use crate::projection::slice::ApprovalGiven;
+use crate::projection::slice::{ApprovalGiven, Request};
 use crate::threshold;
 
 pub fn evaluate(gate: &Approvals, context: &Context) -> Result<Answer, Missing> {
     let Some(request) = context.request()? else {
+        let known = excluded::people(gate, None, context)?.unwrap_or_default();
+        context.wants(Wanted::anyone(gate, None, names(known)));
         let reason = format!("0 of {}, nothing is requested yet", gate.count);
         return Ok(Answer::waiting(reason).next("ask for it: attestry promote"));
     };
-    let excluded = match excluded::people(gate, request, context)? {
+    let excluded = match excluded::people(gate, Some(request), context)? {
         Ok(excluded) => excluded,
-        Err(answer) => return Ok(answer),
+        Err(answer) => {
+            context.wants(Wanted::anyone(gate, Some(request), answered(request, context)));
+            return Ok(answer);
+        }
     };
     let mut counted: Vec<&ApprovalGiven> = Vec::new();
     let mut remarks: Vec<String> = Vec::new();
     for approval in &request.approvals {
         match standing(gate, approval, &excluded, context) {
-            Standing::Rejects => return Ok(rejected(approval)),
+            Standing::Rejects => {
+                context.wants(Wanted::default());
+                return Ok(rejected(approval));
+            }
             Standing::Counts => counted.push(approval),
             Standing::Not(why) => {
                 remarks.push(format!("{}{NOT}{why}", approval.signer.identity));
@@ -36,7 +45,23 @@ pub fn evaluate(gate: &Approvals, context: &Context) -> Result<Answer, Missing> 
     let looked: Vec<EntryIndex> = request.approvals.iter().map(|it| it.entry).collect();
     let relied = counted.iter().map(|it| (it.entry, it.signer.key));
     context.relied.borrow_mut().extend(relied);
-    Ok(answer(gate, &counted, &remarks).on(looked))
+    let answer = answer(gate, &counted, &remarks);
+    if !answer.verdict.admits() {
+        context.wants(Wanted::beside(gate, &counted, names(excluded)));
+    }
+    Ok(answer.on(looked))
+}
+
+fn names(people: excluded::People) -> impl Iterator<Item = IdentityName> {
+    people.into_iter().map(|(name, _)| name)
+}
+
+/// Those whose answer stands, whether or not it will count.
+fn answered(request: &Request, context: &Context) -> Vec<IdentityName> {
+    let stands =
+        |it: &&ApprovalGiven| it.policy == context.policy.statement && it.expires_at > context.at;
+    let given = request.approvals.iter().filter(stands);
+    given.map(|it| it.signer.identity.clone()).collect()
 }
 
 /// Counts distinct people, all together and for each role that must be there.

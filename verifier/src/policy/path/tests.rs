@@ -52,10 +52,13 @@ fn a_path_that_there_is_not_admits_nobody() {
     let start = POLICY.find("\"emergency\"").unwrap();
     let end = POLICY.find("\"rollback\"").unwrap();
     let mut world = world(&format!("{}{}", &POLICY[..start], &POLICY[end..]));
-    request(&mut world, RequestPath::Emergency);
-    let answer = ask(&world).remove(0);
-    assert_eq!(answer.verdict, Verdict::Indeterminate);
-    assert_eq!(answer.reason, "the policy has no emergency path");
+    let entry = request(&mut world, RequestPath::Emergency);
+    let evaluation = world.evaluate("prod", &app(), Some(entry));
+    let answer = &evaluation.gates[0];
+    assert_eq!(answer.verdict, Verdict::Fail);
+    assert_eq!(answer.reason, "the policy has no emergency path into payments/prod");
+    // The request waits all the same: another policy may have it.
+    assert_eq!(evaluation.outcome(), None);
 }
 
 #[test]

@@ -58,9 +58,10 @@ fn check(gate: &str, expected: &[&str]) {
     let way = RequestPath::Normal;
     let asked = Asked { policy: &policy, trust, environment: &environment, way, request: None };
     let id = &policy.environments.last().unwrap().gates[0].id;
-    let found = asked.missing(&[verdict(id, Verdict::Waiting)]);
+    let told = |it| Evaluation::told(vec![verdict(id, it)], None);
+    let found = asked.missing(&told(Verdict::Waiting));
     assert_eq!(names(&found, id), expected, "{gate}");
-    assert!(asked.missing(&[verdict(id, Verdict::Pass)]).is_empty());
+    assert!(asked.missing(&told(Verdict::Pass)).is_empty());
 }
 
 /// One or more of each gate in the register, and who has the grants for it.
@@ -98,6 +99,8 @@ const GATE_PEOPLE: &[(&str, &[&str])] = &[
         r#"{"approvals":{"count":1,"roles":["release-approver"],"groups":["leads"]}}"#,
         &["mia", "ben"],
     ),
+    (r#"{"approvals":{"count":1,"roles":["security"],"signing":["key"]}}"#, &["sara"]),
+    (r#"{"approvals":{"count":1,"roles":["security"],"signing":["security-key"]}}"#, &[]),
     (r#"{"rego":{"text":"package a","rule":"data.a.b"}}"#, &[]),
 ];
 
@@ -140,8 +143,9 @@ fn the_request_says_by_which_gates_and_who_has_asked() {
         verdict("sbom", Verdict::Fail),
         verdict("approvals", Verdict::Waiting),
     ];
+    let told = Evaluation::told(verdicts.to_vec(), None);
     // On the normal path there is no approvals gate; mia asks, and waives nothing of it.
-    let found = asked(Some(&request)).missing(&verdicts);
+    let found = asked(Some(&request)).missing(&told);
     assert_eq!(names(&found, "from"), ["mia"]);
     assert_eq!(names(&found, "sbom"), ["ci", "prod-ci"]);
     assert!(!found.contains_key("approvals"));
@@ -151,9 +155,32 @@ fn the_request_says_by_which_gates_and_who_has_asked() {
     let unknown = [verdict("sbom", Verdict::Indeterminate)];
     assert!(asked(None).waivable(&unknown).is_empty());
 
-    let found = asked(Some(&emergency)).missing(&verdicts);
+    let found = asked(Some(&emergency)).missing(&told);
     assert_eq!(names(&found, "approvals"), ["anna", "ben", "alex"]);
     assert!(asked(Some(&emergency)).waivable(&verdicts).is_empty());
+}
+
+/// What the gate itself knows of who counts is used; `missing` alone would name `alex` and `mia`.
+#[test]
+fn whoever_does_not_count_is_not_named() {
+    let gate = r#"{"approvals":{"count":1,"roles":["release-approver"],
+        "not":["author","requester"]}}"#;
+    let mut world = World::with_gates("[]", &format!("[{gate}]"));
+    let it = artifact("app");
+    world.build(&it, &crate::fixture::commit("one")).unwrap();
+    world.review(&crate::fixture::commit("one"), "alexcodes").unwrap();
+    let at = world.request(&it, "prod").unwrap();
+    let evaluation = world.evaluate("prod", &it, Some(at));
+    let (_, request) = world.open_request(at);
+    let (policy, environment) = (policy(gate, ""), environment("prod"));
+    let asked = Asked {
+        policy: &policy,
+        trust: world.sequence.state.trust().unwrap(),
+        environment: &environment,
+        way: RequestPath::Normal,
+        request: Some(&request),
+    };
+    assert_eq!(names(&asked.missing(&evaluation), "approvals"), ["anna", "ben"]);
 }
 
 fn way_of(request: &Request) -> RequestPath {

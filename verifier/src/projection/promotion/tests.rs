@@ -420,9 +420,10 @@ fn each_path_has_its_own_gates() {
     // A policy that has lost the path admits nobody by it.
     let mut late = world.clone();
     late.policy("paul", &crate::fixture::body::policy_json("[]", "[]")).unwrap();
-    let told = late.evaluate("prod", &app(), Some(again)).gates;
-    assert_eq!(told[0].verdict, schemas::report::Verdict::Indeterminate);
-    assert_eq!(told[0].reason, "the policy has no emergency path");
+    let told = late.evaluate("prod", &app(), Some(again));
+    assert_eq!(told.outcome(), None);
+    assert_eq!(told.gates[0].verdict, schemas::report::Verdict::Fail);
+    assert_eq!(told.gates[0].reason, "the policy has no emergency path into payments/prod");
 }
 
 /// A policy may give a request less than 30 days; a later policy changes nothing for it.

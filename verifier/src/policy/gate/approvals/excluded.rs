@@ -15,18 +15,18 @@ pub type People = Vec<(IdentityName, String)>;
 
 /// The identities that do not count, with why; or an answer where they cannot be told.
 ///
-/// An approval is of everything that is asked for together: whoever does not count for one of the
-/// artifacts counts for none.
+/// Without a request nobody has asked. An approval is of everything that is asked for together:
+/// whoever does not count for one of the artifacts counts for none.
 pub fn people(
     gate: &Approvals,
-    request: &Request,
+    request: Option<&Request>,
     context: &Context,
 ) -> Result<Result<People, Answer>, Missing> {
     let mut excluded = Vec::new();
     for who in &gate.not {
         if *who == Excluded::Requester {
-            let name = request.requester.identity.clone();
-            excluded.push((name, "asked for it".to_owned()));
+            let requester = request.map(|request| request.requester.identity.clone());
+            excluded.extend(requester.map(|name| (name, "asked for it".to_owned())));
             continue;
         }
         for artifact in context.all {
