@@ -110,6 +110,6 @@ impl Case<'_> {
 }
 
 /// Artifacts, one after the other.
-fn listed(artifacts: Vec<&Digest>) -> String {
+pub(super) fn listed(artifacts: Vec<&Digest>) -> String {
     artifacts.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
