@@ -180,7 +180,7 @@ pub async fn notices_are_told_once<S: Store>(store: &S) {
     let one = filled(store, &[]).await;
     let id = one.endpoint;
     let review = (id, Message { kind: REVIEW_NOTICE.into(), ..message("review-overdue:P-1", 1) });
-    assert_eq!(notify(&[review.clone()], 4).await, 1);
+    assert_eq!(notify(std::slice::from_ref(&review), 4).await, 1);
     let both = [(id, notice("soak")), (id, notice("approvals")), (id + 1, notice("soak"))];
     assert_eq!(notify(&both, 5).await, 2, "there is no other endpoint");
     assert_eq!(notify(&both, 6).await, 0);
