@@ -24,7 +24,7 @@ use crate::loader::{Loader, Warm};
 use crate::metrics::Metrics;
 use crate::objects::Objects;
 use crate::publish::{Published, Publisher};
-use crate::reading::{receipts_at_hand, receipts_of};
+use crate::receipts::{receipts_at_hand, receipts_of};
 use crate::store::{AnyStore, Pool, Store, StoredEntry};
 use crate::tree::Tiles;
 use crate::working::{Incoming, Place, Working};

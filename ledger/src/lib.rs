@@ -32,6 +32,7 @@ mod publish;
 mod published;
 pub mod queue;
 mod reading;
+mod receipts;
 pub mod remote;
 mod search;
 pub mod store;

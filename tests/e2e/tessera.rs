@@ -141,8 +141,11 @@ fn hammer_reads_while_the_log_grows() {
     });
     // 1 would say that a minute was not enough.
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("Reached tree size goal"), "{said}");
-    assert_eq!(complaints(&said), Vec::<&str>::new(), "{said}");
+    // What it breaks off itself at its end it complains of, too.
+    let (reading, ending) = said.split_once("Reached tree size goal").expect(&said);
+    assert_eq!(complaints(reading), Vec::<&str>::new(), "{said}");
+    let others = complaints(ending).into_iter().filter(|it| !it.ends_with("context canceled"));
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<&str>::new(), "{said}");
 }
 
 /// Another log, with its own client of witnesses, that publishes only what ours has cosigned.

@@ -103,11 +103,8 @@ impl Case<'_> {
 /// The artifacts of the request or of the deployment at an entry, where the environment remembers
 /// it.
 fn artifacts_at(slice: &EnvironmentSlice, entry: EntryIndex) -> Option<Vec<Digest>> {
-    if let Some(request) = slice.requests.get(&entry) {
-        return Some(request.artifacts().cloned().collect());
-    }
-    if let Some(closed) = slice.closed.iter().find(|it| it.request() == entry) {
-        return Some(closed.artifacts().cloned().collect());
+    if let Some(asked) = slice.asked_about(entry) {
+        return Some(asked.into_iter().cloned().collect());
     }
     let ran = [&slice.deployed, &slice.previous].into_iter().flatten().flat_map(Running::all);
     let ran = ran.map(|it| (it.entry, it.artifact));

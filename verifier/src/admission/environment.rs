@@ -59,7 +59,11 @@ impl Case<'_> {
 
     pub fn canary(&self, body: &Canary) -> Result<Accepted, Refusal> {
         let signers = self.emitters(EventKind::Canary, &body.project, &body.environment)?;
-        self.artifact()?;
+        let artifact = self.artifact()?;
+        if let Some(promotion) = body.promotion {
+            let environment = environment_of(&body.project, &body.environment);
+            self.belongs(promotion, &artifact, &environment)?;
+        }
         self.not_ahead(body.finished_at.unwrap_or(body.started_at))?;
         let ended = body.finished_at.is_none_or(|end| end >= body.started_at);
         if body.verdict.is_final() != body.finished_at.is_some() || !ended {

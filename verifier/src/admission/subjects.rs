@@ -77,12 +77,7 @@ impl Case<'_> {
         environment: &Environment,
     ) -> Result<(), Refusal> {
         let slice = self.state.environment(environment)?;
-        let open = slice.and_then(|slice| slice.requests.get(&promotion));
-        let open = open.map(|it| it.artifacts().collect::<Vec<_>>());
-        let mut closed = slice.iter().flat_map(|slice| &slice.closed);
-        let closed = closed.find(|it| it.request() == promotion);
-        let closed = closed.map(|it| it.artifacts().collect());
-        match open.or(closed) {
+        match slice.and_then(|slice| slice.asked_about(promotion)) {
             Some(others) if !others.contains(&artifact) => {
                 let detail = format!("P-{promotion} is about {}", listed(others));
                 refuse(self, Code::RequestMismatch, detail)

@@ -63,6 +63,17 @@ pub struct EnvironmentSlice {
     pub last_rollback: Option<RollbackKept>,
 }
 
+impl EnvironmentSlice {
+    /// What a request was about, where it is open or among the last that were closed.
+    pub fn asked_about(&self, request: EntryIndex) -> Option<Vec<&Digest>> {
+        if let Some(open) = self.requests.get(&request) {
+            return Some(open.artifacts().collect());
+        }
+        let closed = self.closed.iter().find(|it| it.request() == request);
+        closed.map(|it| it.artifacts().collect())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     pub statement: Hash,
