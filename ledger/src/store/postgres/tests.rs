@@ -362,6 +362,29 @@ async fn an_abandoned_call_breaks_the_transaction() {
     put(&store, &batch(0)).await.unwrap();
 }
 
+/// Whoever goes away while a transaction begins leaves none behind for the next one on that
+/// connection.
+#[tokio::test]
+async fn an_abandoned_beginning_leaves_no_transaction() {
+    let Some(server) = server() else { return };
+    let (store, _) = store(server).await;
+    put(&store, &batch(0)).await.unwrap();
+    for polls in (0..12).cycle().take(120) {
+        let mut begin = std::pin::pin!(store.snapshot());
+        for _ in 0..polls {
+            if poll_once(begin.as_mut()).await.is_ready() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_micros(100)).await;
+        }
+    }
+    let mut views = Vec::new();
+    for _ in 0..SHARED {
+        views.push(store.snapshot().await.unwrap());
+    }
+    assert!(views.iter().all(|view| view.head().size == 1));
+}
+
 async fn poll_once<F: Future>(future: F) -> std::task::Poll<F::Output> {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await
