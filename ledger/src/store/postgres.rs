@@ -91,6 +91,7 @@ fn pool(connections: u32, address: &Address, limits: &Limits) -> PgPool {
         // Whoever begins a transaction finds out, and that saves everybody a message.
         .test_before_acquire(false)
         .after_connect(|connection, _| Box::pin(session::prepare(connection)))
+        .after_release(|connection, _| Box::pin(session::end(connection)))
         .connect_lazy_with(address.options())
 }
 

@@ -80,10 +80,19 @@ const SESSION: &str = "SELECT set_config('search_path', quote_ident(current_sche
      set_config('enable_mergejoin', 'off', false), \
      set_config('plan_cache_mode', 'force_generic_plan', false), \
      set_config('jit', 'off', false), \
-     set_config('client_min_messages', 'warning', false)";
+     set_config('client_min_messages', 'error', false)";
 
 pub async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(SESSION).execute(connection).await.map(drop)
+}
+
+/// Ends whatever the last caller has left open; where that was nothing, it is a warning, which nobody
+/// asks for.
+///
+/// The driver ends what it knows of. A call that was abandoned while its transaction began it does not
+/// know, and the next caller would find it open.
+pub async fn end(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::raw_sql("ROLLBACK").execute(connection).await.map(|_| true)
 }
 
 /// Refuses a server that does not keep what it says it has committed.
