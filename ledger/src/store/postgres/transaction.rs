@@ -72,24 +72,11 @@ impl PgAppend {
     }
 }
 
-/// Begins a transaction, and ends it again where nobody waits for it any more.
-///
-/// In a task of its own: the driver counts a transaction once it has begun, so that a call which is
-/// abandoned before would give its connection to the next caller with a transaction open.
-pub(super) async fn begin(
-    pool: &PgPool,
-    text: AssertSqlSafe<String>,
-) -> Result<Transaction<'static, Postgres>, StoreError> {
-    let pool = pool.clone();
-    let begun = tokio::spawn(async move { begin_on_one(&pool, text).await });
-    begun.await.unwrap_or(Err(StoreError::Broken))
-}
-
-/// Begins it on a connection that still is one.
+/// Begins a transaction on a connection that still is one.
 ///
 /// That the server has closed one is found out by using it: then the next is tried, of as many as
 /// there can be. Nothing has been done by then that could be done twice.
-async fn begin_on_one(
+pub(super) async fn begin(
     pool: &PgPool,
     text: AssertSqlSafe<String>,
 ) -> Result<Transaction<'static, Postgres>, StoreError> {
