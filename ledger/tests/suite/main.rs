@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod acts;
 mod append;
 mod full;
 mod heads;

@@ -4,14 +4,9 @@ use ledger::init::sign_trust;
 use ledger::promotion::TOUCHED_ELSEWHERE_MAX;
 use ledger::{Evaluated, Submission, Which};
 use schemas::id::{Digest, Hash};
-use schemas::policy::PolicyDocument;
-use schemas::predicate::deployment::{self, Deployment, DeploymentResult};
-use schemas::predicate::policy::{self, Policy};
-use schemas::predicate::promotion_request::{self, PromotionRequest, RequestPath};
+use schemas::predicate::promotion_request;
 use schemas::predicate::test::{self, Test, TestResult};
 use schemas::statement::{Statement, Subject};
-use verifier::canonical::canonical_of;
-use verifier::merkle::sha256;
 use verifier::sign::sign_statement;
 use verifier::signature::SigningKey;
 
@@ -32,35 +27,8 @@ fn artifact(number: u8) -> Digest {
     Digest::sha256(&Hash([number; 32]))
 }
 
-async fn set(world: &World, json: &str) {
-    let document: PolicyDocument = serde_json::from_str(json).unwrap();
-    let digest = Digest::sha256(&sha256(&[&canonical_of(&document).unwrap()]));
-    let body = Policy {
-        ledger: world.ledger.origin().clone(),
-        project: document.project.clone(),
-        nonce: world.ledger.nonce().unwrap(),
-        policy: document,
-        replaces: None,
-        source: None,
-    };
-    let statement = Statement::new(vec![Subject::of(&digest, None)], policy::TYPE, body);
-    world.submit(sign_statement(&statement, &[&world.writer]).unwrap()).await.unwrap();
-}
-
 async fn asking(world: &World, project: &str, to: &str, artifact: &Digest) -> Submission {
-    let body = PromotionRequest {
-        ledger: world.ledger.origin().clone(),
-        project: project.parse().unwrap(),
-        nonce: world.ledger.nonce().unwrap(),
-        to: to.parse().unwrap(),
-        reason: "it is time".into(),
-        path: RequestPath::Normal,
-        withdraws: None,
-        incident: None,
-        ticket: None,
-        plans: None,
-        seen: world.ledger.seen().await.unwrap(),
-    };
+    let body = world.request_body(project, to).await;
     let subject = vec![Subject::of(artifact, None)];
     let statement = Statement::new(subject, promotion_request::TYPE, body);
     let envelope = sign_statement(&statement, &[&world.writer]).unwrap();
@@ -80,7 +48,7 @@ fn decided(evaluated: &[Evaluated]) -> Vec<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_whose_time_is_over_keeps_no_other_from_being_decided() {
     let world = world().await;
-    set(&world, TESTED).await;
+    world.set_policy(TESTED).await;
     let late = ask(&world, PROJECT, "prod", &artifact(1)).await;
     let open = ask(&world, PROJECT, "staging", &artifact(2)).await;
     world.clock.advance(2 * 3_600_000);
@@ -117,8 +85,8 @@ async fn with_a_shop(world: &World) {
 async fn one_event_has_so_many_requests_of_other_projects_evaluated() {
     let world = world().await;
     with_a_shop(&world).await;
-    set(&world, OPEN).await;
-    set(&world, DEPENDS).await;
+    world.set_policy(OPEN).await;
+    world.set_policy(DEPENDS).await;
     let (many, more) = (TOUCHED_ELSEWHERE_MAX, 3);
     let mut batch = Vec::new();
     for number in 0..many + more {
@@ -129,18 +97,7 @@ async fn one_event_has_so_many_requests_of_other_projects_evaluated() {
     let own = ask(&world, PROJECT, "prod", &artifact(200)).await;
     let granted = world.ledger.evaluate_open(Which::Request(own)).await.unwrap();
     assert_eq!(decided(&granted), [own]);
-    let body = Deployment {
-        ledger: world.ledger.origin().clone(),
-        project: PROJECT.parse().unwrap(),
-        nonce: world.ledger.nonce().unwrap(),
-        environment: "prod".parse().unwrap(),
-        result: DeploymentResult::Succeeded,
-        actor: None,
-        promotion: None,
-        target: None,
-        finished_at: None,
-    };
-    world.log(&artifact(200), deployment::TYPE, body, &world.ci).await;
+    world.deploy(&artifact(200)).await;
     let own = Which::Touched { project: PROJECT.parse().unwrap() };
     // The oldest first; what they touch in the shop is the timer's.
     let touched = world.ledger.evaluate_open(own.clone()).await.unwrap();

@@ -3,17 +3,13 @@
 use ledger::init::sign_trust;
 use ledger::{ExportAsk, LedgerError, Submission, Which};
 use schemas::id::{Digest, Environment, Hash};
-use schemas::policy::PolicyDocument;
 use schemas::predicate::EntryRef;
 use schemas::predicate::approval::{self, Approval, ApprovalOutcome, SigningMode};
-use schemas::predicate::deployment::{self, Deployment, DeploymentResult};
-use schemas::predicate::policy::{self, Policy};
-use schemas::predicate::promotion_request::{self, PromotionRequest, RequestPath};
+use schemas::predicate::promotion_request::{self, PromotionRequest};
 use schemas::predicate::test;
 use schemas::report::{Class, Code};
 use schemas::statement::{Statement, Subject};
 use schemas::trust::Grant;
-use verifier::canonical::canonical_of;
 use verifier::merkle::sha256;
 use verifier::pack::bag::{self, Files};
 use verifier::pack::{self, derived, shown};
@@ -25,51 +21,9 @@ use crate::world::{PROJECT, World, world};
 const POLICY: &str = r#"{"apiVersion":"attestry/policy/v1","project":"payments","environments":[
   {"name":"prod","gates":[{"approvals":{"count":1,"roles":["release-approver"],"not":["requester"]}}]}]}"#;
 
-async fn set_policy(world: &World) -> Hash {
-    let document: PolicyDocument = serde_json::from_str(POLICY).unwrap();
-    let digest = Digest::sha256(&sha256(&[&canonical_of(&document).unwrap()]));
-    let body = Policy {
-        ledger: world.ledger.origin().clone(),
-        project: PROJECT.parse().unwrap(),
-        nonce: world.ledger.nonce().unwrap(),
-        policy: document,
-        replaces: None,
-        source: None,
-    };
-    world.log(&digest, policy::TYPE, body, &world.writer).await.statement
-}
-
-async fn deploy(world: &World, artifact: &Digest) {
-    let body = Deployment {
-        ledger: world.ledger.origin().clone(),
-        project: PROJECT.parse().unwrap(),
-        nonce: world.ledger.nonce().unwrap(),
-        environment: "prod".parse().unwrap(),
-        result: DeploymentResult::Succeeded,
-        actor: None,
-        promotion: None,
-        target: None,
-        finished_at: None,
-    };
-    world.log(artifact, deployment::TYPE, body, &world.ci).await;
-    world.clock.advance(1000);
-}
-
 /// Asks, approves, is granted, and deploys.
 async fn release(world: &World, policy: Hash, artifact: &Digest) {
-    let body = PromotionRequest {
-        ledger: world.ledger.origin().clone(),
-        project: PROJECT.parse().unwrap(),
-        nonce: world.ledger.nonce().unwrap(),
-        to: "prod".parse().unwrap(),
-        reason: "it is time".into(),
-        path: RequestPath::Normal,
-        withdraws: None,
-        incident: None,
-        ticket: None,
-        plans: None,
-        seen: world.ledger.seen().await.unwrap(),
-    };
+    let body = world.request_body(PROJECT, "prod").await;
     let asked = world.log(artifact, promotion_request::TYPE, body, &world.writer).await;
     world.clock.advance(1000);
     let waiting = world.ledger.evaluate_open(Which::Request(asked.index)).await.unwrap();
@@ -96,30 +50,19 @@ async fn release(world: &World, policy: Hash, artifact: &Digest) {
     let decided = world.ledger.evaluate_open(Which::All).await.unwrap();
     assert!(decided[0].decision.is_some());
     world.clock.advance(1000);
-    deploy(world, artifact).await;
+    world.deploy(artifact).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_can_claim_to_have_seen_another_log() {
     let world = world().await;
-    set_policy(&world).await;
+    world.set_policy(POLICY).await;
     let artifact = Digest::sha256(&Hash([1; 32]));
     let mut seen = world.ledger.seen().await.unwrap();
     for (size, root) in [(seen.size, Hash([3; 32])), (seen.size + 1, seen.root)] {
         (seen.size, seen.root) = (size, root);
-        let body = PromotionRequest {
-            ledger: world.ledger.origin().clone(),
-            project: PROJECT.parse().unwrap(),
-            nonce: world.ledger.nonce().unwrap(),
-            to: "prod".parse().unwrap(),
-            reason: "it is time".into(),
-            path: RequestPath::Normal,
-            withdraws: None,
-            incident: None,
-            ticket: None,
-            plans: None,
-            seen: seen.clone(),
-        };
+        let seen = seen.clone();
+        let body = PromotionRequest { seen, ..world.request_body(PROJECT, "prod").await };
         let subject = vec![Subject::of(&artifact, None)];
         let statement = Statement::new(subject, promotion_request::TYPE, body);
         let envelope = sign_statement(&statement, &[&world.writer]).unwrap();
@@ -147,7 +90,7 @@ async fn exported(world: &World) -> Files {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pack_of_two_releases_holds() {
     let world = world().await;
-    let policy = set_policy(&world).await;
+    let policy = world.set_policy(POLICY).await;
     for number in [1, 2] {
         release(&world, policy, &Digest::sha256(&Hash([number; 32]))).await;
         world.submit(world.note("between", &world.writer)).await.unwrap();
@@ -164,9 +107,9 @@ async fn a_pack_of_two_releases_holds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_without_grant_is_an_exception_of_the_pack() {
     let world = world().await;
-    let policy = set_policy(&world).await;
+    let policy = world.set_policy(POLICY).await;
     release(&world, policy, &Digest::sha256(&Hash([1; 32]))).await;
-    deploy(&world, &Digest::sha256(&Hash([9; 32]))).await;
+    world.deploy(&Digest::sha256(&Hash([9; 32]))).await;
     let report = pack::verify(exported(&world).await, Some(world.ledger.pin()));
     let codes: Vec<(Code, Class)> = report.findings.iter().map(|it| (it.code, it.class)).collect();
     assert_eq!(codes, [(Code::DeployedWithoutGrant, Class::Rule)]);
@@ -176,7 +119,7 @@ async fn a_deployment_without_grant_is_an_exception_of_the_pack() {
 #[tokio::test(flavor = "multi_thread")]
 async fn any_changed_file_is_noticed_and_so_is_a_missing_one() {
     let world = world().await;
-    let policy = set_policy(&world).await;
+    let policy = world.set_policy(POLICY).await;
     release(&world, policy, &Digest::sha256(&Hash([1; 32]))).await;
     let files = exported(&world).await;
     for path in files.keys() {
@@ -234,7 +177,7 @@ fn test_body(report: &[u8]) -> test::Test {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attachment_that_was_taken_out_is_named_once() {
     let world = world().await;
-    let policy = set_policy(&world).await;
+    let policy = world.set_policy(POLICY).await;
     let artifact = Digest::sha256(&Hash([1; 32]));
     let statement = Statement::new(
         vec![Subject::of(&artifact, Some("app"))],
@@ -281,7 +224,7 @@ async fn another_project(world: &World, artifact: &Digest) -> Hash {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_may_be_of_another_project_is_withheld() {
     let world = world().await;
-    let policy = set_policy(&world).await;
+    let policy = world.set_policy(POLICY).await;
     let artifact = Digest::sha256(&Hash([1; 32]));
     let withheld = another_project(&world, &artifact).await;
     release(&world, policy, &artifact).await;
@@ -312,7 +255,7 @@ async fn only_what_may_be_of_another_project_is_withheld() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_statement_is_whole_in_a_pack() {
     let world = world().await;
-    let policy = set_policy(&world).await;
+    let policy = world.set_policy(POLICY).await;
     let numbers = (0..300u16).map(|it| Digest::sha256(&sha256(&[&it.to_be_bytes()])));
     let artifacts: Vec<Digest> = numbers.collect();
     let subjects = artifacts.iter().map(|it| Subject::of(it, None)).collect();
