@@ -13,6 +13,10 @@ use crate::line::Line;
 /// Most characters of a note's text on a line.
 const SHOWN_MAX: usize = 160;
 
+/// So deep notes hang beneath each other: a note may be about a note, and whoever writes a thousand of
+/// them must not decide how deep the tree is. Further ones hang under the root.
+const DEPTH_MAX: usize = 32;
+
 /// A project's notes about an entry among the lines of a thread; where the entry is a request, also
 /// those about a deployment that carries it out.
 pub fn about<'a>(
@@ -61,7 +65,7 @@ pub(super) fn attach(
         };
         match note.about {
             None => add(root, format!("note {said}")),
-            Some(entry) => match find(root, entry) {
+            Some(entry) => match find(root, entry, DEPTH_MAX) {
                 Some(node) => add(node, format!("note {said}")),
                 None => add(root, format!("note of entry {entry} {said}")),
             },
@@ -76,11 +80,14 @@ fn note(line: &Line) -> Option<&Note> {
     }
 }
 
-fn find(node: &mut Node, entry: EntryIndex) -> Option<&mut Node> {
+fn find(node: &mut Node, entry: EntryIndex, depth: usize) -> Option<&mut Node> {
+    if depth == 0 {
+        return None;
+    }
     if node.entry == Some(entry) {
         return Some(node);
     }
-    node.children.iter_mut().find_map(|child| find(child, entry))
+    node.children.iter_mut().find_map(|child| find(child, entry, depth - 1))
 }
 
 #[cfg(test)]

@@ -120,6 +120,20 @@ fn a_note_stands_beneath_what_it_is_about() {
 }
 
 #[test]
+fn notes_about_notes_go_only_so_deep() {
+    let mut world = World::with_gates("[]", "[]");
+    let app = artifact("app");
+    let mut last = world.build(&app, &commit("c")).unwrap();
+    for _ in 0..100 {
+        last = world.note(&[&app], "and so on", last).unwrap();
+    }
+    let lines = shown(&world, &app);
+    let depth = |line: &String| line.split_once(' ').unwrap().0.parse::<usize>().unwrap();
+    assert_eq!(lines.iter().filter(|line| line.contains("and so on")).count(), 100);
+    assert_eq!(lines.iter().map(depth).max(), Some(32));
+}
+
+#[test]
 fn the_notes_of_a_promotion_are_those_of_its_deployments_too() {
     let mut world = World::with_gates("[]", "[]");
     let app = artifact("app");
