@@ -97,7 +97,7 @@ async fn databases(folder: &Path) -> (Database, Bare) {
             (Database::of_name(&ledger).unwrap(), Bare::on_server(&bare).await)
         }
         Some("sqlite") | None => {
-            let bare = Bare::in_file(&folder.join("bare.db")).await;
+            let bare = Bare::in_file(&folder.join("bare.db"));
             (Database::Sqlite(folder.join("ledger.db")), bare)
         }
         Some(other) => panic!("--database is sqlite or postgres, not {other}"),

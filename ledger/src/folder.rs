@@ -203,7 +203,9 @@ fn replace(
     sync: impl Fn(&File) -> std::io::Result<()>,
 ) -> Result<(), LedgerError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(file_error(folder))?;
+    if !folder.is_dir() {
+        fs::create_dir_all(folder).map_err(file_error(folder))?;
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // Unlike those of others who replace it now, in this process or another.
     let nth = REPLACED.fetch_add(1, Ordering::Relaxed);

@@ -12,7 +12,7 @@ use verifier::event::{Body, Event};
 use verifier::pin::Pin;
 use verifier::projection::State;
 use verifier::signature::SigningKey;
-use verifier::signed::{KeyRing, read_all};
+use verifier::signed::{KeyRing, read_all, read_one};
 
 use crate::clock::Clock;
 use crate::documents::Documents;
@@ -28,6 +28,10 @@ use crate::receipts::{receipts_at_hand, receipts_of};
 use crate::store::{AnyStore, Pool, Store, StoredEntry};
 use crate::tree::Tiles;
 use crate::working::{Incoming, Place, Working};
+
+/// As many envelopes are read on the thread that has them: two or three milliseconds of work, and
+/// less than it takes to have another do them and to be woken when it has.
+const READ_HERE_MAX: usize = 64;
 
 /// One thing to log.
 #[derive(Debug, Clone)]
@@ -199,19 +203,20 @@ impl<S: Store> Ledger<S> {
         let version = ring.version();
         let (envelopes, projects): (Vec<Vec<u8>>, Vec<_>) =
             batch.into_iter().map(|it| (it.envelope, it.project)).unzip();
+        let few = envelopes.len() <= READ_HERE_MAX;
         let read = move || {
-            let read = || read_all(&envelopes, &ring);
             let events = match readers() {
-                // Neither is one event worth another thread, nor another thread worth a change.
-                Some(readers) if envelopes.len() > 1 && readers.current_num_threads() > 1 => {
-                    readers.install(read)
+                Some(readers) if envelopes.len() > 1 => {
+                    readers.install(|| read_all(&envelopes, &ring))
                 }
-                _ => read(),
+                _ => envelopes.iter().map(|bytes| read_one(bytes, &ring)).collect(),
             };
             (events, envelopes)
         };
-        let (events, envelopes) =
-            tokio::task::spawn_blocking(read).await.map_err(|_| LedgerError::Abandoned)?;
+        let (events, envelopes) = match few {
+            true => read(),
+            false => tokio::task::spawn_blocking(read).await.map_err(|_| LedgerError::Abandoned)?,
+        };
         let parts = events.into_iter().zip(envelopes).zip(projects);
         Ok(parts
             .map(|((event, envelope), filed)| match event {
@@ -223,9 +228,10 @@ impl<S: Store> Ledger<S> {
 
     pub(crate) async fn begin(&self) -> Result<Working<S::Append>, LedgerError> {
         self.publisher.check_signing()?;
+        let appending = self.publisher.appending();
         let append = self.store.lock().await?;
         let (now, accept) = (self.clock.now(), self.accept_clock);
-        Working::begin(append, &self.origin, now, accept, &self.kept).await
+        Working::begin(append, &self.origin, now, accept, &self.kept, appending).await
     }
 
     pub(crate) async fn commit(
@@ -341,12 +347,14 @@ fn granted(state: &State, event: &Event) -> Option<EntryIndex> {
     event.digests().any(|digest| granted.is_about(digest)).then_some(granted.request)
 }
 
-/// The threads that read what is submitted.
+/// The threads that read what is submitted, where there are more of them than one: otherwise whoever
+/// has it reads it.
 fn readers() -> Option<&'static rayon::ThreadPool> {
     static READERS: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
     let start = || {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        rayon::ThreadPoolBuilder::new().num_threads((cores - 1).max(1)).build().ok()
+        let threads = Some(cores - 1).filter(|threads| *threads > 1)?;
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok()
     };
     READERS.get_or_init(start).as_ref()
 }

@@ -150,8 +150,13 @@ impl<S: Store> Ledger<S> {
         };
         let frontier = verifier::merkle::Frontier::from_parts(head.size, head.peaks)
             .ok_or_else(|| malformed("head", "its peaks are not those of its size"))?;
-        let committed =
-            Committed { from: head.size, leaves: Vec::new(), frontier, tiles: Tiles::default() };
+        let committed = Committed {
+            from: head.size,
+            leaves: Vec::new(),
+            frontier,
+            tiles: Tiles::default(),
+            appending: self.publisher.appending(),
+        };
         self.publisher.publish(&self.store, &committed, key).await?;
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::{Mutex, OnceLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use schemas::id::{EntryIndex, Origin, TreeSize};
 use tokio::sync::watch;
@@ -19,14 +21,19 @@ use crate::store::{Read, Store};
 use crate::tree::Tiles;
 use crate::working::Committed;
 
+/// How far the files may be behind while others append.
+const FILES_BEHIND: Duration = Duration::from_millis(50);
+
 /// Whoever publishes: the log key and the places where checkpoints are kept.
 pub struct Publisher {
     pub origin: Origin,
     pub vkey: Vkey,
     pub folder: Folder,
     pub high_water: HighWater,
-    /// Whose turn it is to publish, with what was published last.
-    turn: tokio::sync::Mutex<Option<VerifiedCheckpoint>>,
+    /// Whose turn it is to publish.
+    turn: tokio::sync::Mutex<Turn>,
+    /// How many append at present.
+    appending: Arc<AtomicUsize>,
     /// What was read back and waits for its turn: by the size before it, the frontier behind it.
     waiting: Mutex<BTreeMap<TreeSize, Frontier>>,
     /// The size that this process has published last.
@@ -37,8 +44,14 @@ pub struct Publisher {
 
 impl Publisher {
     pub fn new(origin: Origin, vkey: Vkey, folder: Folder, high_water: HighWater) -> Publisher {
-        let (turn, waiting, grown, stopped) = Default::default();
-        Publisher { origin, vkey, folder, high_water, turn, waiting, grown, stopped }
+        let (turn, appending, waiting, grown, stopped) = Default::default();
+        Publisher { origin, vkey, folder, high_water, turn, appending, waiting, grown, stopped }
+    }
+
+    /// Counts one who appends, until what is answered is dropped.
+    pub fn appending(&self) -> Appending {
+        self.appending.fetch_add(1, Ordering::SeqCst);
+        Appending(Arc::clone(&self.appending))
     }
 
     /// Signs nothing any more; the first reason stays.
@@ -131,17 +144,25 @@ impl Publisher {
         drop(read);
         let grown = Some(&committed.frontier).filter(|it| it.size() > committed.from);
         self.wait_with(committed.from, grown);
-        let mut last = self.turn.lock().await;
+        let mut turn = self.turn.lock().await;
         self.wait_with(committed.from, None);
         let size = committed.frontier.size();
-        if let Some(checkpoint) = last.clone().filter(|last| last.size() >= size) {
-            return Ok(Published { checkpoint, entries });
+        let checkpoint = match turn.last.clone().filter(|last| last.size() >= size) {
+            Some(longer) => longer,
+            None => {
+                self.check_signing()?;
+                let frontier = self.longest(&committed.frontier);
+                let checkpoint = self.checkpoint(store, &frontier, key, &mut turn).await?;
+                turn.last = Some(checkpoint.clone());
+                self.grown.send_replace(checkpoint.size());
+                checkpoint
+            }
+        };
+        // Whoever appends behind this one writes the files, too: then once for both.
+        let is_last = self.appending.load(Ordering::SeqCst) <= 1;
+        if is_last || turn.kept.is_none_or(|at| at.elapsed() >= FILES_BEHIND) {
+            self.keep(&mut turn)?;
         }
-        self.check_signing()?;
-        let frontier = self.longest(&committed.frontier);
-        let checkpoint = self.checkpoint(store, &frontier, key, last.as_ref()).await?;
-        *last = Some(checkpoint.clone());
-        self.grown.send_replace(checkpoint.size());
         Ok(Published { checkpoint, entries })
     }
 
@@ -152,11 +173,12 @@ impl Publisher {
         checkpoint: &VerifiedCheckpoint,
     ) -> Result<(), LedgerError> {
         // Whoever appends has the turn: then the log goes on, and nobody is to wait for this.
-        let Ok(mut last) = self.turn.try_lock() else { return Ok(()) };
+        let Ok(mut turn) = self.turn.try_lock() else { return Ok(()) };
+        self.keep(&mut turn)?;
         let (size, note) = (checkpoint.size(), format_note(checkpoint.note()));
         if store.swap_checkpoint(Some(size), size, &note).await? {
             write_copy(&self.folder.checkpoint(), note.as_bytes())?;
-            *last = Some(checkpoint.clone());
+            turn.last = Some(checkpoint.clone());
         }
         Ok(())
     }
@@ -184,20 +206,21 @@ impl Publisher {
     /// Whoever swaps first may have published a shorter log than this one: then nobody else will
     /// publish ours, and it is tried again. Each round that fails is one in which somebody else
     /// got further. The first one goes without a look at what is published, where this process
-    /// has published the `last`.
+    /// has published the last one.
     async fn checkpoint<S: Store>(
         &self,
         store: &S,
         frontier: &Frontier,
         key: &SigningKey,
-        last: Option<&VerifiedCheckpoint>,
+        turn: &mut Turn,
     ) -> Result<VerifiedCheckpoint, LedgerError> {
         let checkpoint = self.sign(frontier, key)?;
         let (size, note) = (frontier.size(), format_note(checkpoint.note()));
-        if let Some(last) = last
+        if let Some(last) = &turn.last
             && store.swap_checkpoint(Some(last.size()), size, &note).await?
         {
-            return self.keep(checkpoint);
+            turn.behind = Some(checkpoint.clone());
+            return Ok(checkpoint);
         }
         loop {
             let mut read = store.snapshot().await?;
@@ -209,16 +232,20 @@ impl Publisher {
             }
             drop(read);
             if store.swap_checkpoint(published, size, &note).await? {
-                return self.keep(checkpoint);
+                turn.behind = Some(checkpoint.clone());
+                return Ok(checkpoint);
             }
         }
     }
 
     /// Keeps what was published in the files beside the database and outside.
-    fn keep(&self, checkpoint: VerifiedCheckpoint) -> Result<VerifiedCheckpoint, LedgerError> {
-        write_copy(&self.folder.checkpoint(), format_note(checkpoint.note()).as_bytes())?;
-        self.high_water.write(&checkpoint)?;
-        Ok(checkpoint)
+    fn keep(&self, turn: &mut Turn) -> Result<(), LedgerError> {
+        if let Some(checkpoint) = &turn.behind {
+            write_copy(&self.folder.checkpoint(), format_note(checkpoint.note()).as_bytes())?;
+            self.high_water.write(checkpoint)?;
+            (turn.behind, turn.kept) = (None, Some(Instant::now()));
+        }
+        Ok(())
     }
 
     /// Signs the checkpoint of a log that is committed: always a prefix of what will be published.
@@ -257,6 +284,26 @@ impl Publisher {
             }
         }
         Ok(entries)
+    }
+}
+
+/// What was published, and where.
+#[derive(Default)]
+struct Turn {
+    /// Published last, as far as this process knows.
+    last: Option<VerifiedCheckpoint>,
+    /// Published by this process and not in the files yet.
+    behind: Option<VerifiedCheckpoint>,
+    /// When the files were written.
+    kept: Option<Instant>,
+}
+
+/// Somebody who appends.
+pub struct Appending(Arc<AtomicUsize>);
+
+impl Drop for Appending {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

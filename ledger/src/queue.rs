@@ -22,7 +22,7 @@ const BATCH_MAX: usize = 1024;
 
 /// The longest that an event waits for others. Callers that wait for their answers send nothing
 /// meanwhile, so time spent gathering is lost to all of them.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_micros(200);
 
 /// Batches under way: one is written while others are read or published.
 const UNDER_WAY: usize = 3;

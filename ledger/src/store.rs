@@ -75,7 +75,8 @@ pub trait Store: Tokens + Outbox {
     /// Publishes a checkpoint if `expected` is still the size of the published one.
     ///
     /// Returns false where somebody else was first. A smaller size is refused, and so is one ahead
-    /// of the committed log; the same size may come again, with more cosignatures.
+    /// of the committed log; the same size may come again, with more cosignatures. Durable with the
+    /// next commit at the latest: what it covers is so already.
     fn swap_checkpoint(
         &self,
         expected: Option<TreeSize>,

@@ -19,6 +19,7 @@ use verifier::signed::{KeyRing, signed_by};
 use crate::clock::{AHEAD_MS_MAX, BEHIND_MS_MAX};
 use crate::error::{LedgerError, malformed};
 use crate::loader::{Loader, Warm};
+use crate::publish::Appending;
 use crate::store::{Append, Batch, LogHead, Logged, StatementKey, StoredEntry, Thread};
 use crate::tree::Tiles;
 
@@ -70,6 +71,7 @@ pub struct Working<A> {
     touched: BTreeSet<ThreadId>,
     /// Where the state is left for the next append.
     kept: Arc<Mutex<Option<Warm>>>,
+    appending: Appending,
 }
 
 impl<A: Append> Working<A> {
@@ -80,6 +82,7 @@ impl<A: Append> Working<A> {
         now: Time,
         accept_clock: bool,
         kept: &Arc<Mutex<Option<Warm>>>,
+        appending: Appending,
     ) -> Result<Working<A>, LedgerError> {
         let head = append.head().clone();
         let time = settle_time(now, head.time, accept_clock)?;
@@ -99,6 +102,7 @@ impl<A: Append> Working<A> {
             statements: Vec::new(),
             touched: BTreeSet::new(),
             kept: Arc::clone(kept),
+            appending,
         })
     }
 
@@ -230,11 +234,12 @@ impl<A: Append> Working<A> {
     /// Writes everything and commits; answers the leaves that were added and the frontier.
     pub async fn commit(mut self) -> Result<Committed, LedgerError> {
         let (from, frontier) = (self.size_before, self.chain.frontier().clone());
+        let appending = self.appending;
         let mut tiles = self.tiles;
         if self.entries.is_empty() {
             let Loader { read, state } = self.loader;
             keep(&self.kept, read.head().clone(), state, tiles.edge(from));
-            return Ok(Committed { from, leaves: Vec::new(), frontier, tiles });
+            return Ok(Committed { from, leaves: Vec::new(), frontier, tiles, appending });
         }
         let changed = tiles.append(&mut self.loader.read, self.size_before, &self.leaves).await?;
         let state = &mut self.loader.state;
@@ -261,7 +266,7 @@ impl<A: Append> Working<A> {
         let edge = tiles.edge(batch.head.size);
         keep(&self.kept, batch.head, state, edge);
         append.commit().await?;
-        Ok(Committed { from, leaves: self.leaves, frontier, tiles })
+        Ok(Committed { from, leaves: self.leaves, frontier, tiles, appending })
     }
 }
 
@@ -278,6 +283,8 @@ pub struct Committed {
     pub frontier: Frontier,
     /// The tiles at the right edge.
     pub tiles: Tiles,
+    #[expect(dead_code, reason = "counts whoever appends until it is published, too")]
+    pub appending: Appending,
 }
 
 fn chain_at(origin: &Origin, head: &LogHead) -> Result<Chain, LedgerError> {

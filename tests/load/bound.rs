@@ -42,7 +42,7 @@ pub async fn measure(
     ledger.close().await;
     let mut bare = match &kept.postgres {
         Some(server) => Bare::on_server(&server.database()).await,
-        None => Bare::in_file(&folder.join("bare.db")).await,
+        None => Bare::in_file(&folder.join("bare.db")),
     };
     let insert = bare.insert(from, &stored, &envelopes, batch).await / count;
     let verify = verify(&envelopes, &ring) / count;

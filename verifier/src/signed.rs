@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemas::id::{Hash, KeyId};
 
 use crate::dsse::{self, EnvelopeSignature};
-use crate::event::{Body, Event};
+use crate::event::{Body, Event, EventError};
 use crate::projection::State;
 use crate::signature::PublicKey;
 use crate::sigstore::{self, SigstoreRoot};
@@ -148,16 +148,14 @@ fn signer(
 pub fn read_all(
     envelopes: &[Vec<u8>],
     ring: &KeyRing,
-) -> Vec<Result<(Event, Vec<KeyId>), crate::event::EventError>> {
+) -> Vec<Result<(Event, Vec<KeyId>), EventError>> {
     use rayon::prelude::*;
-    let read = |bytes: &Vec<u8>| {
-        let event = Event::read(bytes)?;
-        let keys = signed_by(&event, ring);
-        Ok((event, keys))
-    };
-    match envelopes {
-        // One event is not worth waking other threads for.
-        [one] => vec![read(one)],
-        many => many.par_iter().map(read).collect(),
-    }
+    envelopes.par_iter().map(|bytes| read_one(bytes, ring)).collect()
+}
+
+/// Reads an envelope and checks its signatures.
+pub fn read_one(bytes: &[u8], ring: &KeyRing) -> Result<(Event, Vec<KeyId>), EventError> {
+    let event = Event::read(bytes)?;
+    let keys = signed_by(&event, ring);
+    Ok((event, keys))
 }

@@ -5,19 +5,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use ed25519_dalek::{Signature, VerifyingKey};
+use rusqlite::Connection as SqliteConnection;
 use schemas::id::EntryIndex;
 use schemas::statement::PAYLOAD_TYPE;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
-};
-use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use verifier::dsse::{pae, parse_envelope};
 use verifier::signature::PublicKey;
 use verifier::signed::KeyRing;
-
-/// Rows in one statement of SQLite.
-const ROWS: usize = 128;
 
 pub enum Bare {
     Sqlite(SqliteConnection),
@@ -25,21 +20,16 @@ pub enum Bare {
 }
 
 impl Bare {
-    pub async fn in_file(path: &Path) -> Bare {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .page_size(8192)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .pragma("cache_size", "-65536")
-            .pragma("wal_autocheckpoint", "4096");
-        let mut connection = options.connect().await.unwrap();
-        for table in ["entry", "envelope"] {
-            let create =
-                format!("CREATE TABLE {table} (at INTEGER PRIMARY KEY, bytes BLOB NOT NULL)");
-            sqlx::query(AssertSqlSafe(create)).execute(&mut connection).await.unwrap();
-        }
+    pub fn in_file(path: &Path) -> Bare {
+        let connection = SqliteConnection::open(path).unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                 PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4096; \
+                 CREATE TABLE entry (at INTEGER PRIMARY KEY, bytes BLOB NOT NULL); \
+                 CREATE TABLE envelope (at INTEGER PRIMARY KEY, bytes BLOB NOT NULL)",
+            )
+            .unwrap();
         Bare::Sqlite(connection)
     }
 
@@ -70,7 +60,7 @@ impl Bare {
         for (nth, (entries, envelopes)) in batches.enumerate() {
             let at = from as i64 + (nth * batch) as i64;
             match self {
-                Bare::Sqlite(connection) => in_sqlite(connection, at, entries, envelopes).await,
+                Bare::Sqlite(connection) => in_sqlite(connection, at, entries, envelopes),
                 Bare::Postgres(connection) => {
                     in_postgres(connection, at, entries, envelopes).await;
                 }
@@ -102,28 +92,19 @@ pub fn verify(envelopes: &[Vec<u8>], ring: &KeyRing) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// 128 rows in a statement.
-async fn in_sqlite(
-    connection: &mut SqliteConnection,
-    from: i64,
-    entries: &[Vec<u8>],
-    envelopes: &[Vec<u8>],
-) {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.unwrap();
-    for (table, all) in [("entry", entries), ("envelope", envelopes)] {
-        for (part, rows) in all.chunks(ROWS).enumerate() {
-            let tuples = vec!["(?,?)"; rows.len()].join(",");
-            let text = format!("INSERT INTO {table} VALUES {tuples}");
-            let mut arguments = SqliteArguments::default();
-            for (at, bytes) in (from + (part * ROWS) as i64..).zip(rows) {
-                arguments.add(at).unwrap();
-                arguments.add(bytes.as_slice()).unwrap();
-            }
-            let insert = sqlx::query_with(AssertSqlSafe(text), arguments);
-            insert.execute(&mut *transaction).await.unwrap();
+/// A prepared statement for each table, run for each row.
+fn in_sqlite(connection: &SqliteConnection, from: i64, entries: &[Vec<u8>], envelopes: &[Vec<u8>]) {
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for (text, all) in [
+        ("INSERT INTO entry VALUES (?1, ?2)", entries),
+        ("INSERT INTO envelope VALUES (?1, ?2)", envelopes),
+    ] {
+        let mut insert = connection.prepare_cached(text).unwrap();
+        for (at, bytes) in (from..).zip(all) {
+            insert.execute((at, bytes.as_slice())).unwrap();
         }
     }
-    transaction.commit().await.unwrap();
+    connection.execute_batch("COMMIT").unwrap();
 }
 
 /// The whole batch in one statement for each table.

@@ -7,6 +7,9 @@ use schemas::id::{EntryIndex, TreeSize};
 use super::Seal;
 use crate::remote::RemoteError;
 
+/// What a driver said.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why a store could not do its work. None of these says anything about the evidence in it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -19,7 +22,7 @@ pub enum StoreError {
     Full,
     /// Whether the commit took effect is not known: reload and compare, never try again blind.
     #[error("the outcome of the commit is unknown")]
-    CommitUnknown(#[source] sqlx::Error),
+    CommitUnknown(#[source] Cause),
     /// An earlier call on this transaction failed or was abandoned, so it cannot be committed.
     #[error("the transaction failed earlier and cannot go on")]
     Broken,
@@ -96,5 +99,5 @@ pub enum StoreError {
     #[error("unreadable {what} in table {table}")]
     Corrupt { table: &'static str, what: &'static str },
     #[error("the database failed")]
-    Database(#[source] sqlx::Error),
+    Database(#[source] Cause),
 }

@@ -196,7 +196,7 @@ fn failed(error: sqlx::Error) -> StoreError {
         Some("53100") => StoreError::Full,
         // query_canceled, idle_in_transaction_session_timeout, transaction_timeout
         Some("57014" | "25P03" | "25P04") => StoreError::Expired(error),
-        Some(_) | None => StoreError::Database(error),
+        Some(_) | None => StoreError::Database(Box::new(error)),
     }
 }
 
@@ -208,7 +208,7 @@ fn commit_failed(error: sqlx::Error) -> StoreError {
     let answer = error.as_database_error().and_then(|it| it.try_downcast_ref::<PgDatabaseError>());
     match answer.map(PgDatabaseError::severity) {
         Some(PgSeverity::Error) => failed(error),
-        Some(_) | None => StoreError::CommitUnknown(error),
+        Some(_) | None => StoreError::CommitUnknown(Box::new(error)),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The store in one SQLite file, for a ledger on one machine.
 //!
-//! Write-ahead log with `synchronous = FULL`: a commit returns after its `fdatasync`, and readers
-//! never wait for the writer. There is one writing connection in a process; between processes
+//! Write-ahead log: a commit returns after its `fdatasync` (`wal`), and readers never wait for the
+//! writer. There is one writing connection in a process; between processes
 //! `BEGIN IMMEDIATE` is the lock. Whoever holds the file, or the `-wal` beside it, holds every
 //! envelope in the clear, so all of them are made with mode 0600.
 
 mod append;
+mod connections;
 mod file;
 mod mover;
 mod outbox;
@@ -14,18 +15,19 @@ mod rows;
 mod settings;
 mod tokens;
 mod transaction;
+mod wal;
 
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::{Connection, ErrorCode, Params, ffi};
 use schemas::id::{EntryIndex, TreeSize};
-use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqlitePool};
 
+use self::connections::{Connections, Lent, Purpose};
 use self::mover::Mover;
 pub use self::settings::{Settings, copy, settings};
 use self::transaction::{SqliteAppend, SqliteSnapshot};
+use self::wal::Wal;
 use super::forms::number;
 use super::{Pool, Store, StoreError};
 
@@ -35,36 +37,22 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// SQLite's own limit on the size of a database, in pages.
 const PAGES_MAX: u32 = u32::MAX - 1;
 
-/// Connections that read. Each is a thread with a page cache of its own.
+/// Connections that read.
 const READERS: u32 = 4;
-
-/// Page cache of the writer, in KiB: holds the upper levels of every tree, and a whole batch
-/// before it is committed.
-const WRITER_CACHE: &str = "-49152";
-
-/// Pages in the `-wal` after which a commit moves them into the file: 32 MiB. Batches touch the
-/// same inner pages again and again, and only their last version is moved.
-const WAL_PAGES: &str = "4096";
-
-/// Prepared statements kept by a connection: every text in `rows`, at each of its sizes.
-const STATEMENTS_CACHED: usize = 256;
-
-/// Rows that a connection's thread reads ahead of whoever asked: a batch of them, so that the two do
-/// not wake each other for every few.
-const ROWS_AHEAD: usize = 512;
 
 /// One log in one SQLite file.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: Connections,
+    readers: Connections,
     mover: Mover,
+    wal: Wal,
 }
 
 impl SqliteStore {
     /// Makes an empty log in a new file. Refuses to touch anything that is there already.
     pub async fn create(path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
-        file::create(path.as_ref()).await?;
+        file::create(path.as_ref())?;
         SqliteStore::open(path).await
     }
 
@@ -89,66 +77,57 @@ impl SqliteStore {
         pages_max: u32,
         busy_timeout: Duration,
     ) -> Result<SqliteStore, StoreError> {
-        file::prepare(path).await?;
-        let options = options(path).busy_timeout(busy_timeout);
-        let writer = options
-            .clone()
-            .pragma("cache_size", WRITER_CACHE)
-            .pragma("wal_autocheckpoint", WAL_PAGES)
-            // What a statement would need to undo itself: never worth a file.
-            .pragma("temp_store", "MEMORY")
-            .pragma("secure_delete", "ON")
-            .pragma("max_page_count", pages_max.to_string());
-        let mover = Mover::new(pool(1, busy_timeout).connect_lazy_with(options.clone()));
-        let readers = options.pragma("query_only", "ON");
+        file::prepare(path)?;
+        let connections = |purpose| Connections::new(path.to_owned(), purpose, busy_timeout);
         Ok(SqliteStore {
-            mover,
-            writer: pool(1, busy_timeout).connect_lazy_with(writer),
-            readers: pool(READERS, busy_timeout).connect_lazy_with(readers),
+            mover: Mover::new(connections(Purpose::Move)),
+            writer: connections(Purpose::Write { pages_max }),
+            readers: connections(Purpose::Read { connections: READERS }),
+            wal: Wal::of(path)?,
         })
     }
 
     /// Closes every connection; the last one moves the `-wal` into the file.
     pub async fn close(&self) {
+        // Whoever waits for a sync still needs the `-wal`, which goes with the last connection.
+        let _ = self.wal.settle().await;
         self.readers.close().await;
         self.mover.close().await;
         self.writer.close().await;
     }
-}
 
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT)
-        .statement_cache_capacity(STATEMENTS_CACHED)
-        .row_buffer_size(ROWS_AHEAD)
-        .disable_statement_logging()
-}
-
-fn pool(connections: u32, busy_timeout: Duration) -> PoolOptions<sqlx::Sqlite> {
-    PoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(busy_timeout)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .after_release(|connection, meta| Box::pin(is_reusable(connection, meta)))
-}
-
-/// Closes a connection whose transaction did not end, instead of giving it to the next caller.
-///
-/// After a full disk SQLite may have rolled back by itself; the driver then still counts a
-/// transaction, and would refuse every later `BEGIN IMMEDIATE` on that connection.
-async fn is_reusable(
-    connection: &mut SqliteConnection,
-    _: PoolConnectionMetadata,
-) -> Result<bool, sqlx::Error> {
-    if connection.is_in_transaction() {
-        // A dropped transaction has only queued its rollback: let that happen first.
-        connection.ping().await?;
+    /// Waits for the lock on the file, by which nobody else writes.
+    async fn begin(&self) -> Result<Lent, StoreError> {
+        self.wal.check()?;
+        let mut connection = self.writer.lend().await?;
+        connection.begin().await?;
+        Ok(connection)
     }
-    Ok(!connection.is_in_transaction())
+
+    /// Commits what was written since `begin`, and makes it durable once the lock is given back.
+    async fn commit(&self, connection: Lent) -> Result<(), StoreError> {
+        self.wal.commit(async { connection.commit() }).await
+    }
+
+    /// Runs one statement that changes rows, and says how many.
+    async fn change(
+        &self,
+        text: &'static str,
+        values: impl Params + Clone + Send,
+    ) -> Result<usize, StoreError> {
+        let change = move |it: &Connection| it.prepare_cached(text)?.execute(values.clone());
+        self.act(change).await
+    }
+
+    /// Does what is a transaction by itself, and makes it durable once the lock is given back.
+    async fn act<T>(
+        &self,
+        act: impl FnMut(&Connection) -> rusqlite::Result<T> + Send,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.writer.lend().await?;
+        let act = async move { connection.patiently(act).await.map_err(commit_failed) };
+        self.wal.commit(act).await
+    }
 }
 
 impl Store for SqliteStore {
@@ -156,13 +135,16 @@ impl Store for SqliteStore {
     type Append = SqliteAppend;
 
     async fn snapshot(&self) -> Result<SqliteSnapshot, StoreError> {
-        let transaction = self.readers.begin().await.map_err(failed)?;
-        SqliteSnapshot::start(transaction, self.mover.clone()).await
+        let connection = self.readers.lend().await?;
+        connection.execute_batch("BEGIN").map_err(failed)?;
+        let snapshot = SqliteSnapshot::start(connection, self.mover.clone(), self.wal.clone())?;
+        self.wal.settle().await?;
+        Ok(snapshot)
     }
 
     async fn lock_sealed(&self) -> Result<SqliteAppend, StoreError> {
-        let begin = self.writer.begin_with("BEGIN IMMEDIATE").await;
-        SqliteAppend::start(begin.map_err(failed)?, self.mover.clone()).await
+        let connection = self.begin().await?;
+        SqliteAppend::start(connection, self.mover.clone(), self.wal.clone())
     }
 
     async fn swap_checkpoint(
@@ -174,34 +156,31 @@ impl Store for SqliteStore {
         if let Some(published) = expected.filter(|published| size < *published) {
             return Err(StoreError::Backwards { published, size });
         }
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
-        let swapped = sqlx::query(SWAP_CHECKPOINT)
-            .bind(number(size))
-            .bind(note)
-            .bind(expected.map(number))
-            .execute(&mut *connection)
-            .await;
-        if swapped.map_err(commit_failed)?.rows_affected() == 1 {
+        let mut connection = self.writer.lend().await?;
+        let values = (number(size), note, expected.map(number));
+        let swap = |it: &Connection| it.prepare_cached(SWAP_CHECKPOINT)?.execute(values);
+        // Durable with the next commit. The entries that it covers are so already, and a checkpoint
+        // that a loss of power takes away is followed by one that continues it.
+        if connection.patiently(swap).await.map_err(commit_failed)? == 1 {
             return Ok(true);
         }
         // Not in one transaction with the swap, and need not be: a log never gets shorter.
-        match read::head(&mut connection).await?.0.size {
+        match read::head(&connection)?.0.size {
             log if log < size => Err(StoreError::Ahead { size, log }),
             _ => Ok(false),
         }
     }
 
     async fn erase_envelopes(&self, indexes: &[EntryIndex]) -> Result<u64, StoreError> {
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let erased = append::erase(&mut transaction, indexes).await?;
-        transaction.commit().await.map_err(commit_failed)?;
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
-        append::empty_wal(&mut connection).await?;
+        let connection = self.begin().await?;
+        let erased = append::erase(&connection, indexes)?;
+        self.commit(connection).await?;
+        self.writer.lend().await?.empty_wal().await?;
         Ok(erased)
     }
 
     fn pools(&self) -> Vec<Pool> {
-        vec![Pool::of("write", &self.writer), Pool::of("read", &self.readers)]
+        vec![self.writer.pool(), self.readers.pool()]
     }
 }
 
@@ -210,19 +189,13 @@ const SWAP_CHECKPOINT: &str = "INSERT INTO checkpoint (size, note) SELECT ?1, ?2
      AND (SELECT size FROM head WHERE id = 0) >= ?1";
 
 /// Says what went wrong before a commit: nothing of the transaction will remain.
-fn failed(error: sqlx::Error) -> StoreError {
-    const BUSY: u32 = 5;
-    const FULL: u32 = 13;
-    /// No room for the index of the write-ahead log, which lies in a file too.
-    const IOERR_SHMSIZE: u32 = 10 | (19 << 8);
-    if matches!(error, sqlx::Error::PoolTimedOut) {
-        return StoreError::Busy;
-    }
-    match sqlite_code(&error) {
-        Some(IOERR_SHMSIZE) => StoreError::Full,
-        Some(code) if code & 0xff == BUSY => StoreError::Busy,
-        Some(code) if code & 0xff == FULL => StoreError::Full,
-        Some(_) | None => StoreError::Database(error),
+fn failed(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error().map(|it| (it.code, it.extended_code)) {
+        // No room for the index of the write-ahead log, which lies in a file too.
+        Some((_, ffi::SQLITE_IOERR_SHMSIZE)) => StoreError::Full,
+        Some((ErrorCode::DatabaseBusy, _)) => StoreError::Busy,
+        Some((ErrorCode::DiskFull, _)) => StoreError::Full,
+        Some(_) | None => StoreError::Database(Box::new(error)),
     }
 }
 
@@ -231,10 +204,9 @@ fn failed(error: sqlx::Error) -> StoreError {
 /// Busy and full are certain: the frame that marks a commit is written last, so it was not. After
 /// anything else, a failed `fdatasync` for one, it may be on the disk and come back with the next
 /// recovery.
-fn commit_failed(error: sqlx::Error) -> StoreError {
-    const IOERR: u32 = 10;
-    if sqlite_code(&error).is_some_and(|code| code & 0xff == IOERR) {
-        return StoreError::CommitUnknown(error);
+fn commit_failed(error: rusqlite::Error) -> StoreError {
+    if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
+        return StoreError::CommitUnknown(Box::new(error));
     }
     match failed(error) {
         StoreError::Database(error) => StoreError::CommitUnknown(error),
@@ -242,12 +214,9 @@ fn commit_failed(error: sqlx::Error) -> StoreError {
     }
 }
 
-fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
-    error.as_database_error()?.code()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -411,15 +380,16 @@ mod tests {
             "UPDATE checkpoint SET size = 0",
             "DELETE FROM checkpoint",
         ] {
-            let error = sqlx::query(change).execute(&store.writer).await.unwrap_err();
-            assert!(error.to_string().contains("final") || error.to_string().contains("stays"));
+            let error = store.change(change, ()).await.unwrap_err().source().unwrap().to_string();
+            assert!(error.contains("final") || error.contains("stays"), "{error}");
         }
         let odd = "INSERT INTO thread VALUES ('artifact', 'sha256:00', 0, 0, zeroblob(32), NULL)";
-        sqlx::query(odd).execute(&store.writer).await.unwrap();
+        store.change(odd, ()).await.unwrap();
         let page = store.snapshot().await.unwrap().threads_page(None, None, 9).await;
         assert!(matches!(page, Err(StoreError::Corrupt { table: "thread", what: "id" })));
-        sqlx::query("UPDATE head SET size = -1").execute(&store.writer).await.unwrap_err();
-        let page = sqlx::query("INSERT INTO entry VALUES (1, x'')").execute(&store.readers).await;
-        assert!(page.unwrap_err().to_string().contains("readonly"));
+        store.change("UPDATE head SET size = -1", ()).await.unwrap_err();
+        let reader = store.readers.lend().await.unwrap();
+        let refused = reader.execute("INSERT INTO entry VALUES (1, x'')", ()).unwrap_err();
+        assert!(refused.to_string().contains("readonly"), "{refused}");
     }
 }

@@ -65,8 +65,8 @@ async fn append(world: &World, ledger: &Ledger, stop: &AtomicBool) {
     let mut number = 0;
     while !stop.load(Ordering::Relaxed) {
         let batch = (0..8).map(|_| {
-            number += 1;
-            let envelope = world.note_about(number % 100, &world.writer);
+            number = (number + 1) % 100;
+            let envelope = world.note_about(number, &world.writer);
             Submission { envelope, project: None, attachments: Vec::new() }
         });
         for answer in ledger.submit(batch.collect()).await.unwrap() {

@@ -4,10 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use sqlx::sqlite::{SqliteConnection, SqliteJournalMode};
-use sqlx::{ConnectOptions, Connection};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{failed, options};
+use super::connections::open;
+use super::failed;
 use crate::store::StoreError;
 
 /// 'ATST', as the first migration sets it.
@@ -15,8 +15,7 @@ const APPLICATION_ID: u32 = 0x4154_5354;
 
 /// Every change of the schema, oldest first; each ends by setting `user_version` to its place.
 ///
-/// Plain text and SQLite's own version number, rather than the driver's migrator with its table:
-/// an operator reads the version with one `PRAGMA`, and building needs no macro and no `build.rs`.
+/// Plain text and SQLite's own version number: an operator reads the version with one `PRAGMA`.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/sqlite/0001_log.sql"),
     include_str!("../../../../migrations/sqlite/0002_seal.sql"),
@@ -27,9 +26,9 @@ const MIGRATIONS: &[&str] = &[
 const PAGE_SIZE: u32 = 8192;
 
 /// Makes an empty log, and leaves no file behind where that fails.
-pub async fn create(path: &Path) -> Result<(), StoreError> {
+pub fn create(path: &Path) -> Result<(), StoreError> {
     make_file(path)?;
-    let made = match make_log(path).await {
+    let made = match make_log(path) {
         Ok(()) => sync_folder(path),
         failed => failed,
     };
@@ -55,11 +54,20 @@ pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-async fn make_log(path: &Path) -> Result<(), StoreError> {
-    let options = options(path).page_size(PAGE_SIZE).journal_mode(SqliteJournalMode::Wal);
-    let mut connection = options.connect().await.map_err(failed)?;
-    migrate(&mut connection, 0).await?;
-    connection.close().await.map_err(failed)
+fn make_log(path: &Path) -> Result<(), StoreError> {
+    let connection = open(path, OpenFlags::empty()).map_err(failed)?;
+    connection.pragma_update(None, "page_size", PAGE_SIZE).map_err(failed)?;
+    log_ahead(&connection)?;
+    migrate(&connection, 0)?;
+    Connection::close(connection).map_err(|(_, error)| failed(error))
+}
+
+/// Has changes written to the `-wal` first. Stored in the file, so it is already so unless somebody
+/// changed it.
+fn log_ahead(connection: &Connection) -> Result<(), StoreError> {
+    let set = connection.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0));
+    let found: String = set.map_err(failed)?;
+    if found == "wal" { Ok(()) } else { Err(StoreError::Journal { found }) }
 }
 
 /// Makes the file's name as durable as its contents.
@@ -70,23 +78,19 @@ fn sync_folder(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Recognises a log and brings its schema up to date. Writes nothing to any other file.
-pub async fn prepare(path: &Path) -> Result<(), StoreError> {
+pub fn prepare(path: &Path) -> Result<(), StoreError> {
     check_file(path)?;
-    let (mut connection, stamp) = match read_stamp(path).await {
-        Ok(found) => found,
+    let connection = match open(path, OpenFlags::empty()) {
         Err(error) if is_no_database(&error) => return Err(foreign(path, 0)),
-        Err(error) => return Err(failed(error)),
+        opened => opened.map_err(failed)?,
     };
-    migrate(&mut connection, recognise(path, stamp)?).await?;
-    // Stored in the file, so it is already so unless somebody changed it.
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode = WAL")
-        .fetch_one(&mut connection)
-        .await
-        .map_err(failed)?;
-    if journal != "wal" {
-        return Err(StoreError::Journal { found: journal });
-    }
-    connection.close().await.map_err(failed)
+    let stamp = match read_stamp(&connection) {
+        Err(error) if is_no_database(&error) => return Err(foreign(path, 0)),
+        stamp => stamp.map_err(failed)?,
+    };
+    migrate(&connection, recognise(path, stamp)?)?;
+    log_ahead(&connection)?;
+    Connection::close(connection).map_err(|(_, error)| failed(error))
 }
 
 pub(super) fn check_file(path: &Path) -> Result<(), StoreError> {
@@ -102,12 +106,10 @@ pub(super) fn check_file(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Reads the two numbers in a database's header: application id and schema version.
-async fn read_stamp(path: &Path) -> Result<(SqliteConnection, (u32, u32)), sqlx::Error> {
+fn read_stamp(connection: &Connection) -> rusqlite::Result<(u32, u32)> {
     const STAMP: &str = "SELECT application_id, user_version \
          FROM pragma_application_id, pragma_user_version";
-    let mut connection = options(path).connect().await?;
-    let stamp = sqlx::query_as(STAMP).fetch_one(&mut connection).await?;
-    Ok((connection, stamp))
+    connection.query_row(STAMP, (), |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// Says which of our schema versions a database has, if it is ours.
@@ -127,17 +129,16 @@ fn foreign(path: &Path, found: u32) -> StoreError {
     StoreError::Foreign { path: path.to_owned(), found }
 }
 
-fn is_no_database(error: &sqlx::Error) -> bool {
-    const NOTADB: u32 = 26;
-    super::sqlite_code(error) == Some(NOTADB)
+fn is_no_database(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::NotADatabase)
 }
 
 /// Applies what is newer than `version`, each migration whole or not at all.
-async fn migrate(connection: &mut SqliteConnection, version: usize) -> Result<(), StoreError> {
+fn migrate(connection: &Connection, version: usize) -> Result<(), StoreError> {
     for migration in &MIGRATIONS[version..] {
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        sqlx::raw_sql(*migration).execute(&mut *transaction).await.map_err(failed)?;
-        transaction.commit().await.map_err(super::commit_failed)?;
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+        connection.execute_batch(migration).map_err(failed)?;
+        connection.execute_batch("COMMIT").map_err(super::commit_failed)?;
     }
     Ok(())
 }
@@ -163,17 +164,16 @@ mod tests {
             files += 1;
         }
         assert_eq!(files, 3, "the database, -wal and -shm");
-        let mut connection = options(&path).connect().await.unwrap();
+        let connection = open(&path, OpenFlags::empty()).unwrap();
         for (pragma, expected) in [
             ("SELECT page_size FROM pragma_page_size", "8192"),
             ("SELECT journal_mode FROM pragma_journal_mode", "wal"),
             ("SELECT synchronous FROM pragma_synchronous", "2"),
             ("SELECT user_version FROM pragma_user_version", "4"),
         ] {
-            let query = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(format!(
-                "SELECT CAST(({pragma}) AS TEXT)"
-            )));
-            assert_eq!(query.fetch_one(&mut connection).await.unwrap(), expected, "{pragma}");
+            let text = format!("SELECT CAST(({pragma}) AS TEXT)");
+            let found: String = connection.query_row(&text, (), |row| row.get(0)).unwrap();
+            assert_eq!(found, expected, "{pragma}");
         }
     }
 
@@ -210,13 +210,9 @@ mod tests {
     async fn a_foreign_file_is_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("other.db");
-        let options = options(&database).create_if_missing(true);
-        let mut connection = options.connect().await.unwrap();
-        sqlx::raw_sql("PRAGMA application_id = 7; CREATE TABLE head (id)")
-            .execute(&mut connection)
-            .await
-            .unwrap();
-        connection.close().await.unwrap();
+        let connection = open(&database, OpenFlags::SQLITE_OPEN_CREATE).unwrap();
+        connection.execute_batch("PRAGMA application_id = 7; CREATE TABLE head (id)").unwrap();
+        connection.close().unwrap();
         let (text, empty) = (folder.path().join("text"), folder.path().join("empty"));
         fs::write(&text, "no database, but longer than a header. ".repeat(40)).unwrap();
         fs::write(&empty, "").unwrap();
@@ -238,8 +234,8 @@ mod tests {
         SqliteStore::create(&path).await.unwrap();
         let again = SqliteStore::open(&path).await.unwrap();
         assert_eq!(again.snapshot().await.unwrap().head().size, 0);
-        let mut connection = options(&path).connect().await.unwrap();
-        sqlx::raw_sql("PRAGMA user_version = 9").execute(&mut connection).await.unwrap();
+        let connection = open(&path, OpenFlags::empty()).unwrap();
+        connection.execute_batch("PRAGMA user_version = 9").unwrap();
         let refused = SqliteStore::open(&path).await;
         assert!(matches!(refused, Err(StoreError::Newer { found: 9, known: 4, .. })));
     }

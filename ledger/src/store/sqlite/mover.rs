@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use sqlx::SqlitePool;
+use super::connections::Connections;
 
 /// Bytes of entries and envelopes after which they are moved: a third of what the `-wal` grows to.
 const BYTES: u64 = 7 << 20;
@@ -16,14 +16,14 @@ const BYTES: u64 = 7 << 20;
 /// Counts what is committed, and moves it from time to time.
 #[derive(Debug, Clone)]
 pub struct Mover {
-    connection: SqlitePool,
+    connection: Connections,
     waiting: Arc<AtomicU64>,
     moving: Arc<AtomicBool>,
 }
 
 impl Mover {
-    /// Takes a pool of one connection.
-    pub fn new(connection: SqlitePool) -> Mover {
+    /// Takes connections of which there is only one.
+    pub fn new(connection: Connections) -> Mover {
         Mover { connection, waiting: Arc::default(), moving: Arc::default() }
     }
 
@@ -36,11 +36,16 @@ impl Mover {
         self.waiting.store(0, Ordering::Relaxed);
         let Mover { connection, moving, .. } = self.clone();
         tokio::spawn(async move {
-            let moved = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&connection).await;
-            moving.store(false, Ordering::Release);
-            if let Err(cause) = moved {
-                tracing::debug!(%cause, "the -wal was not moved");
+            if let Ok(connection) = connection.lend().await {
+                // Megabytes are read, written and synced: not on a thread that others wait for.
+                let moved = tokio::task::spawn_blocking(move || {
+                    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()))
+                });
+                if let Ok(Err(cause)) = moved.await {
+                    tracing::debug!(%cause, "the -wal was not moved");
+                }
             }
+            moving.store(false, Ordering::Release);
         });
     }
 

@@ -1,11 +1,10 @@
 //! Webhooks: short transactions beside those that append, only where an endpoint is configured.
 
-use schemas::id::{EntryIndex, Hash, KeyId, Time, TreeSize};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Sqlite, Transaction};
+use rusqlite::Connection;
+use schemas::id::{EntryIndex, KeyId, Time, TreeSize};
 
-use super::rows::Columns;
-use super::{SqliteStore, commit_failed, failed};
+use super::SqliteStore;
+use super::rows::{Columns, Sql};
 use crate::store::StoreError;
 use crate::store::forms::number;
 use crate::store::outbox::{
@@ -36,62 +35,69 @@ const NOTIFY: &str = "INSERT INTO webhook_delivery \
 const DELIVERY: &str = "id, endpoint, suppression, webhook, type, entry_index, body, since, due, \
      attempts, delivered, answer";
 
-impl SqliteStore {
-    async fn write_outbox(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
-    }
+const ADD: &str = "INSERT INTO webhook_endpoint (url, projects, kinds, key, next_index) \
+     VALUES (?1, ?2, ?3, ?4, ?5)";
+
+const LEASE: &str = "UPDATE webhook_endpoint SET lease = ?2, lease_until = ?3 WHERE id = ?1";
+
+const MOVE: &str = "UPDATE webhook_endpoint SET next_index = ?4 \
+     WHERE id = ?1 AND lease = ?2 AND next_index = ?3";
+
+const DELIVER: &str = "INSERT INTO webhook_delivery \
+     (endpoint, suppression, webhook, type, entry_index, body, since, due) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) \
+     ON CONFLICT (endpoint, suppression) DO NOTHING";
+
+const KNOWN: &str = "SELECT id FROM webhook_delivery WHERE endpoint = ?1 AND suppression = ?2";
+
+const SETTLE: &str = "UPDATE webhook_delivery \
+     SET attempts = attempts + 1, due = ?3, delivered = ?4, answer = ?5 \
+     WHERE id = ?2 AND endpoint = ?1";
+
+const FORGET: &str = "DELETE FROM webhook_delivery WHERE endpoint = ?1 AND due IS NULL AND id <= (\
+         SELECT id FROM webhook_delivery WHERE endpoint = ?1 AND due IS NULL \
+         ORDER BY id DESC LIMIT 1 OFFSET ?2) \
+     AND type <> ?5 AND (type <> ?3 OR since <= ?4)";
+
+const REPLAY: &str = "UPDATE webhook_delivery SET since = ?2, due = ?2, attempts = 0, \
+     delivered = NULL, answer = NULL WHERE id = ?1";
+
+fn of_endpoints<'c>(connection: &'c Connection, text: &str) -> Result<Sql<'c>, StoreError> {
+    Sql::new(connection, "webhook_endpoint", text)
 }
 
-async fn commit(transaction: Transaction<'static, Sqlite>) -> Result<(), StoreError> {
-    transaction.commit().await.map_err(commit_failed)
+fn of_deliveries<'c>(connection: &'c Connection, text: &str) -> Result<Sql<'c>, StoreError> {
+    Sql::new(connection, "webhook_delivery", text)
 }
 
 /// Keeps a lease until a time; false where it was lost.
-async fn hold(
-    transaction: &mut Transaction<'static, Sqlite>,
-    lease: &Lease,
-    until: Option<Time>,
-) -> Result<bool, StoreError> {
-    let held = sqlx::query(
-        "UPDATE webhook_endpoint SET lease_until = coalesce(?3, lease_until) \
-         WHERE id = ?1 AND lease = ?2",
-    )
-    .bind(number(lease.endpoint))
-    .bind(&lease.holder)
-    .bind(until.map(|until| until.0))
-    .execute(&mut **transaction)
-    .await;
-    Ok(held.map_err(failed)?.rows_affected() == 1)
+fn hold(connection: &Connection, lease: &Lease, until: Option<Time>) -> Result<bool, StoreError> {
+    let text = "UPDATE webhook_endpoint SET lease_until = coalesce(?3, lease_until) \
+         WHERE id = ?1 AND lease = ?2";
+    let values = (number(lease.endpoint), &lease.holder, until.map(|until| until.0));
+    Ok(of_endpoints(connection, text)?.run(values)? == 1)
 }
 
 impl Outbox for SqliteStore {
     async fn add_endpoint(&self, it: &Subscription, next: EntryIndex) -> Result<u64, StoreError> {
-        let added = sqlx::query(
-            "INSERT INTO webhook_endpoint (url, projects, kinds, key, next_index) \
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-        )
-        .bind(&it.url)
-        .bind(format_names(&it.projects))
-        .bind(format_names(&it.kinds))
-        .bind(it.key.0.as_slice())
-        .bind(number(next))
-        .execute(&self.writer)
-        .await;
-        Ok(added.map_err(commit_failed)?.last_insert_rowid().unsigned_abs())
+        let (projects, kinds) = (format_names(&it.projects), format_names(&it.kinds));
+        let values = (&it.url, projects, kinds, it.key.0.as_slice(), number(next));
+        self.act(|it| {
+            it.prepare_cached(ADD)?.execute(values.clone())?;
+            Ok(it.last_insert_rowid().unsigned_abs())
+        })
+        .await
     }
 
     async fn endpoints(&self) -> Result<Vec<Endpoint>, StoreError> {
-        let rows = sqlx::query(ENDPOINTS).fetch_all(&self.readers).await.map_err(failed)?;
-        rows.iter().map(endpoint).collect()
+        let connection = self.readers.lend().await?;
+        of_endpoints(&connection, ENDPOINTS)?.all((), endpoint)
     }
 
     async fn remove_endpoint(&self, id: u64) -> Result<bool, StoreError> {
         // Its deliveries go with it.
-        let removed = sqlx::query("DELETE FROM webhook_endpoint WHERE id = ?1")
-            .bind(number(id))
-            .execute(&self.writer)
-            .await;
-        Ok(removed.map_err(commit_failed)?.rows_affected() == 1)
+        let text = "DELETE FROM webhook_endpoint WHERE id = ?1";
+        Ok(self.change(text, (number(id),)).await? == 1)
     }
 
     async fn claim(
@@ -102,28 +108,20 @@ impl Outbox for SqliteStore {
         now: Time,
         until: Time,
     ) -> Result<Option<Endpoint>, StoreError> {
-        let claimable = || {
-            let query = sqlx::query_scalar::<_, i64>(CLAIMABLE).bind(key.0.as_slice());
-            query.bind(number(published)).bind(now.0).bind(number(WAITING_MAX))
+        let claimable = |it: &Connection| -> Result<Option<u64>, StoreError> {
+            let values = (key.0.as_slice(), number(published), now.0, number(WAITING_MAX));
+            of_endpoints(it, CLAIMABLE)?.first(values, |columns| columns.number("id"))
         };
         // Whoever finds nothing to do has not asked for the lock.
-        if claimable().fetch_optional(&self.readers).await.map_err(failed)?.is_none() {
+        if claimable(&*self.readers.lend().await?)?.is_none() {
             return Ok(None);
         }
-        let mut transaction = self.write_outbox().await?;
-        let found = claimable().fetch_optional(&mut *transaction).await.map_err(failed)?;
-        let Some(id) = found else { return Ok(None) };
-        sqlx::query("UPDATE webhook_endpoint SET lease = ?2, lease_until = ?3 WHERE id = ?1")
-            .bind(id)
-            .bind(holder)
-            .bind(until.0)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        let rows = sqlx::query(ENDPOINTS).fetch_all(&mut *transaction).await.map_err(failed)?;
-        let rows: Result<Vec<Endpoint>, StoreError> = rows.iter().map(endpoint).collect();
-        commit(transaction).await?;
-        Ok(rows?.into_iter().find(|it| number(it.id) == id))
+        let connection = self.begin().await?;
+        let Some(id) = claimable(&connection)? else { return Ok(None) };
+        of_endpoints(&connection, LEASE)?.run((number(id), holder, until.0))?;
+        let all = of_endpoints(&connection, ENDPOINTS)?.all((), endpoint)?;
+        self.commit(connection).await?;
+        Ok(all.into_iter().find(|it| it.id == id))
     }
 
     async fn fill(
@@ -134,77 +132,53 @@ impl Outbox for SqliteStore {
         messages: &[Message],
         now: Time,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.write_outbox().await?;
-        let moved = sqlx::query(
-            "UPDATE webhook_endpoint SET next_index = ?4 \
-             WHERE id = ?1 AND lease = ?2 AND next_index = ?3",
-        )
-        .bind(number(lease.endpoint))
-        .bind(&lease.holder)
-        .bind(number(from))
-        .bind(number(to))
-        .execute(&mut *transaction)
-        .await;
-        if moved.map_err(failed)?.rows_affected() != 1 {
+        let connection = self.begin().await?;
+        let endpoint = number(lease.endpoint);
+        let values = (endpoint, &lease.holder, number(from), number(to));
+        if of_endpoints(&connection, MOVE)?.run(values)? != 1 {
             return Ok(false);
         }
         for it in messages {
-            sqlx::query(
-                "INSERT INTO webhook_delivery \
-                 (endpoint, suppression, webhook, type, entry_index, body, since, due) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) \
-                 ON CONFLICT (endpoint, suppression) DO NOTHING",
-            )
-            .bind(number(lease.endpoint))
-            .bind(&it.suppression)
-            .bind(&it.webhook)
-            .bind(&it.kind)
-            .bind(number(it.index))
-            .bind(&it.body)
-            .bind(now.0)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+            let about = (&it.suppression, &it.webhook, &it.kind, number(it.index), &it.body);
+            let values = (endpoint, about.0, about.1, about.2, about.3, about.4, now.0);
+            of_deliveries(&connection, DELIVER)?.run(values)?;
         }
-        commit(transaction).await?;
+        self.commit(connection).await?;
         Ok(true)
     }
 
     async fn notify(&self, notices: &[(u64, Message)], now: Time) -> Result<u64, StoreError> {
         let mut unknown = Vec::new();
+        let reader = self.readers.lend().await?;
         for (endpoint, it) in notices {
-            let known = sqlx::query_scalar::<_, i64>(
-                "SELECT id FROM webhook_delivery WHERE endpoint = ?1 AND suppression = ?2",
-            )
-            .bind(number(*endpoint))
-            .bind(&it.suppression)
-            .fetch_optional(&self.readers);
-            if known.await.map_err(failed)?.is_none() {
+            let values = (number(*endpoint), &it.suppression);
+            let known =
+                of_deliveries(&reader, KNOWN)?.first(values, |it| it.number::<u64>("id"))?;
+            if known.is_none() {
                 unknown.push((endpoint, it));
             }
         }
+        drop(reader);
         // Whoever has nothing new to say has not asked for the lock.
         if unknown.is_empty() {
             return Ok(0);
         }
-        let mut transaction = self.write_outbox().await?;
+        let connection = self.begin().await?;
         let mut added = 0;
         for (endpoint, it) in unknown {
-            let inserted = sqlx::query(NOTIFY)
-                .bind(number(*endpoint))
-                .bind(&it.suppression)
-                .bind(&it.webhook)
-                .bind(&it.kind)
-                .bind(number(it.index))
-                .bind(&it.body)
-                .bind(now.0)
-                .bind(number(WAITING_MAX))
-                .execute(&mut *transaction)
-                .await;
-            added += inserted.map_err(failed)?.rows_affected();
+            added += of_deliveries(&connection, NOTIFY)?.run((
+                number(*endpoint),
+                &it.suppression,
+                &it.webhook,
+                &it.kind,
+                number(it.index),
+                &it.body,
+                now.0,
+                number(WAITING_MAX),
+            ))?;
         }
-        commit(transaction).await?;
-        Ok(added)
+        self.commit(connection).await?;
+        Ok(added as u64)
     }
 
     async fn next_due(
@@ -213,22 +187,18 @@ impl Outbox for SqliteStore {
         now: Time,
         until: Time,
     ) -> Result<Option<Delivery>, StoreError> {
-        let mut transaction = self.write_outbox().await?;
-        if !hold(&mut transaction, lease, Some(until)).await? {
+        let connection = self.begin().await?;
+        if !hold(&connection, lease, Some(until))? {
             return Ok(None);
         }
         let text = format!(
             "SELECT {DELIVERY} FROM webhook_delivery WHERE endpoint = ?1 AND due <= ?2 \
              ORDER BY due, id LIMIT 1"
         );
-        let row = sqlx::query(sqlx::AssertSqlSafe(text))
-            .bind(number(lease.endpoint))
-            .bind(now.0)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        commit(transaction).await?;
-        row.as_ref().map(delivery).transpose()
+        let values = (number(lease.endpoint), now.0);
+        let due = of_deliveries(&connection, &text)?.first(values, delivery)?;
+        self.commit(connection).await?;
+        Ok(due)
     }
 
     async fn settle(
@@ -239,8 +209,8 @@ impl Outbox for SqliteStore {
         answer: &str,
         now: Time,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.write_outbox().await?;
-        if !hold(&mut transaction, lease, None).await? {
+        let connection = self.begin().await?;
+        if !hold(&connection, lease, None)? {
             return Ok(false);
         }
         let (due, delivered) = match attempt {
@@ -248,57 +218,27 @@ impl Outbox for SqliteStore {
             Attempt::Retry(due) => (Some(due.0), None),
             Attempt::GivenUp | Attempt::Gone => (None, None),
         };
-        sqlx::query(
-            "UPDATE webhook_delivery \
-             SET attempts = attempts + 1, due = ?3, delivered = ?4, answer = ?5 \
-             WHERE id = ?2 AND endpoint = ?1",
-        )
-        .bind(number(lease.endpoint))
-        .bind(number(delivery))
-        .bind(due)
-        .bind(delivered)
-        .bind(answer)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
+        let endpoint = number(lease.endpoint);
+        let values = (endpoint, number(delivery), due, delivered, answer);
+        of_deliveries(&connection, SETTLE)?.run(values)?;
         if *attempt == Attempt::Gone {
-            sqlx::query("UPDATE webhook_endpoint SET disabled = ?2 WHERE id = ?1")
-                .bind(number(lease.endpoint))
-                .bind(answer)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
+            let disable = "UPDATE webhook_endpoint SET disabled = ?2 WHERE id = ?1";
+            of_endpoints(&connection, disable)?.run((endpoint, answer))?;
         }
-        commit(transaction).await?;
+        self.commit(connection).await?;
         Ok(true)
     }
 
     async fn release(&self, lease: &Lease, now: Time) -> Result<(), StoreError> {
-        let mut transaction = self.write_outbox().await?;
-        sqlx::query(
-            "UPDATE webhook_endpoint SET lease = '', lease_until = ?3 WHERE id = ?1 AND lease = ?2",
-        )
-        .bind(number(lease.endpoint))
-        .bind(&lease.holder)
-        .bind(now.0)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-        sqlx::query(
-            "DELETE FROM webhook_delivery WHERE endpoint = ?1 AND due IS NULL AND id <= (\
-                 SELECT id FROM webhook_delivery WHERE endpoint = ?1 AND due IS NULL \
-                 ORDER BY id DESC LIMIT 1 OFFSET ?2) \
-                 AND type <> ?5 AND (type <> ?3 OR since <= ?4)",
-        )
-        .bind(number(lease.endpoint))
-        .bind(number(KEPT_MAX))
-        .bind(NOTICE)
-        .bind(now.plus_ms(-NOTICE_MS_KEPT).0)
-        .bind(REVIEW_NOTICE)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-        commit(transaction).await
+        let connection = self.begin().await?;
+        let endpoint = number(lease.endpoint);
+        let release = "UPDATE webhook_endpoint SET lease = '', lease_until = ?3 \
+             WHERE id = ?1 AND lease = ?2";
+        of_endpoints(&connection, release)?.run((endpoint, &lease.holder, now.0))?;
+        let since = now.plus_ms(-NOTICE_MS_KEPT).0;
+        let values = (endpoint, number(KEPT_MAX), NOTICE, since, REVIEW_NOTICE);
+        of_deliveries(&connection, FORGET)?.run(values)?;
+        self.commit(connection).await
     }
 
     async fn deliveries(&self, given_up: bool, limit: u32) -> Result<Vec<Delivery>, StoreError> {
@@ -306,38 +246,23 @@ impl Outbox for SqliteStore {
             "SELECT {DELIVERY} FROM webhook_delivery \
              WHERE NOT ?1 OR due IS NULL AND delivered IS NULL ORDER BY id DESC LIMIT ?2"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(text))
-            .bind(given_up)
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
-            .await
-            .map_err(failed)?;
-        rows.iter().map(delivery).collect()
+        let connection = self.readers.lend().await?;
+        of_deliveries(&connection, &text)?.all((given_up, limit), delivery)
     }
 
     async fn replay(&self, delivery: u64, now: Time) -> Result<bool, StoreError> {
-        let replayed = sqlx::query(
-            "UPDATE webhook_delivery SET since = ?2, due = ?2, attempts = 0, delivered = NULL, \
-             answer = NULL WHERE id = ?1",
-        )
-        .bind(number(delivery))
-        .bind(now.0)
-        .execute(&self.writer)
-        .await;
-        Ok(replayed.map_err(commit_failed)?.rows_affected() == 1)
+        Ok(self.change(REPLAY, (number(delivery), now.0)).await? == 1)
     }
 }
 
-fn endpoint(row: &SqliteRow) -> Result<Endpoint, StoreError> {
-    let columns = Columns { table: "webhook_endpoint", row };
-    let key: Hash = columns.hash("key")?;
+fn endpoint(columns: &Columns<'_>) -> Result<Endpoint, StoreError> {
     Ok(Endpoint {
         id: columns.number("id")?,
         subscription: Subscription {
             url: columns.get("url")?,
-            projects: parse_names(columns.get("projects")?),
-            kinds: parse_names(columns.get("kinds")?),
-            key,
+            projects: parse_names(columns.text("projects")?),
+            kinds: parse_names(columns.text("kinds")?),
+            key: columns.hash("key")?,
         },
         next: columns.number("next_index")?,
         disabled: columns.get("disabled")?,
@@ -345,8 +270,7 @@ fn endpoint(row: &SqliteRow) -> Result<Endpoint, StoreError> {
     })
 }
 
-fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
-    let columns = Columns { table: "webhook_delivery", row };
+fn delivery(columns: &Columns<'_>) -> Result<Delivery, StoreError> {
     Ok(Delivery {
         id: columns.number("id")?,
         endpoint: columns.number("endpoint")?,

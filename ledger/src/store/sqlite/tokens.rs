@@ -1,12 +1,10 @@
 //! Tokens: each verb is one statement.
 
 use schemas::id::Time;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use verifier::access::Scope;
 
-use super::rows::Columns;
-use super::{SqliteStore, commit_failed, failed};
+use super::SqliteStore;
+use super::rows::{Columns, Sql};
 use crate::access::TokenId;
 use crate::store::StoreError;
 use crate::store::forms::number;
@@ -35,34 +33,18 @@ const FORGET: &str = "DELETE FROM token WHERE expires < ?1 AND purpose IN ('exch
 const NOTE: &str = "INSERT INTO viewing (identity, token, what, at) VALUES (?1, ?2, ?3, ?4)";
 const VIEWINGS: &str = "SELECT * FROM viewing WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
 
-type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
-
-fn bind(text: &'static str, token: &Token) -> Query {
-    sqlx::query(text)
-        .bind(token.id.as_str().to_owned())
-        .bind(token.secret.0.to_vec())
-        .bind(token.purpose.name())
-        .bind(token.identity.as_ref().map(ToString::to_string))
-        .bind(format_words(&token.scope.roles))
-        .bind(format_words(&token.scope.projects))
-        .bind(token.created.0)
-        .bind(token.expires.0)
-}
-
-fn parse(row: &SqliteRow) -> Result<Token, StoreError> {
-    let columns = Columns { table: "token", row };
+fn parse(columns: &Columns<'_>) -> Result<Token, StoreError> {
     let corrupt = |what| columns.corrupt(what);
-    let id: &str = columns.get("id")?;
-    let purpose: &str = columns.get("purpose")?;
-    let identity: Option<&str> = columns.get("identity")?;
+    let (id, purpose) = (columns.text("id")?, columns.text("purpose")?);
+    let identity = columns.text_if_any("identity")?;
     Ok(Token {
         id: id.parse().map_err(|_| corrupt("id"))?,
         secret: columns.hash("secret")?,
         purpose: Purpose::from_name(purpose).ok_or_else(|| corrupt("purpose"))?,
         identity: identity.map(str::parse).transpose().map_err(|_| corrupt("identity"))?,
         scope: Scope {
-            roles: parse_words(columns.get("roles")?).ok_or_else(|| corrupt("roles"))?,
-            projects: parse_words(columns.get("projects")?).ok_or_else(|| corrupt("projects"))?,
+            roles: parse_words(columns.text("roles")?).ok_or_else(|| corrupt("roles"))?,
+            projects: parse_words(columns.text("projects")?).ok_or_else(|| corrupt("projects"))?,
         },
         created: Time(columns.get("created")?),
         expires: Time(columns.get("expires")?),
@@ -71,10 +53,9 @@ fn parse(row: &SqliteRow) -> Result<Token, StoreError> {
     })
 }
 
-fn parse_viewing(row: &SqliteRow) -> Result<Viewing, StoreError> {
-    let columns = Columns { table: "viewing", row };
-    let identity: Option<&str> = columns.get("identity")?;
-    let token: Option<&str> = columns.get("token")?;
+fn parse_viewing(columns: &Columns<'_>) -> Result<Viewing, StoreError> {
+    let identity = columns.text_if_any("identity")?;
+    let token = columns.text_if_any("token")?;
     Ok(Viewing {
         sequence: columns.number("sequence")?,
         identity: identity.map(str::parse).transpose().map_err(|_| columns.corrupt("identity"))?,
@@ -85,70 +66,72 @@ fn parse_viewing(row: &SqliteRow) -> Result<Viewing, StoreError> {
 }
 
 impl SqliteStore {
-    async fn change(&self, query: Query) -> Result<u64, StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(failed)?;
-        let changed = query.execute(&mut *connection).await.map_err(commit_failed)?;
-        Ok(changed.rows_affected())
+    async fn keep(&self, text: &'static str, token: &Token) -> Result<usize, StoreError> {
+        let identity = token.identity.as_ref().map(ToString::to_string);
+        let scope = (format_words(&token.scope.roles), format_words(&token.scope.projects));
+        let values = (
+            token.id.as_str(),
+            token.secret.0.as_slice(),
+            token.purpose.name(),
+            identity,
+            scope.0,
+            scope.1,
+            token.created.0,
+            token.expires.0,
+        );
+        self.change(text, values).await
     }
 }
 
 impl Tokens for SqliteStore {
     async fn keep_token(&self, token: &Token) -> Result<(), StoreError> {
-        self.change(bind(KEEP, token)).await.map(drop)
+        self.keep(KEEP, token).await.map(drop)
     }
 
     async fn keep_first_token(&self, token: &Token) -> Result<bool, StoreError> {
-        Ok(self.change(bind(KEEP_FIRST, token)).await? == 1)
+        Ok(self.keep(KEEP_FIRST, token).await? == 1)
     }
 
     async fn standing(&self, id: &TokenId) -> Result<Standing, StoreError> {
-        let mut connection = self.readers.acquire().await.map_err(failed)?;
-        let query = sqlx::query(STANDING).bind(id.as_str());
-        let row = query.fetch_one(&mut *connection).await.map_err(failed)?;
-        let columns = Columns { table: "thread", row: &row };
-        let control = match columns.get::<Option<&[u8]>>("control")? {
-            None => None,
-            Some(_) => Some(columns.hash("control")?),
-        };
-        let known = row.try_get::<Option<&str>, _>("id").map_err(failed)?.is_some();
-        let token = known.then(|| parse(&row)).transpose()?;
-        Ok(Standing { token, control })
+        let connection = self.readers.lend().await?;
+        let standing = Sql::new(&connection, "token", STANDING)?.first((id.as_str(),), |columns| {
+            let control = columns.get::<Option<Vec<u8>>>("control")?.is_some();
+            let known = columns.text_if_any("id")?.is_some();
+            Ok(Standing {
+                token: known.then(|| parse(columns)).transpose()?,
+                control: control.then(|| columns.hash("control")).transpose()?,
+            })
+        });
+        standing?.ok_or(StoreError::Corrupt { table: "token", what: "row" })
     }
 
     async fn tokens(&self, after: Option<&TokenId>) -> Result<Vec<Token>, StoreError> {
-        let mut connection = self.readers.acquire().await.map_err(failed)?;
-        let query = sqlx::query(LIST).bind(after.map_or("", TokenId::as_str)).bind(TOKENS_PAGE);
-        let rows = query.fetch_all(&mut *connection).await.map_err(failed)?;
-        rows.iter().map(parse).collect()
+        let connection = self.readers.lend().await?;
+        let after = after.map_or("", TokenId::as_str);
+        Sql::new(&connection, "token", LIST)?.all((after, TOKENS_PAGE), parse)
     }
 
     async fn revoke_token(&self, id: &TokenId, at: Time) -> Result<bool, StoreError> {
-        let query = sqlx::query(REVOKE).bind(id.as_str().to_owned()).bind(at.0);
-        Ok(self.change(query).await? == 1)
+        Ok(self.change(REVOKE, (id.as_str(), at.0)).await? == 1)
     }
 
     async fn mark_used(&self, id: &TokenId, day: i64) -> Result<(), StoreError> {
-        let query = sqlx::query(MARK).bind(id.as_str().to_owned()).bind(day);
-        self.change(query).await.map(drop)
+        self.change(MARK, (id.as_str(), day)).await.map(drop)
     }
 
     async fn note_viewing(&self, viewing: &Viewing) -> Result<(), StoreError> {
-        let query = sqlx::query(NOTE)
-            .bind(viewing.identity.as_ref().map(ToString::to_string))
-            .bind(viewing.token.as_ref().map(ToString::to_string))
-            .bind(viewing.what.clone())
-            .bind(viewing.at.0);
-        self.change(query).await.map(drop)
+        let identity = viewing.identity.as_ref().map(ToString::to_string);
+        let token = viewing.token.as_ref().map(ToString::to_string);
+        let values = (identity, token, viewing.what.as_str(), viewing.at.0);
+        self.change(NOTE, values).await.map(drop)
     }
 
     async fn viewings(&self, after: u64) -> Result<Vec<Viewing>, StoreError> {
-        let mut connection = self.readers.acquire().await.map_err(failed)?;
-        let query = sqlx::query(VIEWINGS).bind(number(after)).bind(TOKENS_PAGE);
-        let rows = query.fetch_all(&mut *connection).await.map_err(failed)?;
-        rows.iter().map(parse_viewing).collect()
+        let connection = self.readers.lend().await?;
+        Sql::new(&connection, "viewing", VIEWINGS)?.all((number(after), TOKENS_PAGE), parse_viewing)
     }
 
     async fn forget_expired(&self, before: Time) -> Result<u64, StoreError> {
-        self.change(sqlx::query(FORGET).bind(before.0)).await
+        Ok(self.change(FORGET, (before.0,)).await? as u64)
     }
 }

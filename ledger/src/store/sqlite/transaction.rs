@@ -2,13 +2,14 @@
 
 use std::marker::PhantomData;
 
+use rusqlite::Connection;
 use schemas::id::{Digest, EntryIndex, TreeSize};
 use schemas::thread::ThreadId;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Sqlite, Transaction};
 
+use super::connections::Lent;
 use super::mover::Mover;
-use super::{append, commit_failed, read};
+use super::wal::Wal;
+use super::{append, read};
 use crate::store::{
     Append, Batch, LogHead, Logged, PREFIX_DIGITS_MIN, Published, Read, Rows, Seal, StatementKey,
     StoreError, StoredEntry, Thread, Tile,
@@ -28,49 +29,37 @@ pub type SqliteAppend = SqliteTransaction<Writing>;
 /// A transaction that is rolled back unless it is committed.
 #[derive(Debug)]
 pub struct SqliteTransaction<Mode> {
-    transaction: Transaction<'static, Sqlite>,
+    connection: Lent,
     head: LogHead,
     seal: Option<Seal>,
-    state: State,
+    /// A call has failed: half of a batch may be written, or SQLite has rolled back by itself and the
+    /// next statement would commit on its own. Nothing may follow either.
+    broken: bool,
     mover: Mover,
+    wal: Wal,
     /// Bytes of entries and envelopes that were written.
     written: u64,
     mode: PhantomData<fn() -> Mode>,
 }
 
-/// Whether the transaction is still the one that began.
-///
-/// After some errors SQLite rolls back by itself, and the next statement would commit on its own;
-/// an abandoned call leaves half of its statements done. Neither may be followed by anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Whole,
-    Broken,
-}
-
 impl<Mode> SqliteTransaction<Mode> {
     /// Takes over a transaction that has just begun. Reading the head fixes its view.
-    pub(super) async fn start(
-        mut transaction: Transaction<'static, Sqlite>,
-        mover: Mover,
-    ) -> Result<Self, StoreError> {
-        let (head, seal) = read::head(&mut transaction).await?;
-        let (state, written, mode) = (State::Whole, 0, PhantomData);
-        Ok(SqliteTransaction { transaction, head, seal, state, mover, written, mode })
+    pub(super) fn start(connection: Lent, mover: Mover, wal: Wal) -> Result<Self, StoreError> {
+        let (head, seal) = read::head(&connection)?;
+        let (broken, written, mode) = (false, 0, PhantomData);
+        Ok(SqliteTransaction { connection, head, seal, broken, mover, wal, written, mode })
     }
 
-    /// Gives the connection for one call, which breaks the transaction unless it is finished.
-    fn enter(&mut self) -> Result<&mut SqliteConnection, StoreError> {
-        match std::mem::replace(&mut self.state, State::Broken) {
-            State::Whole => Ok(&mut self.transaction),
-            State::Broken => Err(StoreError::Broken),
+    /// Makes one call, after whose failure there is no other.
+    fn call<T>(
+        &mut self,
+        call: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.broken {
+            return Err(StoreError::Broken);
         }
-    }
-
-    fn finish<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
-        if result.is_ok() {
-            self.state = State::Whole;
-        }
+        let result = call(&self.connection);
+        self.broken = result.is_err();
         result
     }
 }
@@ -86,8 +75,7 @@ impl<Mode> Read for SqliteTransaction<Mode> {
         to: EntryIndex,
         bytes_max: u64,
     ) -> Result<Vec<StoredEntry>, StoreError> {
-        let result = read::range(self.enter()?, from, to, bytes_max).await;
-        self.finish(result)
+        self.call(|it| read::range(it, from, to, bytes_max))
     }
 
     async fn entries_alone(
@@ -95,18 +83,15 @@ impl<Mode> Read for SqliteTransaction<Mode> {
         from: EntryIndex,
         to: EntryIndex,
     ) -> Result<Vec<(EntryIndex, Vec<u8>)>, StoreError> {
-        let result = read::entries_alone(self.enter()?, from, to).await;
-        self.finish(result)
+        self.call(|it| read::entries_alone(it, from, to))
     }
 
     async fn entries(&mut self, indexes: &[EntryIndex]) -> Result<Vec<StoredEntry>, StoreError> {
-        let result = read::entries(self.enter()?, indexes).await;
-        self.finish(result)
+        self.call(|it| read::entries(it, indexes))
     }
 
     async fn threads(&mut self, threads: &[ThreadId]) -> Result<Vec<Thread>, StoreError> {
-        let result = read::threads(self.enter()?, threads).await;
-        self.finish(result)
+        self.call(|it| read::threads(it, threads))
     }
 
     async fn threads_page(
@@ -115,8 +100,7 @@ impl<Mode> Read for SqliteTransaction<Mode> {
         after: Option<&ThreadId>,
         limit: u32,
     ) -> Result<Vec<Thread>, StoreError> {
-        let result = read::threads_page(self.enter()?, kind, after, limit).await;
-        self.finish(result)
+        self.call(|it| read::threads_page(it, kind, after, limit))
     }
 
     async fn find_artifacts(
@@ -128,35 +112,29 @@ impl<Mode> Read for SqliteTransaction<Mode> {
         if digits < PREFIX_DIGITS_MIN {
             return Err(StoreError::ShortPrefix { digits });
         }
-        let result = read::find_artifacts(self.enter()?, prefix, limit).await;
-        self.finish(result)
+        self.call(|it| read::find_artifacts(it, prefix, limit))
     }
 
     async fn tiles(&mut self, keys: &[(u8, u64)]) -> Result<Vec<Tile>, StoreError> {
-        let result = read::tiles(self.enter()?, keys).await;
-        self.finish(result)
+        self.call(|it| read::tiles(it, keys))
     }
 
     async fn checkpoint(&mut self) -> Result<Option<(TreeSize, String)>, StoreError> {
-        let result = read::checkpoint(self.enter()?).await;
-        self.finish(result)
+        self.call(read::checkpoint)
     }
 
     async fn checkpoint_at(&mut self, size: TreeSize) -> Result<Option<String>, StoreError> {
-        let result = read::checkpoint_at(self.enter()?, size).await;
-        self.finish(result)
+        self.call(|it| read::checkpoint_at(it, size))
     }
 
     async fn checkpoints(&mut self, after: u64) -> Result<Vec<Published>, StoreError> {
-        let result = read::checkpoints(self.enter()?, after).await;
-        self.finish(result)
+        self.call(|it| read::checkpoints(it, after))
     }
 }
 
 impl<Mode> Rows for SqliteTransaction<Mode> {
     async fn statements(&mut self, keys: &[StatementKey]) -> Result<Vec<Logged>, StoreError> {
-        let result = read::statements(self.enter()?, keys).await;
-        self.finish(result)
+        self.call(|it| read::statements(it, keys))
     }
 }
 
@@ -166,49 +144,27 @@ impl Append for SqliteTransaction<Writing> {
     }
 
     async fn set_seal(&mut self, seal: Option<Seal>) -> Result<(), StoreError> {
-        let set = append::seal(self.enter()?, seal.as_ref()).await;
-        self.finish(set)?;
+        self.call(|it| append::seal(it, seal.as_ref()))?;
         self.seal = seal;
         Ok(())
     }
 
     async fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let follows = batch.check_follows(&self.head);
-        let expected = self.head.size;
-        let connection = self.enter()?;
-        follows?;
-        let written = append::write(connection, batch, expected).await;
-        self.finish(written)?;
+        let (follows, expected) = (batch.check_follows(&self.head), self.head.size);
+        self.call(|it| follows.and_then(|()| append::write(it, batch, expected)))?;
         self.head = batch.head.clone();
         let bytes = |it: &StoredEntry| it.entry.len() + it.envelope.as_ref().map_or(0, Vec::len);
         self.written += batch.entries.iter().map(bytes).sum::<usize>() as u64;
         Ok(())
     }
 
-    async fn commit(mut self) -> Result<(), StoreError> {
-        self.enter()?;
-        self.transaction.commit().await.map_err(commit_failed)?;
+    async fn commit(self) -> Result<(), StoreError> {
+        if self.broken {
+            return Err(StoreError::Broken);
+        }
+        let connection = self.connection;
+        self.wal.commit(async { connection.commit() }).await?;
         self.mover.committed(self.written);
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{SqliteStore, Store};
-
-    /// A call that is dropped before its end has entered and never finishes.
-    #[tokio::test]
-    async fn an_abandoned_call_breaks_the_transaction() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::create(folder.path().join("log.db")).await.unwrap();
-        let mut append = store.lock().await.unwrap();
-        append.write(&Batch::default()).await.unwrap();
-        append.enter().unwrap();
-        assert!(matches!(append.checkpoint().await, Err(StoreError::Broken)));
-        assert!(matches!(append.write(&Batch::default()).await, Err(StoreError::Broken)));
-        assert!(matches!(append.commit().await, Err(StoreError::Broken)));
-        store.lock().await.unwrap().commit().await.unwrap();
     }
 }
