@@ -23,7 +23,7 @@ use verifier::fixture::traffic::Traffic;
 
 use crate::ask::{Request, requests};
 use crate::fleet::Fleet;
-use crate::measured::Measured;
+use crate::measured::{Cores, Measured};
 
 #[path = "../../ledger/benches/append/bare.rs"]
 mod bare;
@@ -130,12 +130,14 @@ async fn measure(options: Options) {
     send(&options, &fleet, requests(&warm, options.batch)).await;
     drop(warm);
     let (cpu, own) = (fleet.cpu_seconds(), machine::cpu_seconds());
-    let (database, start) = (fleet.database_cpu_seconds(), Instant::now());
+    let (database, cores) = (fleet.database_cpu_seconds(), Cores::now());
+    let start = Instant::now();
     let mut sent = send(&options, &fleet, requests(&envelopes, options.batch)).await;
     let wall = start.elapsed().as_secs_f64();
     let events = envelopes.len() as f64;
     let us = |seconds: f64| (seconds / events * 1e7).round() / 10.0;
     report["append"] = sent.report(events, wall);
+    report["cores"] = cores.since();
     report["coreUsPerEvent"] = json!({
         "servers": us(fleet.cpu_seconds() - cpu),
         "database": us(fleet.database_cpu_seconds() - database),

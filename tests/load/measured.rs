@@ -42,6 +42,33 @@ impl Measured {
     }
 }
 
+/// What the cores have done since the machine was started, in hundredths of seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Cores {
+    all: f64,
+    idle: f64,
+    /// Wanted, and given to other machines by the host of a virtual one.
+    stolen: f64,
+}
+
+impl Cores {
+    pub fn now() -> Cores {
+        let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+        // user, nice, system, idle, waiting for disks, two of interrupts, stolen
+        let words = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);
+        let ticks: Vec<f64> = words.filter_map(|word| word.parse().ok()).collect();
+        let at = |nth: usize| ticks.get(nth).copied().unwrap_or(f64::NAN);
+        Cores { all: ticks.iter().sum(), idle: at(3) + at(4), stolen: at(7) }
+    }
+
+    /// The parts of all cores that were idle and stolen since.
+    pub fn since(self) -> Value {
+        let now = Cores::now();
+        let part = |was: f64, is: f64| ((is - was) / (now.all - self.all) * 1e3).round() / 1e3;
+        json!({ "idle": part(self.idle, now.idle), "stolen": part(self.stolen, now.stolen) })
+    }
+}
+
 /// How long the threads of a process have worked.
 pub fn cpu_seconds_of(process: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
