@@ -20,7 +20,7 @@ use crate::loader::Loader;
 use crate::metrics::Metrics;
 use crate::objects::Objects;
 use crate::publish::Publisher;
-use crate::store::{AnyStore, Read, Store};
+use crate::store::{AnyStore, Append as _, Read, Store};
 use crate::tree::Tiles;
 use crate::working::Committed;
 
@@ -148,6 +148,8 @@ impl<S: Store> Ledger<S> {
         let Ok(key) = self.log_key() else {
             return Ok(());
         };
+        // Whoever committed that may not have got as far as to make it durable.
+        self.store.lock_sealed().await?.commit().await?;
         let frontier = verifier::merkle::Frontier::from_parts(head.size, head.peaks)
             .ok_or_else(|| malformed("head", "its peaks are not those of its size"))?;
         let committed = Committed {

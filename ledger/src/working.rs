@@ -239,6 +239,8 @@ impl<A: Append> Working<A> {
         if self.entries.is_empty() {
             let Loader { read, state } = self.loader;
             keep(&self.kept, read.head().clone(), state, tiles.edge(from));
+            // What others have committed is answered and signed, too: it has to be as durable.
+            read.commit().await?;
             return Ok(Committed { from, leaves: Vec::new(), frontier, tiles, appending });
         }
         let changed = tiles.append(&mut self.loader.read, self.size_before, &self.leaves).await?;
