@@ -7,10 +7,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use schemas::id::{EntryIndex, Hash, TreeSize};
+use schemas::id::{EntryIndex, Hash, Origin, TreeSize};
 use schemas::report::Class;
 use schemas::thread::ThreadId;
-use verifier::entry::Entry;
+use verifier::entry::{Entry, genesis_prev};
 use verifier::event::Event;
 use verifier::log::LogReport;
 use verifier::merkle::{Frontier, leaf_hash};
@@ -131,7 +131,7 @@ impl Ledger<AnyStore> {
         let report = copy.verify(move |size| progress(Progress::Verified(size))).await?;
         check_report(&report, &frontier)?;
         write_threads(target, &head, report.state.all_heads(), &report.state).await?;
-        write_statements(target, &head, &report.state).await?;
+        write_statements(target, &self.origin, &head, &report.state).await?;
         Ok((frontier.size(), frontier.root()))
     }
 }
@@ -285,9 +285,11 @@ async fn write_threads<'a>(
 /// Writes where each statement is logged first, and who signed it, as the verifier found it.
 async fn write_statements(
     target: &AnyStore,
+    origin: &Origin,
     head: &LogHead,
     state: &State,
 ) -> Result<(), LedgerError> {
+    let ledger = genesis_prev(origin);
     let mut read = target.snapshot().await?;
     let mut known = HashSet::new();
     let mut next = 0;
@@ -296,7 +298,7 @@ async fn write_statements(
         next = entries.last().ok_or(LedgerError::NoEntry(next))?.index + 1;
         let mut statements = Vec::new();
         for stored in entries {
-            statements.extend(first_logged(&stored, state, &mut known)?);
+            statements.extend(first_logged(&stored, &ledger, state, &mut known)?);
         }
         write(target, Batch { statements, head: head.clone(), ..Batch::default() }).await?;
     }
@@ -306,6 +308,7 @@ async fn write_statements(
 /// The row of a statement, at the first part of its first entry, which has the envelope.
 fn first_logged(
     stored: &StoredEntry,
+    ledger: &Hash,
     state: &State,
     known: &mut HashSet<StatementKey>,
 ) -> Result<Option<Logged>, LedgerError> {
@@ -317,7 +320,7 @@ fn first_logged(
     });
     let event = Event::read(envelope)
         .map_err(|cause| malformed(format!("the envelope of entry {}", entry.index), cause))?;
-    let key = StatementKey::of(&event, filed);
+    let key = StatementKey::of(&event, filed, ledger);
     let signers = state.signers_of(&key.statement, key.project.as_ref()).ok().flatten();
     let (index, parts) = (entry.index, entry.parts);
     let row = signers.map(|it| Logged { key: key.clone(), index, parts, signers: it.to_vec() });

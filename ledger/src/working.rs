@@ -34,8 +34,8 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    fn key(&self) -> StatementKey {
-        StatementKey::of(&self.event, self.filed.as_ref())
+    fn key(&self, ledger: &Hash) -> StatementKey {
+        StatementKey::of(&self.event, self.filed.as_ref(), ledger)
     }
 }
 
@@ -134,7 +134,7 @@ impl<A: Append> Working<A> {
             .flatten()
             .collect();
         self.loader.know(&threads).await?;
-        let keys: Vec<StatementKey> = events.iter().map(|it| it.key()).collect();
+        let keys: Vec<StatementKey> = events.iter().map(|it| it.key(&self.ledger)).collect();
         let rows = self.loader.read.statements(&keys).await?;
         for key in keys {
             let row = rows.iter().find(|row| row.key == key);
@@ -198,7 +198,7 @@ impl<A: Append> Working<A> {
     ) -> Place {
         let first = placed[0].entry.index;
         let parts = placed.len() as u16;
-        let key = it.key();
+        let key = it.key(&self.ledger);
         let mut envelope = Some(it.envelope);
         for part in placed {
             self.touched.extend(part.entry.threads.iter().map(|line| line.thread.clone()));
@@ -217,7 +217,7 @@ impl<A: Append> Working<A> {
 
     /// The place that a repeated statement has already.
     async fn earlier(&mut self, it: &Incoming) -> Result<Result<Place, Finding>, LedgerError> {
-        let key = it.key();
+        let key = it.key(&self.ledger);
         let here = self.statements.iter().find(|row| row.key == key);
         let row = match here {
             Some(row) => Some(row.clone()),

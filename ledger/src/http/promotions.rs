@@ -8,14 +8,14 @@ pub use notes::NoteBody;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use schemas::id::{Digest, EntryIndex, Environment, Time};
+use schemas::id::{Digest, EntryIndex, Environment, Hash, Time};
 use schemas::predicate::decision::Outcome;
 use schemas::predicate::promotion_request::{self, PromotionRequest};
 use schemas::thread::ThreadId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use verifier::access::{Act, Reach};
-use verifier::entry::Entry;
+use verifier::entry::{Entry, genesis_prev};
 use verifier::event::Event;
 use verifier::policy::Ask;
 use verifier::projection::promotion::Closed;
@@ -32,6 +32,7 @@ use super::reviews::DueReview;
 use super::walk::{Found, Look, Spot, environments, walk};
 use crate::access::Caller;
 use crate::error::{LedgerError, malformed};
+use crate::ledger::Ledger;
 use crate::loader::Loader;
 use crate::promotion::{find_decision, find_withdrawal, request_of};
 use crate::reading::newest_of;
@@ -72,7 +73,7 @@ pub async fn list<S: Store>(
     let project = parse_project(filter.project.as_deref())?;
     let environment = parse_environment(filter.environment.as_deref(), project.as_ref())?;
     let listing: Listing<Spot> = listed.listing(server.ledger.published_size().await?)?;
-    let mut look = Looking::new(server.ledger.loader().await?, server.ledger.now());
+    let mut look = Looking::new(&server.ledger).await?;
     let control = look.loader.state.control();
     let environments = environments(control, project.as_ref(), environment);
     let (found, next) = match filter.state {
@@ -114,7 +115,7 @@ pub async fn read<S: Store>(
     let (event, body) = request_of(stored.envelope.as_deref())?.ok_or_else(none)?;
     let environment = Environment { project: body.project.clone(), name: body.to.clone() };
     caller.check(Act::Read, Reach::Environment(&environment))?;
-    let mut look = Looking::new(server.ledger.loader().await?, server.ledger.now());
+    let mut look = Looking::new(&server.ledger).await?;
     let entry = Entry::parse(&stored.entry).map_err(|cause| malformed("entry", cause))?;
     let found = look.promotion(&environment, &entry, &event, body).await?;
     let mut found = found.ok_or_else(none)?;
@@ -136,12 +137,16 @@ struct Looking<R> {
     loader: Loader<R>,
     ring: KeyRing,
     now: Time,
+    /// The digest by which statements name the ledger itself.
+    named: Hash,
 }
 
 impl<R: Rows> Looking<R> {
-    fn new(loader: Loader<R>, now: Time) -> Looking<R> {
+    async fn new<S: Store<Snapshot = R>>(ledger: &Ledger<S>) -> Result<Looking<R>, LedgerError> {
+        let loader = ledger.loader().await?;
         let ring = loader.state.trust().map(|trust| KeyRing::of_document(trust));
-        Looking { loader, ring: ring.unwrap_or_default(), now }
+        let (now, named) = (ledger.now(), genesis_prev(ledger.origin()));
+        Ok(Looking { loader, ring: ring.unwrap_or_default(), now, named })
     }
 
     async fn environment(&mut self, it: &Environment) -> Result<EnvironmentSlice, LedgerError> {
@@ -289,7 +294,8 @@ impl<R: Rows> Looking<R> {
 
     /// True where the statement was logged before: it took effect there.
     async fn is_repeat(&mut self, event: &Event, index: EntryIndex) -> Result<bool, LedgerError> {
-        let first = self.loader.read.statements(&[StatementKey::of(event, None)]).await?;
+        let key = StatementKey::of(event, None, &self.named);
+        let first = self.loader.read.statements(&[key]).await?;
         Ok(first.first().is_some_and(|first| first.index < index))
     }
 }

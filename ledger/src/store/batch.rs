@@ -1,6 +1,6 @@
 //! What a store keeps: entries with their envelopes, thread heads, statements, tiles.
 
-use schemas::id::{EntryIndex, Hash, INTEGER_MAX, KeyId, Project, Time, TreeSize};
+use schemas::id::{Digest, EntryIndex, Hash, INTEGER_MAX, KeyId, Project, Time, TreeSize};
 use schemas::thread::ThreadId;
 use verifier::event::Event;
 
@@ -41,26 +41,23 @@ pub struct Thread {
 /// What a logged statement is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StatementKey {
-    /// Says what the statement is about first: the start of that digest, or zero.
+    /// What it is about first, where that opens a thread.
     ///
     /// Statements about one artifact are logged within a short time. With this before the hash,
     /// which is random, their rows lie together, and a batch of them changes few pages.
-    pub about: i64,
+    pub about: Option<Digest>,
     pub statement: Hash,
     pub project: Option<Project>,
 }
 
 impl StatementKey {
     /// The key of an event that is filed under a project, or under none.
-    pub fn of(event: &Event, filed: Option<&Project>) -> StatementKey {
-        let start = event.digests().next().and_then(|digest| digest.hex().get(..16));
-        let about = start.and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
+    ///
+    /// `ledger` is the digest by which statements name the ledger itself, which opens no thread.
+    pub fn of(event: &Event, filed: Option<&Project>, ledger: &Hash) -> StatementKey {
+        let about = event.digests().find(|digest| !digest.is_sha256(ledger)).cloned();
         let project = if event.is_project_free() { None } else { event.project().or(filed) };
-        StatementKey {
-            about: about.cast_signed(),
-            statement: event.statement,
-            project: project.cloned(),
-        }
+        StatementKey { about, statement: event.statement, project: project.cloned() }
     }
 }
 
@@ -114,7 +111,8 @@ pub struct Batch {
     pub entries: Vec<StoredEntry>,
     /// Replace what is there.
     pub threads: Vec<Thread>,
-    /// Added; of one that is there only the signers change.
+    /// Added; of one that is there only the signers change. The threads of what they are about are
+    /// there, or written along.
     pub statements: Vec<Logged>,
     /// Replace what is there.
     pub tiles: Vec<Tile>,

@@ -97,8 +97,10 @@ fn artifact(hex: &str) -> Thread {
     thread("artifact", &format!("sha256:{hex:0<64}"), 0)
 }
 
+/// About `artifact("ab")`, or about none.
 fn statement(seed: u64, project: Option<Project>) -> StatementKey {
-    StatementKey { about: -(seed as i64), statement: hash(seed), project }
+    let about = (seed % 2 == 1).then(|| format!("sha256:{:0<64}", "ab").parse().unwrap());
+    StatementKey { about, statement: hash(seed), project }
 }
 
 fn project(name: &str) -> Option<Project> {

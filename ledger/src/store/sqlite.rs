@@ -220,10 +220,12 @@ mod tests {
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use schemas::id::Hash;
+    use schemas::id::{Digest, Hash};
 
     use super::*;
-    use crate::store::{Append, Batch, LogHead, Read, StoredEntry, conformance};
+    use crate::store::{
+        Append, Batch, LogHead, Logged, Read, StatementKey, StoredEntry, conformance,
+    };
 
     fn path() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -367,6 +369,20 @@ mod tests {
     }
 
     /// What the schema itself refuses, and what a changed row is answered with.
+    /// Under a thread that comes up only later it would not be found, and be logged once more.
+    #[tokio::test]
+    async fn a_statement_without_its_thread_is_refused() {
+        let (_folder, path) = path();
+        let store = SqliteStore::create(&path).await.unwrap();
+        let about = Some(Digest::sha256(&Hash([1; 32])));
+        let key = StatementKey { about, statement: Hash([2; 32]), project: None };
+        let statements = vec![Logged { key, index: 0, parts: 1, signers: Vec::new() }];
+        let refused = append(&store, &Batch { statements, ..batch(0, 100) }).await.unwrap_err();
+        let cause = refused.source().unwrap().to_string();
+        assert!(cause.contains("NOT NULL constraint failed: statement.about"), "{cause}");
+        assert_eq!(size(&store).await, 0);
+    }
+
     #[tokio::test]
     async fn final_rows_stay_and_changed_rows_are_told() {
         let (_folder, path) = path();
@@ -383,7 +399,8 @@ mod tests {
             let error = store.change(change, ()).await.unwrap_err().source().unwrap().to_string();
             assert!(error.contains("final") || error.contains("stays"), "{error}");
         }
-        let odd = "INSERT INTO thread VALUES ('artifact', 'sha256:00', 0, 0, zeroblob(32), NULL)";
+        let odd =
+            "INSERT INTO thread VALUES ('artifact', 'sha256:00', 0, 0, zeroblob(32), NULL, 0)";
         store.change(odd, ()).await.unwrap();
         let page = store.snapshot().await.unwrap().threads_page(None, None, 9).await;
         assert!(matches!(page, Err(StoreError::Corrupt { table: "thread", what: "id" })));

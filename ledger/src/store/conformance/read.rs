@@ -199,10 +199,12 @@ pub async fn statements<S: Store>(store: &S) {
         logged(1, project("payments"), 1, &[10, 11]),
         logged(2, project("payments"), 2, &[]),
     ];
-    put(store, &Batch { statements: first.to_vec(), ..batch(0, 3) }).await;
-    // A repeat brings a signer; where the statement is first logged stays.
+    let at = |index| Thread { head: Head { index, ..artifact("ab").head }, ..artifact("ab") };
+    let threads = vec![at(2)];
+    put(store, &Batch { threads, statements: first.to_vec(), ..batch(0, 3) }).await;
+    // A repeat brings a signer; where the statement is first logged stays, however far the thread goes.
     let repeat = Logged { parts: 9, ..logged(1, project("payments"), 3, &[10, 11, 12]) };
-    put(store, &Batch { statements: vec![repeat], ..batch(3, 4) }).await;
+    put(store, &Batch { threads: vec![at(3)], statements: vec![repeat], ..batch(3, 4) }).await;
 
     let asked = [
         statement(1, None),
@@ -210,7 +212,8 @@ pub async fn statements<S: Store>(store: &S) {
         statement(2, project("payments")),
         statement(2, None),
         statement(3, project("payments")),
-        StatementKey { about: 2, ..statement(1, None) },
+        StatementKey { about: None, ..statement(1, None) },
+        StatementKey { about: Some(Digest::sha256(&hash(2))), ..statement(1, None) },
     ];
     let mut found = store.lock().await.unwrap().statements(&asked).await.unwrap();
     found.sort_by_key(|it| it.index);

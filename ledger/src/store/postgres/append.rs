@@ -7,6 +7,7 @@ use schemas::id::{EntryIndex, TreeSize};
 use sqlx::postgres::PgConnection;
 
 use super::failed;
+use super::read::about;
 use super::rows::statements_of;
 use crate::store::forms::{format_hashes, number};
 use crate::store::{Batch, LogHead, Logged, Seal, StoreError, StoredEntry, Thread, Tile};
@@ -115,7 +116,7 @@ async fn write_statements(
         .collect();
     for rows in statements_of(&statements, |(row, _)| 32 * row.signers.len()) {
         let keys = || rows.iter().map(|(row, _)| &row.key);
-        let about: Vec<i64> = keys().map(|key| key.about).collect();
+        let about: Vec<i64> = keys().map(about).collect();
         let hashes: Vec<&[u8]> = keys().map(|key| key.statement.0.as_slice()).collect();
         let projects: Vec<&str> =
             keys().map(|key| key.project.as_ref().map_or("", |it| it.as_str())).collect();

@@ -227,8 +227,10 @@ pub async fn find_artifacts(
     rows.iter().map(digest).collect()
 }
 
-const STATEMENTS: &str = "SELECT s.about, s.statement, s.project, s.entry_index, s.parts, s.signers \
-     FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS key (about, statement, project) \
+/// `place` counts from 1.
+const STATEMENTS: &str = "SELECT key.place, s.entry_index, s.parts, s.signers \
+     FROM unnest($1::bigint[], $2::bytea[], $3::text[]) WITH ORDINALITY \
+         AS key (about, statement, project, place) \
      JOIN statement s ON s.about = key.about AND s.statement = key.statement \
          AND s.project = key.project";
 
@@ -238,27 +240,30 @@ pub async fn statements(
 ) -> Result<Vec<Logged>, StoreError> {
     let mut found = Vec::new();
     for keys in keys.chunks(KEYS_MAX) {
-        let about: Vec<i64> = keys.iter().map(|key| key.about).collect();
+        let about: Vec<i64> = keys.iter().map(about).collect();
         let hashes: Vec<&[u8]> = keys.iter().map(|key| key.statement.0.as_slice()).collect();
         let projects: Vec<&str> =
             keys.iter().map(|key| key.project.as_ref().map_or("", |it| it.as_str())).collect();
         let query = sqlx::query(STATEMENTS).bind(about).bind(hashes).bind(projects);
         for row in query.fetch_all(&mut *connection).await.map_err(failed)? {
-            found.push(logged(&row)?);
+            found.push(logged(&row, keys)?);
         }
     }
     Ok(found)
 }
 
-fn logged(row: &PgRow) -> Result<Logged, StoreError> {
+/// The start of the digest that a statement is about first, or 0.
+pub fn about(key: &StatementKey) -> i64 {
+    let start = key.about.as_ref().and_then(|digest| digest.hex().get(..16));
+    start.and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0).cast_signed()
+}
+
+fn logged(row: &PgRow, keys: &[StatementKey]) -> Result<Logged, StoreError> {
     let columns = Columns { table: "statement", row };
-    let project = match columns.get("project")? {
-        "" => None,
-        name => Some(name.parse().map_err(|_| columns.corrupt("project"))?),
-    };
-    let (about, statement) = (columns.get("about")?, columns.hash("statement")?);
+    let place: usize = columns.number("place")?;
+    let key = place.checked_sub(1).and_then(|place| keys.get(place));
     Ok(Logged {
-        key: StatementKey { about, statement, project },
+        key: key.ok_or_else(|| columns.corrupt("place"))?.clone(),
         index: columns.number("entry_index")?,
         parts: columns.small_number("parts")?,
         signers: columns.hashes("signers")?,

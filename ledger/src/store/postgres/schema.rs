@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/postgres/0001_log.sql"),
     include_str!("../../../../migrations/postgres/0002_tokens.sql"),
     include_str!("../../../../migrations/postgres/0003_outbox.sql"),
+    include_str!("../../../../migrations/postgres/0004_about.sql"),
 ];
 
 /// Makes an empty log in the first schema of the search path. Refuses one that has a log already.

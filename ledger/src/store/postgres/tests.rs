@@ -3,12 +3,14 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use schemas::id::Hash;
+use schemas::id::{Digest, Hash};
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use self::server::{Server, name_of, own_server, server};
 use super::*;
-use crate::store::{Append, Batch, LogHead, Read, StoredEntry, conformance};
+use crate::store::{
+    Append, Batch, LogHead, Logged, Read, Rows, StatementKey, StoredEntry, conformance,
+};
 
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 #[path = "../../../../tests/harness/postgres.rs"]
@@ -75,7 +77,7 @@ async fn a_log_is_made_once_and_recognised() {
 
     server.sql(name_of(&address), "UPDATE attestry SET version = 9");
     let refused = PgStore::open(&parse(&address)).await;
-    assert!(matches!(refused, Err(StoreError::NewerSchema { found: 9, known: 3, .. })));
+    assert!(matches!(refused, Err(StoreError::NewerSchema { found: 9, known: 4, .. })));
 
     // Somebody else's table by one of our names, and no schema at all: nothing of ours is left.
     let foreign = server.database();
@@ -87,6 +89,30 @@ async fn a_log_is_made_once_and_recognised() {
     server.sql(name_of(&foreign), "DROP SCHEMA public CASCADE");
     let refused = PgStore::create(&parse(&foreign)).await;
     assert!(matches!(refused, Err(StoreError::NoSchema { .. })), "{refused:?}");
+}
+
+/// A statement that an older version has logged is found, and is not logged once more.
+#[tokio::test]
+async fn statements_of_the_third_schema_are_found() {
+    let Some(server) = server() else { return };
+    let (store, name) = store(server).await;
+    let key = |about, seed| StatementKey { about, statement: Hash([seed; 32]), project: None };
+    let logged = |key, index| Logged { key, index, parts: 1, signers: Vec::new() };
+    let ledger = [logged(key(None, 1), 0), logged(key(None, 2), 0)];
+    let artifact = logged(key(Some(Digest::sha256(&Hash([7; 32]))), 3), 0);
+    let statements = vec![ledger[0].clone(), ledger[1].clone(), artifact.clone()];
+    put(&store, &Batch { statements, ..batch(0) }).await.unwrap();
+    let older = "UPDATE statement SET about = 77 WHERE about = 0; \
+         UPDATE statement SET entry_index = 5 WHERE get_byte(statement, 0) > 1; \
+         DELETE FROM attestry WHERE version = 4";
+    server.sql(&name, older);
+
+    let store = PgStore::open(store.address()).await.unwrap();
+    let keys = [ledger[0].key.clone(), ledger[1].key.clone(), artifact.key.clone()];
+    let found = store.lock().await.unwrap().statements(&keys).await.unwrap();
+    let mut found: Vec<StatementKey> = found.into_iter().map(|it| it.key).collect();
+    found.sort_by_key(|it| it.statement.0);
+    assert_eq!(found, keys);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use schemas::id::EntryIndex;
 
+use super::read::statement_key;
 use super::rows::Sql;
 use crate::store::forms::{format_hashes, number};
 use crate::store::{Batch, LogHead, Seal, StoreError};
@@ -13,13 +14,16 @@ const ENTRY: &str =
 const ENVELOPE: &str = "INSERT INTO envelope (entry_index, envelope) VALUES (?1, ?2) \
      ON CONFLICT (entry_index) DO NOTHING";
 
-const THREAD: &str = "INSERT INTO thread (kind, id, position, entry_index, leaf, slice) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+const THREAD: &str = "INSERT INTO thread (kind, id, position, entry_index, leaf, slice, opened) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?4) \
      ON CONFLICT (kind, id) DO UPDATE SET position = excluded.position, \
          entry_index = excluded.entry_index, leaf = excluded.leaf, slice = excluded.slice";
 
+/// Refused where it is about a thread that is not there, since nobody would find it again.
 const STATEMENT: &str = "INSERT INTO statement (about, statement, project, entry_index, parts, signers) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+     VALUES (CASE ?1 WHEN '' THEN 0 \
+         ELSE (SELECT opened FROM thread WHERE kind = 'artifact' AND id = ?1) END, \
+         ?2, ?3, ?4, ?5, ?6) \
      ON CONFLICT (about, statement, project) DO UPDATE SET signers = excluded.signers";
 
 const TILE: &str = "INSERT INTO tile (level, number, hashes) VALUES (?1, ?2, ?3) \
@@ -78,14 +82,9 @@ fn write_threads(connection: &Connection, batch: &Batch) -> Result<(), StoreErro
 fn write_statements(connection: &Connection, batch: &Batch) -> Result<(), StoreError> {
     let mut statement = Sql::new(connection, "statement", STATEMENT)?;
     for it in &batch.statements {
-        statement.run((
-            it.key.about,
-            it.key.statement.0.as_slice(),
-            it.key.project.as_ref().map_or("", |project| project.as_str()),
-            number(it.index),
-            it.parts,
-            format_hashes(&it.signers),
-        ))?;
+        let (about, digest, project) = statement_key(&it.key);
+        let signers = format_hashes(&it.signers);
+        statement.run((about, digest, project, number(it.index), it.parts, signers))?;
     }
     Ok(())
 }

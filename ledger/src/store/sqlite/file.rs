@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/sqlite/0002_seal.sql"),
     include_str!("../../../../migrations/sqlite/0003_tokens.sql"),
     include_str!("../../../../migrations/sqlite/0004_outbox.sql"),
+    include_str!("../../../../migrations/sqlite/0005_opened.sql"),
 ];
 
 const PAGE_SIZE: u32 = 8192;
@@ -147,8 +148,12 @@ fn migrate(connection: &Connection, version: usize) -> Result<(), StoreError> {
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
+    use schemas::id::{Digest, Hash};
+
     use super::*;
-    use crate::store::{Read, SqliteStore, Store};
+    use crate::store::{
+        Append, Batch, LogHead, Logged, Read, Rows, SqliteStore, StatementKey, Store,
+    };
 
     #[tokio::test]
     async fn a_new_file_is_private_and_durable() {
@@ -169,7 +174,7 @@ mod tests {
             ("SELECT page_size FROM pragma_page_size", "8192"),
             ("SELECT journal_mode FROM pragma_journal_mode", "wal"),
             ("SELECT synchronous FROM pragma_synchronous", "2"),
-            ("SELECT user_version FROM pragma_user_version", "4"),
+            ("SELECT user_version FROM pragma_user_version", "5"),
         ] {
             let text = format!("SELECT CAST(({pragma}) AS TEXT)");
             let found: String = connection.query_row(&text, (), |row| row.get(0)).unwrap();
@@ -227,6 +232,44 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
+    /// A statement that an older version has logged is found, and is not logged once more.
+    #[tokio::test]
+    async fn statements_of_the_fourth_schema_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        let connection = open(&path, OpenFlags::SQLITE_OPEN_CREATE).unwrap();
+        MIGRATIONS[..4].iter().for_each(|it| connection.execute_batch(it).unwrap());
+        let about = Digest::sha256(&Hash([7; 32]));
+        let rows = format!(
+            "INSERT INTO thread VALUES ('artifact', '{about}', 0, 0, zeroblob(32), x'7b7d');
+             INSERT INTO statement VALUES (0x0707070707070707, zeroblob(32), 'shop', 0, 1, x'');
+             INSERT INTO statement VALUES (77, zeroblob(32), '', 1, 1, x'');
+             UPDATE head SET size = 2, peaks = zeroblob(32)"
+        );
+        connection.execute_batch(&rows).unwrap();
+        connection.close().unwrap();
+
+        let store = SqliteStore::open(&path).await.unwrap();
+        let key = |about, project: Option<&str>| StatementKey {
+            about,
+            statement: Hash::default(),
+            project: project.map(|it| it.parse().unwrap()),
+        };
+        let logged = |key, index, signers| Logged { key, index, parts: 1, signers };
+        let artifact = logged(key(Some(about), Some("shop")), 0, Vec::new());
+        let ledger = logged(key(None, None), 1, Vec::new());
+        let keys = [artifact.key.clone(), ledger.key.clone()];
+        let mut append = store.lock().await.unwrap();
+        let found = append.statements(&keys).await.unwrap();
+        assert_eq!(found, [artifact.clone(), ledger.clone()]);
+        let repeat = Logged { index: 1, signers: vec![Hash([1; 32])], ..artifact.clone() };
+        let head = LogHead { size: 2, ..LogHead::default() };
+        let batch = Batch { statements: vec![repeat], head, ..Batch::default() };
+        append.write(&batch).await.unwrap();
+        let signed = Logged { signers: vec![Hash([1; 32])], ..artifact };
+        assert_eq!(append.statements(&keys).await.unwrap(), [signed, ledger]);
+    }
+
     #[tokio::test]
     async fn a_newer_schema_is_refused_and_an_open_log_reopens() {
         let folder = tempfile::tempdir().unwrap();
@@ -237,6 +280,6 @@ mod tests {
         let connection = open(&path, OpenFlags::empty()).unwrap();
         connection.execute_batch("PRAGMA user_version = 9").unwrap();
         let refused = SqliteStore::open(&path).await;
-        assert!(matches!(refused, Err(StoreError::Newer { found: 9, known: 4, .. })));
+        assert!(matches!(refused, Err(StoreError::Newer { found: 9, known: 5, .. })));
     }
 }

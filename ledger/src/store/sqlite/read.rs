@@ -154,33 +154,37 @@ pub fn find_artifacts(
     })
 }
 
-const STATEMENT: &str = "SELECT about, statement, project, entry_index, parts, signers FROM statement \
-     WHERE about = ?1 AND statement = ?2 AND project = ?3";
+/// Finds none where the thread is not there: then nothing about it is logged.
+const STATEMENT: &str = "SELECT entry_index, parts, signers FROM statement \
+     WHERE about = CASE ?1 WHEN '' THEN 0 \
+         ELSE (SELECT opened FROM thread WHERE kind = 'artifact' AND id = ?1) END \
+     AND statement = ?2 AND project = ?3";
 
 pub fn statements(
     connection: &Connection,
     keys: &[StatementKey],
 ) -> Result<Vec<Logged>, StoreError> {
     let mut sql = Sql::new(connection, "statement", STATEMENT)?;
-    let found = keys.iter().map(|key| {
-        let project = key.project.as_ref().map_or("", |project| project.as_str());
-        sql.first((key.about, key.statement.0.as_slice(), project), logged)
-    });
-    found.filter_map(Result::transpose).collect()
+    let mut found = Vec::new();
+    for key in keys {
+        let logged = sql.first(statement_key(key), |columns| {
+            let (index, parts) = (columns.number("entry_index")?, columns.number("parts")?);
+            Ok((index, parts, columns.hashes("signers")?))
+        })?;
+        let logged = logged.map(|(index, parts, signers)| {
+            let key = key.clone();
+            Logged { key, index, parts, signers }
+        });
+        found.extend(logged);
+    }
+    Ok(found)
 }
 
-fn logged(columns: &Columns<'_>) -> Result<Logged, StoreError> {
-    let project = match columns.text("project")? {
-        "" => None,
-        name => Some(name.parse().map_err(|_| columns.corrupt("project"))?),
-    };
-    let (about, statement) = (columns.get("about")?, columns.hash("statement")?);
-    Ok(Logged {
-        key: StatementKey { about, statement, project },
-        index: columns.number("entry_index")?,
-        parts: columns.number("parts")?,
-        signers: columns.hashes("signers")?,
-    })
+/// What a statement is found by: the thread it is about or `''`, its digest, its project or `''`.
+pub fn statement_key(key: &StatementKey) -> (&str, &[u8], &str) {
+    let about = key.about.as_ref().map_or("", |digest| digest.as_str());
+    let project = key.project.as_ref().map_or("", |project| project.as_str());
+    (about, key.statement.0.as_slice(), project)
 }
 
 const TILE: &str = "SELECT level, number, hashes FROM tile WHERE level = ?1 AND number = ?2";
