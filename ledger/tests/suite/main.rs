@@ -8,4 +8,5 @@ mod full;
 mod heads;
 mod open;
 mod pack;
+mod unsynced;
 mod world;
