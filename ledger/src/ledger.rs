@@ -166,12 +166,18 @@ impl<S: Store> Ledger<S> {
         &self,
         batch: Vec<Submission>,
     ) -> Result<Vec<Result<Logged, LedgerError>>, LedgerError> {
-        let key = self.log_key()?;
-        for attachment in batch.iter().flat_map(|submission| &submission.attachments) {
-            self.objects.attach(attachment).await?;
-        }
         let incoming = self.read(batch).await?;
-        let mut working = self.begin().await?;
+        let working = self.begin().await?;
+        self.log(incoming, working).await
+    }
+
+    /// Judges what was read, and logs what the rules accept.
+    pub(crate) async fn log(
+        &self,
+        incoming: Vec<Result<Incoming, Finding>>,
+        mut working: Working<S::Append>,
+    ) -> Result<Vec<Result<Logged, LedgerError>>, LedgerError> {
+        let key = self.log_key()?;
         let prepared: Vec<&Incoming> = incoming.iter().filter_map(|it| it.as_ref().ok()).collect();
         working.prepare(&prepared).await?;
         let mut places = Vec::with_capacity(incoming.len());
@@ -191,14 +197,18 @@ impl<S: Store> Ledger<S> {
         self.answer(places, published, tiles).await
     }
 
-    /// Reads envelopes and checks their signatures outside of any lock.
+    /// Reads envelopes, checks their signatures and keeps what is attached, outside of any lock.
     ///
     /// Over all cores but one: whoever holds the lock keeps everybody waiting, and is not to wait
     /// for a core.
-    async fn read(
+    pub(crate) async fn read(
         &self,
         batch: Vec<Submission>,
     ) -> Result<Vec<Result<Incoming, Finding>>, LedgerError> {
+        self.log_key()?;
+        for attachment in batch.iter().flat_map(|submission| &submission.attachments) {
+            self.objects.attach(attachment).await?;
+        }
         let ring = self.ring.lock().map(|ring| Arc::clone(&ring)).unwrap_or_default();
         let version = ring.version();
         let (envelopes, projects): (Vec<Vec<u8>>, Vec<_>) =

@@ -205,8 +205,8 @@ impl Publisher {
     ///
     /// Whoever swaps first may have published a shorter log than this one: then nobody else will
     /// publish ours, and it is tried again. Each round that fails is one in which somebody else
-    /// got further. The first one goes without a look at what is published, where this process
-    /// has published the last one.
+    /// got further. The first one goes without a look at what is published, as long as nobody else
+    /// publishes.
     async fn checkpoint<S: Store>(
         &self,
         store: &S,
@@ -216,15 +216,15 @@ impl Publisher {
     ) -> Result<VerifiedCheckpoint, LedgerError> {
         let checkpoint = self.sign(frontier, key)?;
         let (size, note) = (frontier.size(), format_note(checkpoint.note()));
-        if let Some(last) = &turn.last
-            && store.swap_checkpoint(Some(last.size()), size, &note).await?
-        {
+        let last = turn.last.as_ref().map(VerifiedCheckpoint::size);
+        if turn.alone && store.swap_checkpoint(last, size, &note).await? {
             turn.behind = Some(checkpoint.clone());
             return Ok(checkpoint);
         }
         loop {
             let mut read = store.snapshot().await?;
             let published = read.checkpoint().await?.map(|(size, _)| size);
+            turn.alone = last.is_some() && published == last;
             if let Some(longer) = published.filter(|it| *it >= size) {
                 let note = read.checkpoint_at(longer).await?;
                 let note = note.ok_or_else(|| malformed("checkpoint", "it has gone"))?;
@@ -292,6 +292,8 @@ impl Publisher {
 struct Turn {
     /// Published last, as far as this process knows.
     last: Option<VerifiedCheckpoint>,
+    /// That was still the last one when it was looked at.
+    alone: bool,
     /// Published by this process and not in the files yet.
     behind: Option<VerifiedCheckpoint>,
     /// When the files were written.

@@ -1,12 +1,13 @@
 //! The queue before the log: callers that come at the same time are logged in one batch.
 //!
-//! A caller alone is not kept waiting: while no batch is under way its event goes at once, and
-//! what comes meanwhile waits for the next.
+//! A caller alone is not kept waiting: while no batch is under way its event goes at once. While a
+//! batch of this process is next for the lock, whoever comes is in the one behind it: so batches are as
+//! large as the log is busy, whoever else appends to it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -20,11 +21,11 @@ use crate::store::Store;
 /// Events after which a batch goes, full or not: four requests of 256 are one.
 const BATCH_MAX: usize = 1024;
 
-/// The longest that an event waits for others. Callers that wait for their answers send nothing
+/// The longest that an event waits for others besides. Callers that wait for their answers send nothing
 /// meanwhile, so time spent gathering is lost to all of them.
 const GATHER: Duration = Duration::from_micros(200);
 
-/// Batches under way: one is written while others are read or published.
+/// Batches under way: one is next for the lock, one has it, one is published.
 const UNDER_WAY: usize = 3;
 
 /// Callers that may wait; more are told to come back.
@@ -88,7 +89,7 @@ impl Queue {
 }
 
 async fn gather<S: Store>(ledger: Arc<Ledger<S>>, mut receiver: mpsc::Receiver<Waiting>) {
-    let under_way = Arc::new(Semaphore::new(UNDER_WAY));
+    let (under_way, next) = (Arc::new(Semaphore::new(UNDER_WAY)), Arc::new(Semaphore::new(1)));
     while let Some(first) = receiver.recv().await {
         let mut callers = vec![first];
         let idle = under_way.available_permits() == UNDER_WAY;
@@ -96,6 +97,7 @@ async fn gather<S: Store>(ledger: Arc<Ledger<S>>, mut receiver: mpsc::Receiver<W
             fill(&mut callers, &mut receiver).await;
         }
         let Ok(permit) = Arc::clone(&under_way).acquire_owned().await else { return };
+        let Ok(next) = Arc::clone(&next).acquire_owned().await else { return };
         take_waiting(&mut callers, &mut receiver);
         let ledger = Arc::clone(&ledger);
         ledger.metrics().taken(callers.len(), events(&callers));
@@ -109,7 +111,7 @@ async fn gather<S: Store>(ledger: Arc<Ledger<S>>, mut receiver: mpsc::Receiver<W
             span.follows_from(&caller.span);
         }
         let log = async move {
-            log(&ledger, callers).await;
+            log(&ledger, callers, next).await;
             drop(permit);
         };
         tokio::spawn(log.instrument(span));
@@ -142,15 +144,22 @@ fn take_waiting(callers: &mut Vec<Waiting>, receiver: &mut mpsc::Receiver<Waitin
     }
 }
 
-/// Logs one batch and gives every caller its part of the answers.
-async fn log<S: Store>(ledger: &Ledger<S>, callers: Vec<Waiting>) {
+/// Logs one batch and gives every caller its part of the answers; makes room for the next one as soon
+/// as it has the lock.
+async fn log<S: Store>(ledger: &Ledger<S>, callers: Vec<Waiting>, next: OwnedSemaphorePermit) {
     let mut batch = Vec::new();
     let mut answers = Vec::with_capacity(callers.len());
     for caller in callers {
         answers.push((caller.submissions.len(), caller.answer, caller.since));
         batch.extend(caller.submissions);
     }
-    match ledger.submit(batch).await {
+    let logged = async {
+        let incoming = ledger.read(batch).await?;
+        let working = ledger.begin().await?;
+        drop(next);
+        ledger.log(incoming, working).await
+    };
+    match logged.await {
         Ok(logged) => {
             promotion::note_span(logged.iter().flatten().filter_map(|it| it.promotion));
             let mut logged = logged.into_iter();

@@ -164,6 +164,11 @@ impl Server {
         self.start_with("fsync=on");
     }
 
+    /// What it has noted since it was made.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).expect("the server's log")
+    }
+
     /// Every process of it, by the ids that the machine gives them.
     pub fn processes(&self) -> Vec<u32> {
         let file = std::fs::read_to_string(self.folder.join("data/postmaster.pid"));

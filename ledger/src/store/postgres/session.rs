@@ -86,13 +86,13 @@ pub async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(SESSION).execute(connection).await.map(drop)
 }
 
-/// Ends whatever the last caller has left open; where that was nothing, it is a warning, which nobody
-/// asks for.
+/// Ends whatever the last caller has left open.
 ///
 /// The driver ends what it knows of. A call that was abandoned while its transaction began it does not
-/// know, and the next caller would find it open.
+/// know, and the next caller would find it open. `ROLLBACK` alone would be a warning in the server's log
+/// each time that nothing is open, which is almost always.
 pub async fn end(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::raw_sql("ROLLBACK").execute(connection).await.map(|_| true)
+    sqlx::raw_sql("BEGIN; ROLLBACK").execute(connection).await.map(|_| true)
 }
 
 /// Refuses a server that does not keep what it says it has committed.

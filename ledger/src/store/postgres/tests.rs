@@ -405,6 +405,26 @@ async fn a_connection_is_given_on_without_a_transaction() {
     assert!(views.iter().all(|view| view.head().size == 1));
 }
 
+/// Of what we do all the time a server that is set up as usual notes nothing.
+#[tokio::test]
+async fn the_server_has_nothing_to_warn_of() {
+    let Some(server) = own_server() else { return };
+    let (store, _) = store(&server).await;
+    put(&store, &batch(0)).await.unwrap();
+    drop(store.lock().await.unwrap());
+    assert!(store.swap_checkpoint(None, 1, "one").await.unwrap());
+    assert!(!store.swap_checkpoint(None, 1, "one").await.unwrap());
+    assert_eq!(size(&store).await, 1);
+    // Given back once what its last caller left is ended.
+    for _ in 0..2 * SHARED {
+        store.shared.acquire().await.unwrap();
+    }
+    let log = server.log();
+    let said = |line: &&str| ["WARNING", "ERROR", "FATAL"].iter().any(|it| line.contains(it));
+    assert!(log.contains("ready to accept connections"), "{log}");
+    assert_eq!(log.lines().filter(said).collect::<Vec<_>>(), [""; 0]);
+}
+
 async fn poll_once<F: Future>(future: F) -> std::task::Poll<F::Output> {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await
