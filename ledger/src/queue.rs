@@ -1,8 +1,8 @@
 //! The queue before the log: callers that come at the same time are logged in one batch.
 //!
 //! A caller alone is not kept waiting: while no batch is under way its event goes at once. While a
-//! batch of this process is next for the lock, whoever comes is in the one behind it: so batches are as
-//! large as the log is busy, whoever else appends to it.
+//! small batch of this process is next for the lock, whoever comes is in the one behind it: so batches
+//! are as large as the log is busy, whoever else appends to it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,10 @@ use crate::store::Store;
 
 /// Events after which a batch goes, full or not: four requests of 256 are one.
 const BATCH_MAX: usize = 1024;
+
+/// Fewer events than these wait as long as others are next for the lock. More are worth a transaction,
+/// and take so long to read that they begin at once.
+const FEW: usize = 64;
 
 /// The longest that an event waits for others besides. Callers that wait for their answers send nothing
 /// meanwhile, so time spent gathering is lost to all of them.
@@ -97,8 +101,12 @@ async fn gather<S: Store>(ledger: Arc<Ledger<S>>, mut receiver: mpsc::Receiver<W
             fill(&mut callers, &mut receiver).await;
         }
         let Ok(permit) = Arc::clone(&under_way).acquire_owned().await else { return };
-        let Ok(next) = Arc::clone(&next).acquire_owned().await else { return };
         take_waiting(&mut callers, &mut receiver);
+        let mut place = None;
+        if events(&callers) < FEW {
+            place = Arc::clone(&next).acquire_owned().await.ok();
+            take_waiting(&mut callers, &mut receiver);
+        }
         let ledger = Arc::clone(&ledger);
         ledger.metrics().taken(callers.len(), events(&callers));
         let span = tracing::info_span!(
@@ -111,7 +119,7 @@ async fn gather<S: Store>(ledger: Arc<Ledger<S>>, mut receiver: mpsc::Receiver<W
             span.follows_from(&caller.span);
         }
         let log = async move {
-            log(&ledger, callers, next).await;
+            log(&ledger, callers, place).await;
             drop(permit);
         };
         tokio::spawn(log.instrument(span));
@@ -144,9 +152,13 @@ fn take_waiting(callers: &mut Vec<Waiting>, receiver: &mut mpsc::Receiver<Waitin
     }
 }
 
-/// Logs one batch and gives every caller its part of the answers; makes room for the next one as soon
-/// as it has the lock.
-async fn log<S: Store>(ledger: &Ledger<S>, callers: Vec<Waiting>, next: OwnedSemaphorePermit) {
+/// Logs one batch and gives every caller its part of the answers; gives up its place before the lock, if
+/// it has one, as soon as it has the lock.
+async fn log<S: Store>(
+    ledger: &Ledger<S>,
+    callers: Vec<Waiting>,
+    place: Option<OwnedSemaphorePermit>,
+) {
     let mut batch = Vec::new();
     let mut answers = Vec::with_capacity(callers.len());
     for caller in callers {
@@ -156,7 +168,7 @@ async fn log<S: Store>(ledger: &Ledger<S>, callers: Vec<Waiting>, next: OwnedSem
     let logged = async {
         let incoming = ledger.read(batch).await?;
         let working = ledger.begin().await?;
-        drop(next);
+        drop(place);
         ledger.log(incoming, working).await
     };
     match logged.await {
