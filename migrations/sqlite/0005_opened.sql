@@ -6,7 +6,9 @@
 -- The newest entry when the row was first written; it stays, since statements are found by it.
 ALTER TABLE thread ADD COLUMN opened INTEGER NOT NULL DEFAULT 0;
 
--- From here on `opened` of the first artifact that it names, or 0; of what is older, 0.
-UPDATE statement SET about = 0;
+-- That of the first artifact that it names, or 0; of what is older, 0. Under its new name an older program
+-- that still has the file open fails, instead of writing what is not found again.
+ALTER TABLE statement RENAME COLUMN about TO opened;
+UPDATE statement SET opened = 0;
 
 PRAGMA user_version = 5;

@@ -379,7 +379,7 @@ mod tests {
         let statements = vec![Logged { key, index: 0, parts: 1, signers: Vec::new() }];
         let refused = append(&store, &Batch { statements, ..batch(0, 100) }).await.unwrap_err();
         let cause = refused.source().unwrap().to_string();
-        assert!(cause.contains("NOT NULL constraint failed: statement.about"), "{cause}");
+        assert!(cause.contains("NOT NULL constraint failed: statement.opened"), "{cause}");
         assert_eq!(size(&store).await, 0);
     }
 

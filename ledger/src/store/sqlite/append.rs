@@ -20,11 +20,11 @@ const THREAD: &str = "INSERT INTO thread (kind, id, position, entry_index, leaf,
          entry_index = excluded.entry_index, leaf = excluded.leaf, slice = excluded.slice";
 
 /// Refused where it is about a thread that is not there, since nobody would find it again.
-const STATEMENT: &str = "INSERT INTO statement (about, statement, project, entry_index, parts, signers) \
+const STATEMENT: &str = "INSERT INTO statement (opened, statement, project, entry_index, parts, signers) \
      VALUES (CASE ?1 WHEN '' THEN 0 \
          ELSE (SELECT opened FROM thread WHERE kind = 'artifact' AND id = ?1) END, \
          ?2, ?3, ?4, ?5, ?6) \
-     ON CONFLICT (about, statement, project) DO UPDATE SET signers = excluded.signers";
+     ON CONFLICT (opened, statement, project) DO UPDATE SET signers = excluded.signers";
 
 const TILE: &str = "INSERT INTO tile (level, number, hashes) VALUES (?1, ?2, ?3) \
      ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes";

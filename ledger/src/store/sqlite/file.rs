@@ -243,11 +243,13 @@ mod tests {
         let rows = format!(
             "INSERT INTO thread VALUES ('artifact', '{about}', 0, 0, zeroblob(32), x'7b7d');
              INSERT INTO statement VALUES (0x0707070707070707, zeroblob(32), 'shop', 0, 1, x'');
-             INSERT INTO statement VALUES (77, zeroblob(32), '', 1, 1, x'');
              UPDATE head SET size = 2, peaks = zeroblob(32)"
         );
         connection.execute_batch(&rows).unwrap();
-        connection.close().unwrap();
+        // As the program of that version does.
+        let older = "INSERT INTO statement (about, statement, project, entry_index, parts, signers) \
+             VALUES (?1, zeroblob(32), '', 1, 1, x'')";
+        connection.execute(older, (77,)).unwrap();
 
         let store = SqliteStore::open(&path).await.unwrap();
         let key = |about, project: Option<&str>| StatementKey {
@@ -268,6 +270,10 @@ mod tests {
         append.write(&batch).await.unwrap();
         let signed = Logged { signers: vec![Hash([1; 32])], ..artifact };
         assert_eq!(append.statements(&keys).await.unwrap(), [signed, ledger]);
+        drop(append);
+        // Whoever has the file open since then can log nothing more.
+        let refused = connection.execute(older, (79,)).unwrap_err();
+        assert!(refused.to_string().contains("no column named about"), "{refused}");
     }
 
     #[tokio::test]

@@ -156,7 +156,7 @@ pub fn find_artifacts(
 
 /// Finds none where the thread is not there: then nothing about it is logged.
 const STATEMENT: &str = "SELECT entry_index, parts, signers FROM statement \
-     WHERE about = CASE ?1 WHEN '' THEN 0 \
+     WHERE opened = CASE ?1 WHEN '' THEN 0 \
          ELSE (SELECT opened FROM thread WHERE kind = 'artifact' AND id = ?1) END \
      AND statement = ?2 AND project = ?3";
 
