@@ -124,3 +124,23 @@ fn evidence_is_bounded() {
     }
     assert_eq!(log.evidence(), 32);
 }
+
+/// A file that is elsewhere for a while: SQLite goes on with what it has open, and to sync it fails.
+#[test]
+fn a_disk_that_failed_to_sync_stops_a_ledger_until_it_is_started_again() {
+    let log = Log::start();
+    assert_eq!(log.submit(1, &[]).status, 201);
+    let (wal, away) = (log.place.file("ledger/ledger.db-wal"), log.place.file("away"));
+    std::fs::rename(&wal, &away).unwrap();
+    assert_problem(&log.submit(2, &[]), 503, "commit-unknown");
+    std::fs::rename(&away, &wal).unwrap();
+    assert_problem(&log.submit(2, &[]), 503, "unsynced");
+    for path in ["/readyz", "/checkpoint", "/api/v1/events"] {
+        assert_problem(&get(log.server.address, path), 503, "unsynced");
+    }
+    assert_eq!(get(log.server.address, "/healthz").status, 200);
+    log.server.stop();
+    let log = Log::over(log.place);
+    assert_eq!(log.submit(2, &[]).status, 200, "it was logged, and is on the disk now");
+    assert_eq!(get(log.server.address, "/readyz").status, 200);
+}

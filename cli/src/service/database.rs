@@ -49,6 +49,8 @@ pub fn failure(cause: &StoreError, text: String) -> Failure {
             "it is logged, or nothing is: look with `attestry log`, and repeat it if it is not \
              there; the same file is never logged twice",
         ),
+        StoreError::Unsynced(_) => failure(Exit::Unexpected, "unsynced")
+            .hint("what was logged last may not be on the disk: look at the disk, and repeat it"),
         StoreError::Remote(cause) => super::server::failure(cause, text),
         StoreError::Busy
         | StoreError::Full

@@ -155,6 +155,12 @@ impl From<&LedgerError> for Problem {
                 "the database did not answer the commit",
             )
             .hint("repeat the request: logging is idempotent"),
+            LedgerError::Store(StoreError::Unsynced(_)) => unavailable(
+                "unsynced",
+                "The disk has failed.",
+                "what was logged last may not be on it",
+            )
+            .hint("the operator looks at the disk and starts the server again"),
             // The cause may name hosts: it goes to the server's log only.
             LedgerError::Store(
                 StoreError::Unreachable { .. }

@@ -23,6 +23,10 @@ pub enum StoreError {
     /// Whether the commit took effect is not known: reload and compare, never try again blind.
     #[error("the outcome of the commit is unknown")]
     CommitUnknown(#[source] Cause),
+    /// What was committed may not be on the disk, so it is not shown, and nothing is appended to it,
+    /// until the process is started again.
+    #[error("the database could not be synced: {0}")]
+    Unsynced(String),
     /// An earlier call on this transaction failed or was abandoned, so it cannot be committed.
     #[error("the transaction failed earlier and cannot go on")]
     Broken,

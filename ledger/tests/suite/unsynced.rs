@@ -1,4 +1,4 @@
-//! A commit that did not reach the disk: nobody is answered on its word, and nothing is signed.
+//! A commit that did not reach the disk: nobody is answered on its word, and nothing is signed or shown.
 
 use ledger::LedgerError;
 use ledger::store::{Append, Batch, LogHead, Read, SqliteStore, Store, StoreError, StoredEntry};
@@ -14,6 +14,10 @@ fn fail_syncs(world: &World) {
 
 fn is_unknown(cause: &LedgerError) -> bool {
     matches!(cause, LedgerError::Store(StoreError::CommitUnknown(_)))
+}
+
+fn is_unsynced(cause: &LedgerError) -> bool {
+    matches!(cause, LedgerError::Store(StoreError::Unsynced(_)))
 }
 
 /// Another process may have logged it, and been stopped before its sync.
@@ -33,7 +37,8 @@ async fn a_repeat_is_answered_once_the_log_is_on_the_disk() {
 async fn what_another_process_left_is_signed_once_it_is_on_the_disk() {
     let world = world().await;
     let path = world.ledger.folder().root.join("ledger.db");
-    let before = world.ledger.published_size().await.unwrap();
+    let signed = || std::fs::read(world.ledger.folder().checkpoint()).unwrap();
+    let before = signed();
     let other = SqliteStore::open(&path).await.unwrap();
     let mut append = other.lock().await.unwrap();
     let LogHead { size, peaks, time, .. } = append.head().clone();
@@ -48,5 +53,7 @@ async fn what_another_process_left_is_signed_once_it_is_on_the_disk() {
     fail_syncs(&world);
     let refused = world.ledger.catch_up().await.err().unwrap();
     assert!(is_unknown(&refused), "{refused}");
-    assert_eq!(world.ledger.published_size().await.unwrap(), before);
+    let refused = world.ledger.published_size().await.err().unwrap();
+    assert!(is_unsynced(&refused), "{refused}");
+    assert_eq!(signed(), before);
 }

@@ -4,14 +4,14 @@
 //! synced, and what was committed meanwhile is synced along. Nobody is answered before, neither who
 //! has committed nor who reads. SQLite would sync within the commit, while all others wait.
 //!
-//! Nothing is signed on the word of an operating system that failed to sync once: it may have dropped
-//! what it could not write, and say nothing the next time.
+//! Nothing is shown or signed on the word of an operating system that failed to sync once: it may have
+//! dropped what it could not write, and say nothing the next time.
 
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Mutex;
 
@@ -24,14 +24,16 @@ pub struct Wal(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
+    /// Commits that are about to write, or just have.
+    writing: AtomicU64,
     /// Commits that have written all they had to write.
     written: AtomicU64,
-    /// Commits that are written or about to be, and perhaps not synced.
-    pending: AtomicU64,
     /// How many of the written ones are synced.
-    synced: Mutex<u64>,
-    /// A sync has failed.
-    failed: AtomicBool,
+    synced: AtomicU64,
+    /// Whose turn it is to sync.
+    turn: Mutex<()>,
+    /// Why the first sync failed that did.
+    failed: OnceLock<String>,
 }
 
 impl Wal {
@@ -46,18 +48,22 @@ impl Wal {
             }
             Ok(()) | Err(_) => {}
         }
-        let (written, pending, synced, failed) = Default::default();
-        Ok(Wal(Arc::new(Shared { path, written, pending, synced, failed })))
+        let (writing, written, synced, turn, failed) = Default::default();
+        Ok(Wal(Arc::new(Shared { path, writing, written, synced, turn, failed })))
     }
 
-    /// Commits by `write`, and returns once that is on the disk.
+    /// Commits by `write`, and returns once that is on the disk. Where nobody waits for that any more,
+    /// whoever comes next sees to it.
     pub async fn commit<T>(
         &self,
         write: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let _pending = Pending::of(&self.0.pending);
+        let writing = Writing::of(&self.0.writing);
         let written = write.await?;
-        self.sync().await?;
+        let mine = self.count_written();
+        drop(writing);
+        let synced = self.sync(mine).await;
+        synced.map_err(|cause| StoreError::CommitUnknown(Box::new(cause)))?;
         Ok(written)
     }
 
@@ -66,51 +72,58 @@ impl Wal {
     /// What another process has committed is synced by that process, so a view may show that for the
     /// millisecond before.
     pub async fn settle(&self) -> Result<(), StoreError> {
-        match self.0.pending.load(Ordering::SeqCst) {
-            0 => Ok(()),
-            _ => self.sync().await,
+        let nobody_writes = self.0.writing.load(Ordering::SeqCst) == 0;
+        let synced = self.0.synced.load(Ordering::SeqCst);
+        if nobody_writes && synced == self.0.written.load(Ordering::SeqCst) {
+            return Ok(());
         }
+        self.sync(self.count_written()).await
     }
 
-    /// Returns once what was written before is on the disk.
-    async fn sync(&self) -> Result<(), StoreError> {
-        let mine = self.0.written.fetch_add(1, Ordering::SeqCst) + 1;
-        let mut synced = self.0.synced.lock().await;
+    fn count_written(&self) -> u64 {
+        self.0.written.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Returns once so many of what was written are on the disk.
+    async fn sync(&self, mine: u64) -> Result<(), StoreError> {
+        let _turn = self.0.turn.lock().await;
         self.check()?;
-        if *synced >= mine {
+        if self.0.synced.load(Ordering::SeqCst) >= mine {
             return Ok(());
         }
         let written = self.0.written.load(Ordering::SeqCst);
         // Opened each time: once no connection is left SQLite takes the file away, and makes a new one.
         let done = File::open(&self.0.path).and_then(|file| file.sync_data());
         if let Err(cause) = done {
-            self.0.failed.store(true, Ordering::SeqCst);
-            return Err(StoreError::CommitUnknown(cause.into()));
+            tracing::error!(%cause, "the log could not be synced: nothing is appended or shown any more");
+            return Err(StoreError::Unsynced(
+                self.0.failed.get_or_init(|| cause.to_string()).clone(),
+            ));
         }
-        *synced = written;
+        self.0.synced.store(written, Ordering::SeqCst);
         Ok(())
     }
 
     /// Refuses where a sync has failed.
     pub fn check(&self) -> Result<(), StoreError> {
-        match self.0.failed.load(Ordering::SeqCst) {
-            false => Ok(()),
-            true => Err(StoreError::CommitUnknown("an earlier sync of the -wal failed".into())),
+        match self.0.failed.get() {
+            None => Ok(()),
+            Some(why) => Err(StoreError::Unsynced(why.clone())),
         }
     }
 }
 
-/// Counts one commit until it is synced, or has failed, or is abandoned.
-struct Pending<'p>(&'p AtomicU64);
+/// Counts one commit until it is counted as written, or has failed, or is abandoned.
+struct Writing<'w>(&'w AtomicU64);
 
-impl<'p> Pending<'p> {
-    fn of(pending: &'p AtomicU64) -> Pending<'p> {
-        pending.fetch_add(1, Ordering::SeqCst);
-        Pending(pending)
+impl<'w> Writing<'w> {
+    fn of(writing: &'w AtomicU64) -> Writing<'w> {
+        writing.fetch_add(1, Ordering::SeqCst);
+        Writing(writing)
     }
 }
 
-impl Drop for Pending<'_> {
+impl Drop for Writing<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -134,7 +147,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wal = of(&folder);
         std::fs::write(folder.path().join("log.db-wal"), "frames").unwrap();
-        let held = wal.0.synced.lock().await;
+        let held = wal.0.turn.lock().await;
         let (first, second) = (wal.clone(), wal.clone());
         let first = tokio::spawn(async move { first.commit(written()).await });
         let second = tokio::spawn(async move { second.commit(written()).await });
@@ -150,35 +163,48 @@ mod tests {
         // The file may go now: the first one's sync was for both.
         std::fs::remove_file(folder.path().join("log.db-wal")).unwrap();
         second.await.unwrap().unwrap();
-        assert_eq!((*wal.0.synced.lock().await, wal.0.pending.load(Ordering::SeqCst)), (2, 0));
+        assert_eq!(wal.0.synced.load(Ordering::SeqCst), 2);
         wal.settle().await.unwrap();
     }
 
+    /// As when a caller hangs up while another one syncs.
     #[tokio::test]
-    async fn a_view_waits_for_what_is_pending_and_for_nothing_else() {
+    async fn what_nobody_waits_for_is_synced_before_it_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let wal = of(&folder);
+        let held = wal.0.turn.lock().await;
+        let commit = tokio::time::timeout(std::time::Duration::ZERO, wal.commit(written())).await;
+        assert!(commit.is_err(), "abandoned before it was synced");
+        drop(held);
+        assert!(matches!(wal.settle().await, Err(StoreError::Unsynced(_))), "no such file");
+    }
+
+    #[tokio::test]
+    async fn a_view_waits_for_what_is_being_written_and_for_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let wal = of(&folder);
         wal.settle().await.unwrap();
-        let _pending = Pending::of(&wal.0.pending);
-        assert!(matches!(wal.settle().await, Err(StoreError::CommitUnknown(_))), "no such file");
+        let _writing = Writing::of(&wal.0.writing);
+        assert!(matches!(wal.settle().await, Err(StoreError::Unsynced(_))), "no such file");
     }
 
     /// What was not written is not synced, and nothing is the worse for it.
     #[tokio::test]
-    async fn a_commit_that_fails_leaves_nothing_pending() {
+    async fn a_commit_that_fails_leaves_nothing_to_sync() {
         let folder = tempfile::tempdir().unwrap();
         let wal = of(&folder);
         let refused = wal.commit(async { Err::<(), _>(StoreError::Full) }).await;
         assert!(matches!(refused, Err(StoreError::Full)));
-        assert_eq!(wal.0.pending.load(Ordering::SeqCst), 0);
+        wal.settle().await.unwrap();
         wal.check().unwrap();
     }
 
     #[tokio::test]
-    async fn after_a_failed_sync_nothing_is_appended() {
+    async fn after_a_failed_sync_nothing_is_appended_or_shown() {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::create(folder.path().join("log.db")).await.unwrap();
         store.lock().await.unwrap().commit().await.unwrap();
+        drop(store.snapshot().await.unwrap());
         let mut append = store.lock().await.unwrap();
         append.write(&Batch::default()).await.unwrap();
         // What a disk does that fails.
@@ -186,6 +212,8 @@ mod tests {
         let unknown = append.commit().await;
         assert!(matches!(unknown, Err(StoreError::CommitUnknown(_))), "{unknown:?}");
         let refused = store.lock().await;
-        assert!(matches!(refused, Err(StoreError::CommitUnknown(_))), "{refused:?}");
+        assert!(matches!(refused, Err(StoreError::Unsynced(_))), "{refused:?}");
+        let refused = store.snapshot().await;
+        assert!(matches!(refused, Err(StoreError::Unsynced(_))), "{refused:?}");
     }
 }
