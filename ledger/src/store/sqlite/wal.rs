@@ -8,7 +8,8 @@
 //! dropped what it could not write, and say nothing the next time.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -30,8 +31,9 @@ struct Shared {
     written: AtomicU64,
     /// How many of the written ones are synced.
     synced: AtomicU64,
-    /// Whose turn it is to sync.
-    turn: Mutex<()>,
+    /// The file, for whose turn it is to sync it: kept open, as a failure that another part of the
+    /// process was told of first is not told to whoever opens it then.
+    turn: Mutex<Option<File>>,
     /// Why the first sync failed that did.
     failed: OnceLock<String>,
 }
@@ -86,15 +88,13 @@ impl Wal {
 
     /// Returns once so many of what was written are on the disk.
     async fn sync(&self, mine: u64) -> Result<(), StoreError> {
-        let _turn = self.0.turn.lock().await;
+        let mut file = self.0.turn.lock().await;
         self.check()?;
         if self.0.synced.load(Ordering::SeqCst) >= mine {
             return Ok(());
         }
         let written = self.0.written.load(Ordering::SeqCst);
-        // Opened each time: once no connection is left SQLite takes the file away, and makes a new one.
-        let done = File::open(&self.0.path).and_then(|file| file.sync_data());
-        if let Err(cause) = done {
+        if let Err(cause) = sync_file(&self.0.path, &mut file) {
             tracing::error!(%cause, "the log could not be synced: nothing is appended or shown any more");
             return Err(StoreError::Unsynced(
                 self.0.failed.get_or_init(|| cause.to_string()).clone(),
@@ -111,6 +111,19 @@ impl Wal {
             Some(why) => Err(StoreError::Unsynced(why.clone())),
         }
     }
+}
+
+/// Syncs the file that is there now: once no connection is left SQLite takes it away, and makes a new one.
+fn sync_file(path: &Path, file: &mut Option<File>) -> io::Result<()> {
+    let there = std::fs::metadata(path)?;
+    let same = |it: &File| {
+        it.metadata().is_ok_and(|it| (it.dev(), it.ino()) == (there.dev(), there.ino()))
+    };
+    let file = match file.take().filter(same) {
+        Some(open) => file.insert(open),
+        None => file.insert(File::open(path)?),
+    };
+    file.sync_data()
 }
 
 /// Counts one commit until it is counted as written, or has failed, or is abandoned.
